@@ -1,0 +1,272 @@
+"""Which elements a routine touches, where, and under which conditions.
+
+One walk over the statements keeps what is known of integer locals as polynomials of loop indices,
+and yields every element access with the loops and guards around it. Ownership (`races`) and range
+checks (`bounds`) read that list; the task graph reads `reads` and `writes`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from netts.compiler.affine import Polynomial, polynomial_of
+from netts.compiler.nest import (
+    Apply,
+    Const,
+    Expr,
+    If,
+    Index,
+    Jump,
+    Load,
+    Local,
+    Loop,
+    Nest,
+    Place,
+    Routine,
+    Set,
+    Stmt,
+    Store,
+    While,
+    blocks,
+    body_of,
+    expressions,
+    loads,
+    stores,
+    walk_statements,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A loop around an access: the index lies between every `lower` and every `upper`.
+
+    Empty tuples where the loop's bounds depend on data.
+    """
+
+    index: str
+    lowers: tuple[Polynomial, ...]
+    uppers: tuple[Polynomial, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A condition around an access that says `polynomial >= 0`; None where it says nothing."""
+
+    polynomial: Polynomial | None
+
+
+Scope = tuple[Range | Guard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One element read or written.
+
+    Attributes
+    ----------
+    node
+        The `Load` or `Store`.
+    subscripts
+        Each subscript as a polynomial; None where it depends on data.
+    kind
+        "load", "store", or "add" for `+=`.
+    scope
+        The loops and guards around it, outermost first.
+    """
+
+    node: Load | Store
+    subscripts: tuple[Polynomial | None, ...]
+    kind: str
+    scope: Scope
+
+    @property
+    def array(self) -> str:
+        """The name of the array."""
+        return self.node.array
+
+    @property
+    def place(self) -> Place:
+        """Where it stands in the source."""
+        return self.node.place
+
+
+def reads(routine: Routine) -> frozenset[str]:
+    """Return the arrays of which a routine reads elements; `+=` reads too."""
+    every = [body_of(phase) for phase in routine.phases]
+    plain = {load.array for body in every for load in loads(body)}
+    return frozenset(plain | {s.array for body in every for s in stores(body) if s.accumulates})
+
+
+def writes(routine: Routine) -> frozenset[str]:
+    """Return the arrays that a routine writes."""
+    return frozenset(s.array for phase in routine.phases for s in stores(body_of(phase)))
+
+
+def accesses(routine: Routine) -> tuple[tuple[Access, ...], ...]:
+    """Return the element accesses of each phase of a routine, in order of evaluation."""
+    walker = _Walker(routine)
+    return tuple(tuple(walker.phase(phase)) for phase in routine.phases)
+
+
+class _Walker:
+    """Walks a routine in order, knowing the polynomial of each integer local in scope."""
+
+    def __init__(self, routine: Routine) -> None:
+        every = [one for phase in routine.phases for one in walk_statements(body_of(phase))]
+        self._assignments = Counter(one.name for one in every if isinstance(one, Set))
+        self._known: dict[str, Polynomial] = {}
+
+    def phase(self, phase: Stmt | Nest) -> Iterator[Access]:
+        if not isinstance(phase, Nest):
+            yield from self._statement(phase, ())
+            if isinstance(phase, Set) and phase.name not in self._known:
+                # A top-level scalar does not vary over a nest, whatever its value will be.
+                self._known[phase.name] = Polynomial.atom(Local(phase.name))
+            return
+        scope: Scope = ()
+        for axis in phase.axes:
+            yield from self._expression(axis.extent, scope)
+            scope += (_range_of(axis.index, Const(0), axis.extent, 1, self._known),)
+        changed = {one.name for one in walk_statements(phase.body) if isinstance(one, Set)}
+        outside = {k: v for k, v in self._known.items() if k not in changed}
+        self._known = dict(outside)
+        yield from self._block(phase.body, scope)
+        self._known = outside | {name: Polynomial.atom(Local(name)) for name in changed}
+
+    def _block(self, body: tuple[Stmt, ...], scope: Scope) -> Iterator[Access]:
+        before = dict(self._known)
+        for statement in body:
+            yield from self._statement(statement, scope)
+            scope += _guards_after(statement, self._known)
+        self._known = before
+
+    def _statement(self, statement: Stmt, scope: Scope) -> Iterator[Access]:
+        if isinstance(statement, Store):
+            yield from self._expression(statement.value, scope)
+            for subscript in statement.subscripts:
+                yield from self._expression(subscript, scope)
+            yield self._access(statement, "add" if statement.accumulates else "store", scope)
+            return
+        for expr in expressions(statement):
+            yield from self._expression(expr, scope)
+        match statement:
+            case Set(name=name, value=value):
+                polynomial = polynomial_of(value, self._known)
+                self._known.pop(name, None)
+                if polynomial is not None and self._assignments[name] == 1:
+                    self._known[name] = polynomial
+            case If(test=test, body=body, orelse=orelse):
+                yield from self._block(body, scope + _guards(test, True, self._known))
+                yield from self._block(orelse, scope + _guards(test, False, self._known))
+            case Loop(index=index, start=start, stop=stop, step=step, body=body):
+                inner: Scope = (_range_of(index, start, stop, step, self._known),)
+                if any(isinstance(one, Jump) and one.kind == "break" for one in walk_statements(body)):
+                    inner += (Guard(None),)
+                yield from self._block(body, scope + inner)
+            case While():
+                for block in blocks(statement):
+                    yield from self._block(block, (*scope, Guard(None)))
+
+    def _expression(self, expr: Expr, scope: Scope) -> Iterator[Access]:
+        match expr:
+            case Load():
+                for subscript in expr.subscripts:
+                    yield from self._expression(subscript, scope)
+                yield self._access(expr, "load", scope)
+            case Apply(function="select", arguments=(test, then, orelse)):
+                yield from self._expression(test, scope)
+                yield from self._expression(then, scope + _guards(test, True, self._known))
+                yield from self._expression(orelse, scope + _guards(test, False, self._known))
+            case Apply(function=("and" | "or") as function, arguments=(left, right)):
+                yield from self._expression(left, scope)
+                guards = _guards(left, function == "and", self._known)
+                yield from self._expression(right, scope + guards)
+            case _:
+                for child in getattr(expr, "arguments", ()):
+                    yield from self._expression(child, scope)
+
+    def _access(self, node: Load | Store, kind: str, scope: Scope) -> Access:
+        subscripts = []
+        for subscript in node.subscripts:
+            polynomial = polynomial_of(subscript, self._known)
+            affine = polynomial is not None and polynomial.is_affine
+            subscripts.append(polynomial if affine else None)
+        return Access(node, tuple(subscripts), kind, scope)
+
+
+def _range_of(
+    index: str, start: Expr, stop: Expr, step: int, known: Mapping[str, Polynomial]
+) -> Range:
+    """Return what a loop says of its index."""
+    one = Polynomial.constant(1)
+    if step < 0:
+        lowers = tuple(p + one for p in _alternatives(stop, "max", known))
+        return Range(index, lowers, _alternatives(start, "min", known))
+    uppers = tuple(p - one for p in _alternatives(stop, "min", known))
+    return Range(index, _alternatives(start, "max", known), uppers)
+
+
+def _alternatives(
+    bound: Expr, function: str, known: Mapping[str, Polynomial]
+) -> tuple[Polynomial, ...]:
+    """Return the polynomials that all bound an index: both arguments of a max from below."""
+    if isinstance(bound, Apply) and bound.function == function:
+        return tuple(p for one in bound.arguments for p in _alternatives(one, function, known))
+    polynomial = polynomial_of(bound, known)
+    return () if polynomial is None else (polynomial,)
+
+
+def _guards_after(statement: Stmt, known: Mapping[str, Polynomial]) -> tuple[Guard, ...]:
+    """Return what holds behind a statement that may jump: behind `if c: continue`, not c."""
+    if not isinstance(statement, If):
+        return ()
+    if statement.body and isinstance(statement.body[-1], Jump) and not statement.orelse:
+        return _guards(statement.test, False, known)
+    if any(isinstance(one, Jump) for one in walk_statements((statement,))):
+        return (Guard(None),)
+    return ()
+
+
+_NEGATED = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
+
+
+def _guards(test: Expr, holds: bool, known: Mapping[str, Polynomial]) -> tuple[Guard, ...]:
+    """Return what a condition says where it holds, or where it does not."""
+    if not isinstance(test, Apply):
+        return (Guard(None),)
+    if test.function == "not":
+        return _guards(test.arguments[0], not holds, known)
+    if test.function == ("and" if holds else "or"):
+        return tuple(g for one in test.arguments for g in _guards(one, holds, known))
+    if test.function not in _NEGATED:
+        return (Guard(None),)
+    function = test.function if holds else _NEGATED[test.function]
+    left, right = (polynomial_of(one, known) for one in test.arguments)
+    if left is None or right is None:
+        return (Guard(None),)
+    one = Polynomial.constant(1)
+    match function:
+        case "lt":
+            return (Guard(right - left - one),)
+        case "le":
+            return (Guard(right - left),)
+        case "gt":
+            return (Guard(left - right - one),)
+        case "ge":
+            return (Guard(left - right),)
+        case "eq":
+            return (Guard(right - left), Guard(left - right))
+        case _:
+            return (Guard(None),)
+
+
+def free_indices(scope: Scope) -> tuple[str, ...]:
+    """Return the loop indices of a scope, outermost first."""
+    return tuple(one.index for one in scope if isinstance(one, Range))
+
+
+def is_index(expr: Expr, name: str) -> bool:
+    """Whether an expression is just the loop index `name`."""
+    return isinstance(expr, Index) and expr.name == name

@@ -1,0 +1,181 @@
+"""What a kernel is given: arrays described by shape, dtype, strides and place, and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netts.compiler.nest import Routine
+from netts.compiler.scalars import ELEMENT_TYPES
+from netts.compiler.scope import as_number
+from netts.devices.memory import BufferView
+from netts.errors import AliasError, KernelTypeError
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayInfo:
+    """An array argument.
+
+    Attributes
+    ----------
+    strides
+        In elements.
+    space
+        What `start` counts from: the host's address space, or a buffer without memory yet.
+    start, stop
+        The bytes that the elements lie in, gaps included; equal for an empty array.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    strides: tuple[int, ...]
+    space: Hashable
+    start: int
+    stop: int
+
+    @property
+    def unit_axis(self) -> int | None:
+        """The last axis along which neighbours are neighbours in memory, None if there is none."""
+        for axis in reversed(range(len(self.shape))):
+            if self.strides[axis] == 1 or self.shape[axis] <= 1:
+                return axis
+        return None
+
+    def overlaps(self, other: ArrayInfo) -> bool:
+        """Whether the byte ranges meet."""
+        return self.space == other.space and self.start < other.stop and other.start < self.stop
+
+    def is_same(self, other: ArrayInfo) -> bool:
+        """Whether it is the same elements in the same order."""
+        return (self.space, self.start, self.shape, self.strides, self.dtype) == (
+            other.space, other.start, other.shape, other.strides, other.dtype,
+        )  # fmt: skip
+
+
+def describe(array: np.ndarray | BufferView) -> ArrayInfo:
+    """Describe an array by what the compiler needs to know."""
+    size = array.dtype.itemsize
+    strides = tuple(stride // size for stride in array.strides)
+    space: Hashable = "host"
+    if isinstance(array, BufferView) and not array.buffer.is_attached:
+        space, start = id(array.buffer), array.offset
+    elif isinstance(array, BufferView):
+        start = array.address
+    else:
+        start = array.__array_interface__["data"][0]
+    if 0 in array.shape:
+        return ArrayInfo(tuple(array.shape), array.dtype.name, strides, space, start, start)
+    reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
+    low = start + sum(r for r in reach if r < 0)
+    high = start + sum(r for r in reach if r > 0) + size
+    return ArrayInfo(tuple(array.shape), array.dtype.name, strides, space, low, high)
+
+
+def check_arguments(
+    routine: Routine, writes: frozenset[str], arguments: tuple[Any, ...]
+) -> tuple[dict[str, ArrayInfo], dict[str, bool | int | float]]:
+    """Return the arrays and the numbers that a kernel is called with.
+
+    Raises
+    ------
+    KernelTypeError
+        Where an argument is of the wrong kind, dtype or rank, or read-only and written.
+    """
+    arrays: dict[str, ArrayInfo] = {}
+    numbers: dict[str, bool | int | float] = {}
+    for name, argument in zip(routine.parameters, arguments, strict=True):
+        if name in routine.ranks:
+            _check_array(routine, name, argument, name in writes)
+            arrays[name] = describe(argument)
+            continue
+        number = as_number(argument)
+        if number is None:
+            raise KernelTypeError(
+                f"{_named(routine, name)} is used as a number, got {_kind(argument)}"
+            )
+        numbers[name] = number
+    return arrays, numbers
+
+
+def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -> None:
+    who = _named(routine, name)
+    if not isinstance(argument, np.ndarray | BufferView):
+        raise KernelTypeError(
+            f"{who} is used as an array, got {_kind(argument)}; pass a NumPy array"
+        )
+    rank = routine.ranks[name]
+    if rank is not None and argument.ndim != rank:
+        raise KernelTypeError(
+            f"{who} is used with {rank} subscripts, got an array of shape {argument.shape}"
+        )
+    if argument.dtype not in ELEMENT_TYPES:
+        names = ", ".join(dtype.name for dtype in ELEMENT_TYPES)
+        raise KernelTypeError(
+            f"{who} has dtype {argument.dtype}, and kernels take {names}; convert it with "
+            f"{name}.astype(...)"
+        )
+    if any(stride % argument.dtype.itemsize for stride in argument.strides):
+        raise KernelTypeError(f"{who} has elements at unaligned places; pass a copy")
+    if isinstance(argument, np.ndarray):
+        if not argument.flags.aligned:
+            raise KernelTypeError(f"{who} is not aligned to its dtype; pass a copy")
+        if is_written and not argument.flags.writeable:
+            raise KernelTypeError(f"{who} is read-only, and the kernel writes it; pass a copy")
+
+
+def find_aliases(
+    routine: Routine,
+    writes: frozenset[str],
+    arrays: dict[str, ArrayInfo],
+    arguments: tuple[Any, ...],
+) -> dict[str, str]:
+    """Return the arrays that are the same memory as another: name to the name to use for it.
+
+    Raises
+    ------
+    AliasError
+        Where two arrays overlap in part and one of them is written.
+    """
+    aliases: dict[str, str] = {}
+    names = list(arrays)
+    values = dict(zip(routine.parameters, arguments, strict=True))
+    for position, second in enumerate(names):
+        for first in names[:position]:
+            one, other = arrays[first], arrays[second]
+            if first in aliases or not one.overlaps(other):
+                continue
+            if first not in writes and second not in writes:
+                continue
+            if one.is_same(other):
+                aliases[second] = first
+                break
+            if _share_memory(values[first], values[second]):
+                raise AliasError(
+                    f"{first} and {second} of kernel {routine.name!r} overlap in memory, and "
+                    f"{first if first in writes else second} is written; pass a copy of one, or "
+                    "the same array for both"
+                )
+    return aliases
+
+
+def _share_memory(one: Any, other: Any) -> bool:
+    """Whether two arrays whose byte ranges meet share an element; yes where it is hard to tell."""
+    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
+        return True
+    try:
+        return bool(np.shares_memory(one, other, max_work=10_000))
+    except np.exceptions.TooHardError:
+        return True
+
+
+def _named(routine: Routine, name: str) -> str:
+    return f"argument {name!r} of kernel {routine.name!r}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, np.ndarray | BufferView):
+        return f"an array of shape {value.shape}"
+    return f"a {type(value).__name__}"

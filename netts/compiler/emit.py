@@ -1,0 +1,494 @@
+"""Scalar code as text: the statements and expressions of a nest printed for numba.
+
+Every name of the user's gets a prefix that says what it is (`v_` scalar, `a_` array address, `n_`
+extent, `s_` stride), and every name of netts's own has none, so they cannot collide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from netts.compiler.element import ElementFunction
+from netts.compiler.nest import (
+    Apply,
+    Call,
+    Const,
+    Expr,
+    Extent,
+    Global,
+    If,
+    Index,
+    Jump,
+    Load,
+    Local,
+    Loop,
+    Place,
+    Return,
+    Scalar,
+    Set,
+    Stmt,
+    Store,
+    While,
+    expressions,
+    stores,
+    walk_expression,
+    walk_statements,
+)
+from netts.compiler.scalars import DIVISIONS, ROWS, VECTORISED, Type
+from netts.compiler.typing import Types, element_types, return_type
+
+FOLDED_LIMIT = 16
+"""Integer arguments in subscripts up to this size become literals (strides, paddings, kernel
+widths: a packing loop ran in 0.5 ms instead of 3.35, shared/FACTS). Larger ones are row numbers
+and the like, for which one kernel each would be compiled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One 64-bit word of an argument block.
+
+    `kind` is "fault" (where a failing entry leaves the value it met), "address", "extent",
+    "stride" (in elements), "scalar", "scratch" (an address) or "blas" (a function's address).
+    """
+
+    kind: str
+    name: str = ""
+    axis: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A test at run time: of a subscript, or of a divisor where `dimension` is None."""
+
+    node: Load | Store | Apply
+    dimension: int | None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What generated code is specialised for.
+
+    Attributes
+    ----------
+    dtypes
+        The dtype name of each array.
+    unit_axes
+        The axis of each array whose stride is one element; None where there is none.
+    aliases
+        Arrays that are the same memory as another: name to the name used for it.
+    unproved
+        The subscripts to test at run time, as (id of node, dimension).
+    folded
+        Integer arguments that become literals.
+    """
+
+    types: Types
+    dtypes: Mapping[str, str]
+    unit_axes: Mapping[str, int | None]
+    aliases: Mapping[str, str]
+    unproved: frozenset[tuple[int, int]]
+    folded: Mapping[str, int]
+
+
+@dataclass
+class Emitter:
+    """Prints scalar code; knows which words, checks, imports and element functions it needed."""
+
+    binding: Binding
+    words: list[Word] = field(default_factory=lambda: [Word("fault")])
+    checks: list[Check] = field(default_factory=list)
+    runtime: set[str] = field(default_factory=set)
+    math: set[str] = field(default_factory=set)
+    elements: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    depth: int = 1
+    returns: Type | None = None
+    _fresh: int = 0
+    _hoisted: dict[tuple[int, int], str] = field(default_factory=dict)
+
+    # ------------------------------------------------------------ text
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self.depth + text)
+
+    @contextlib.contextmanager
+    def indented(self, header: str) -> Iterator[None]:
+        self.line(header)
+        self.depth += 1
+        start = len(self.lines)
+        yield
+        if len(self.lines) == start:
+            self.line("pass")
+        self.depth -= 1
+
+    def fresh(self, text: str) -> str:
+        """Assign a text to a name of its own."""
+        self._fresh += 1
+        name = f"t{self._fresh}"
+        self.line(f"{name} = {text}")
+        return name
+
+    def word(self, word: Word) -> str:
+        """Return the name under which a word of the block is known."""
+        if word not in self.words:
+            self.words.append(word)
+        prefix = {"address": "a", "extent": "n", "stride": "s", "scalar": "v"}.get(word.kind)
+        if prefix is None:
+            return f"{word.kind}_{word.name}" if word.name else word.kind
+        axis = f"_{word.axis}" if word.kind in ("extent", "stride") else ""
+        return f"{prefix}_{word.name}{axis}"
+
+    # ------------------------------------------------------------ expressions
+
+    def value(self, expr: Expr, wanted: Type | None = None) -> str:
+        """Return the text of an expression, brought to a type."""
+        text, type_ = self._expression(expr)
+        return text if wanted is None else self.cast(text, type_, wanted)
+
+    def cast(self, text: str, have: Type, want: Type) -> str:
+        types = self.binding.types
+        have, want = types.concrete(have), types.concrete(want)
+        if have is want:
+            return text
+        return f"({text} != 0)" if want is Type.BOOL else f"{want.value}({text})"
+
+    def _expression(self, expr: Expr) -> tuple[str, Type]:
+        types = self.binding.types
+        match expr:
+            case Const(value=value):
+                return self._number(value), types.of(expr)
+            case Global(name=name):
+                return self._number(types.scope.number(name)), types.of(expr)
+            case Scalar(name=name) if name in self.binding.folded:
+                return repr(self.binding.folded[name]), Type.INT
+            case Scalar(name=name):
+                return self.word(Word("scalar", name)), types.of(expr)
+            case Local(name=name) | Index(name=name):
+                return f"v_{name}", types.of(expr)
+            case Extent(array=array, axis=axis):
+                return self.extent(array, axis), Type.INT
+            case Load():
+                return self._load(expr)
+            case Call(function=function, arguments=arguments):
+                return self._call(function, arguments)
+            case Apply(function="select"):
+                return self._select(expr)
+            case Apply(function="and" | "or"):
+                return self._logic(expr)
+            case Apply():
+                return self._apply(expr)
+
+    def _number(self, value: object) -> str:
+        if isinstance(value, float):
+            special = {math.inf: "math.inf", -math.inf: "-math.inf"}.get(value, "math.nan")
+            text = repr(value) if math.isfinite(value) else special
+            return f"{self.binding.types.weak.value}({text})"
+        return repr(value)
+
+    def extent(self, array: str, axis: int) -> str:
+        return self.word(Word("extent", self._name(array), axis))
+
+    def _name(self, array: str) -> str:
+        return self.binding.aliases.get(array, array)
+
+    def _apply(self, expr: Apply) -> tuple[str, Type]:
+        row = ROWS[expr.function]
+        operands = [self._expression(one) for one in expr.arguments]
+        wanted, result = row.rule([type_ for _, type_ in operands])
+        texts = [
+            self.cast(text, have, want)
+            for (text, have), want in zip(operands, wanted, strict=True)
+        ]
+        if any(row.cpu.count(f"{{{i}}}") > 1 for i in range(len(texts))):
+            texts = [text if text.isidentifier() else self.fresh(text) for text in texts]
+        if expr.function in DIVISIONS and result is Type.INT:
+            texts[1] = self._checked_divisor(expr, texts[1])
+        type_name = self.binding.types.concrete(wanted[0]).value if wanted else ""
+        if expr.function in VECTORISED:
+            self.math.add(f"{expr.function}_{type_name}")
+        return row.cpu.format(*texts, type=type_name), result
+
+    def _checked_divisor(self, expr: Apply, text: str) -> str:
+        divisor = expr.arguments[1]
+        if isinstance(divisor, Const) and divisor.value:
+            return text
+        name = self.fresh(text)
+        self._fail_if(f"{name} == 0", name, Check(expr, None))
+        return name
+
+    def _captured(self, expr: Expr) -> tuple[list[str], str, Type]:
+        """Return the lines that an expression needs before it, with its text and type."""
+        outer, self.lines = self.lines, []
+        text, type_ = self._expression(expr)
+        inner, self.lines = self.lines, outer
+        return inner, text, type_
+
+    def _select(self, expr: Apply) -> tuple[str, Type]:
+        """Print a conditional expression; as a statement where a branch may fail."""
+        test, then, orelse = expr.arguments
+        condition = self.value(test, Type.BOOL)
+        branches = [self._captured(one) for one in (then, orelse)]
+        common = self.binding.types.of(expr)
+        texts = [self.cast(text, type_, common) for _, text, type_ in branches]
+        if not any(_may_fail(lines) for lines, _, _ in branches):
+            for lines, _, _ in branches:
+                self.lines.extend(lines)
+            return f"({texts[0]} if {condition} else {texts[1]})", common
+        self._fresh += 1
+        name = f"t{self._fresh}"
+        for header, (lines, _, _), text in zip(
+            (f"if {condition}:", "else:"), branches, texts, strict=True
+        ):
+            with self.indented(header):
+                self.lines.extend("    " + line for line in lines)
+                self.line(f"{name} = {text}")
+        return name, common
+
+    def _logic(self, expr: Apply) -> tuple[str, Type]:
+        left, right = expr.arguments
+        self.binding.types.of(expr)
+        first = self.value(left)
+        lines, second, _ = self._captured(right)
+        if not _may_fail(lines):
+            self.lines.extend(lines)
+            return f"({first} {expr.function} {second})", Type.BOOL
+        name = self.fresh(first)
+        with self.indented(f"if {name}:" if expr.function == "and" else f"if not {name}:"):
+            self.lines.extend("    " + line for line in lines)
+            self.line(f"{name} = {second}")
+        return name, Type.BOOL
+
+    # ------------------------------------------------------------ elements of arrays
+
+    def _load(self, load: Load) -> tuple[str, Type]:
+        dtype = self.binding.dtypes[load.array]
+        text = f"{self.pointer(load.array)}[{self.offset(load)}]"
+        if dtype == "bool":
+            return f"({text} != 0)", Type.BOOL
+        type_ = self.binding.types.elements[load.array]
+        return (text if type_.value == dtype else f"{type_.value}({text})"), type_
+
+    def pointer(self, array: str) -> str:
+        """Return the name of the typed pointer to an array."""
+        name = self._name(array)
+        self.runtime.add(f"pointer_{self.binding.dtypes[name]}")
+        return self.word(Word("address", name))
+
+    def stride(self, array: str, axis: int) -> str:
+        """Return the text of a stride, in elements."""
+        name = self._name(array)
+        if self.binding.unit_axes[name] == axis:
+            return "1"
+        return self.word(Word("stride", name, axis))
+
+    def offset(self, node: Load | Store) -> str:
+        """Return the text of an element's offset from the first, in elements; tests subscripts."""
+        terms = []
+        for axis, subscript in enumerate(node.subscripts):
+            text = self._hoisted.get((id(node), axis)) or self._subscript(node, axis, subscript)
+            stride = self.stride(node.array, axis)
+            terms.append(text if stride == "1" else f"{text} * {stride}")
+        return " + ".join(terms) or "0"
+
+    def _subscript(self, node: Load | Store, axis: int, subscript: Expr) -> str:
+        text = self.value(subscript)
+        if (id(node), axis) not in self.binding.unproved:
+            return text
+        name = self.fresh(text)
+        extent = self.extent(node.array, axis)
+        self._fail_if(f"{name} < 0 or {name} >= {extent}", name, Check(node, axis))
+        return name
+
+    def _fail_if(self, test: str, value: str, check: Check) -> None:
+        self.checks.append(check)
+        with self.indented(f"if {test}:"):
+            self.line(f"args[0] = {value}")
+            self.line(f"return {len(self.checks)}")
+
+    # ------------------------------------------------------------ statements
+
+    def block(self, body: tuple[Stmt, ...]) -> None:
+        for statement in body:
+            self.statement(statement)
+
+    def statement(self, statement: Stmt) -> None:
+        match statement:
+            case Set(name=name, value=value):
+                self.line(f"v_{name} = {self.value(value, self.binding.types.locals[name])}")
+            case Store():
+                self._store(statement)
+            case If(test=test, body=body, orelse=orelse):
+                with self.indented(f"if {self.value(test, Type.BOOL)}:"):
+                    self.block(body)
+                if orelse:
+                    with self.indented("else:"):
+                        self.block(orelse)
+            case Loop():
+                self.loop(statement)
+            case While(test=test, body=body):
+                self._while(test, body)
+            case Jump(kind=kind):
+                self.line(kind)
+            case Return(value=value):
+                self.line(f"return {self.value(value, self.returns)}")
+
+    def loop(
+        self,
+        loop: Loop,
+        limits: tuple[str, str] | None = None,
+        body: Callable[[], None] | None = None,
+    ) -> None:
+        """Print a loop; `limits` and `body` replace its own bounds and the printing of its body."""
+        start, stop = limits or (self.value(loop.start, Type.INT), self.value(loop.stop, Type.INT))
+        hoisted = self._hoist(loop, start, stop)
+        bounds = f"{start}, {stop}" + (f", {loop.step}" if loop.step != 1 else "")
+        with self.indented(f"for v_{loop.index} in range({bounds}):"):
+            if body is None:
+                self.block(loop.body)
+            else:
+                body()
+        for key in hoisted:
+            del self._hoisted[key]
+
+    def _while(self, test: Expr, body: tuple[Stmt, ...]) -> None:
+        lines, text, type_ = self._captured(test)
+        condition = self.cast(text, type_, Type.BOOL)
+        if not lines:
+            with self.indented(f"while {condition}:"):
+                self.block(body)
+            return
+        with self.indented("while True:"):
+            self.lines.extend("    " + line for line in lines)
+            with self.indented(f"if not {condition}:"):
+                self.line("break")
+            self.block(body)
+
+    def _store(self, store: Store) -> None:
+        dtype = self.binding.dtypes[store.array]
+        type_ = self.binding.types.elements[store.array]
+        if dtype == "bool" and store.accumulates:
+            type_ = Type.INT
+        value = self.value(store.value, type_)
+        place = f"{self.pointer(store.array)}[{self.offset(store)}]"
+        if store.accumulates:
+            value = f"{place} + {value}"
+        narrow = {"bool": "uint8", "uint8": "uint8", "int32": "int32"}.get(dtype)
+        self.line(f"{place} = {narrow}({value})" if narrow else f"{place} = {value}")
+
+    # ------------------------------------------------------------ tests moved out of loops
+
+    def _hoist(self, loop: Loop, start: str, stop: str) -> list[tuple[int, int]]:
+        """Test before a loop what does not vary in it, so that the loop itself can vectorise.
+
+        Only accesses that the first iteration certainly makes are tested early, and only if there
+        is a first iteration.
+        """
+        changed = {one.name for one in walk_statements(loop.body) if isinstance(one, Set)}
+        changed |= {one.index for one in walk_statements(loop.body) if isinstance(one, Loop)}
+        written = {self._name(one.array) for one in stores(loop.body)}
+        candidates = [
+            (node, axis)
+            for node in _certain_accesses(loop.body)
+            for axis, subscript in enumerate(node.subscripts)
+            if (id(node), axis) in self.binding.unproved
+            and (id(node), axis) not in self._hoisted
+            and self._is_invariant(subscript, {*changed, loop.index}, written)
+        ]
+        keys: list[tuple[int, int]] = []
+        for node, axis in candidates:
+            self._fresh += 1
+            name = f"t{self._fresh}"
+            self.line(f"{name} = 0")
+            with self.indented(f"if {start} {'<' if loop.step > 0 else '>'} {stop}:"):
+                self.line(f"{name} = {self._subscript(node, axis, node.subscripts[axis])}")
+            self._hoisted[id(node), axis] = name
+            keys.append((id(node), axis))
+        return keys
+
+    def _is_invariant(self, expr: Expr, changed: set[str], written: set[str]) -> bool:
+        for one in walk_expression(expr):
+            match one:
+                case Local(name=name) | Index(name=name):
+                    if name in changed:
+                        return False
+                case Load(array=array):
+                    if self._name(array) in written:
+                        return False
+                case Apply(function="select" | "and" | "or"):
+                    return False
+        return True
+
+    # ------------------------------------------------------------ element functions
+
+    def _call(self, function: ElementFunction, arguments: tuple[Expr, ...]) -> tuple[str, Type]:
+        types = self.binding.types
+        operands = [self._expression(one) for one in arguments]
+        result = return_type(function, [type_ for _, type_ in operands], types.weak)
+        name = self._element(function, [type_ for _, type_ in operands], result)
+        return f"{name}({', '.join(text for text, _ in operands)})", result
+
+    def _element(self, function: ElementFunction, arguments: list[Type], result: Type) -> str:
+        """Print an element function for argument types, once, and return its name."""
+        inner = Emitter(
+            Binding(
+                element_types(function, arguments, self.binding.types.weak), {}, {}, {},
+                frozenset(), {},
+            ),
+            runtime=self.runtime, math=self.math, elements=self.elements, returns=result,
+        )  # fmt: skip
+        inner.block(function.body.body)
+        if inner.checks:
+            check = inner.checks[0]
+            raise inner.binding.types.error(
+                check.node.place,
+                "an integer division in an element function may meet a zero divisor",
+                "divide by a literal, or divide in the kernel",
+            )
+        parameters = ", ".join(f"v_{one}" for one in function.body.parameters)
+        text = "\n".join([f"({parameters}):", *inner.lines])
+        types = "_".join(self.binding.types.concrete(type_).value for type_ in arguments)
+        name = base = f"f_{function.name}_{types}"
+        number = 0
+        while self.elements.setdefault(name, text) != text:  # another function of that name
+            number += 1
+            name = f"{base}_{number}"
+        return name
+
+
+def _may_fail(lines: list[str]) -> bool:
+    return any(line.lstrip().startswith("return ") for line in lines)
+
+
+def _certain_accesses(body: tuple[Stmt, ...]) -> Iterator[Load | Store]:
+    """Yield the accesses that every run of a block makes, up to the first that may leave it."""
+    for statement in body:
+        for expr in expressions(statement) if not isinstance(statement, While) else ():
+            yield from _certain_loads(expr)
+        if isinstance(statement, Store):
+            yield statement
+        if any(isinstance(one, Jump) for one in walk_statements((statement,))):
+            return
+
+
+def _certain_loads(expr: Expr) -> Iterator[Load]:
+    match expr:
+        case Load(subscripts=subscripts):
+            for one in subscripts:
+                yield from _certain_loads(one)
+            yield expr
+        case Apply(function="select" | "and" | "or", arguments=(first, *_)):
+            yield from _certain_loads(first)
+        case Apply(arguments=arguments) | Call(arguments=arguments):
+            for one in arguments:
+                yield from _certain_loads(one)
+
+
+def describe(check: Check) -> tuple[Place, str]:
+    """Return where a check stands and what it is about."""
+    if check.dimension is None:
+        return check.node.place, "integer division by zero"
+    assert not isinstance(check.node, Apply)
+    return check.node.place, f"subscript {check.dimension} of {check.node}"

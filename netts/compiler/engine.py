@@ -1,0 +1,170 @@
+"""Runs lists of compiled operations: on the calling thread, or split among numba's threads.
+
+One pool works at a time. An operation that is split runs single-threaded BLAS on each of its parts,
+so BLAS's own threads are held to one while operations run. Two Python threads never enter numba's
+pool together (its `workqueue` layer ends the process if they do), and a forked child never enters
+it at all (its OpenMP layer ends the child): there, operations run on the calling thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import scipy.linalg.cython_blas
+import threadpoolctl
+from numba import types
+from numba.extending import get_cython_function_address
+
+from netts.compiler import native, runtime
+
+MAX_PARTS = 256
+
+_WORD_POINTER = types.CPointer(types.int64)
+ENTRY_SIGNATURE = types.int64(_WORD_POINTER, types.int64, types.int64)
+"""`entry(block, part, parts) -> status`."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An operation that stopped: its position in the list, and the number of the failed check."""
+
+    operation: int
+    status: int
+
+
+def replay(
+    operations: np.ndarray, steps: int, stop: np.ndarray, threads: int | None = None
+) -> tuple[int, Failure | None]:
+    """Run a list of operations `steps` times; releases the GIL.
+
+    Parameters
+    ----------
+    operations : int64 array of shape (n, 3)
+        Entry address, block address and useful number of parts of each operation.
+    stop : int64 array of shape (1,)
+        Set to a value other than 0 by another thread, it ends the replay after the running step.
+    threads
+        The most parts to split an operation in; all of numba's threads by default.
+
+    Returns
+    -------
+    tuple of int and Failure or None
+        The steps done, and what failed.
+    """
+    threads = 1 if _forked else min(threads or native.start_threads(), MAX_PARTS)
+    splits = threads > 1 and len(operations) > 0 and int(operations[:, 2].max()) > 1
+    words, address = _workspace()
+    arguments = (
+        operations.ctypes.data, len(operations), steps, stop.ctypes.data, _share_address(),
+        address, threads if splits else 1,
+    )  # fmt: skip
+    with _one_blas_thread():
+        if splits:
+            with _pool_lock:
+                done = _walk()(*arguments)
+        else:
+            done = _walk()(*arguments)
+    if done < 0:
+        return 0, Failure(-1 - done, int(words[3]))
+    return done, None
+
+
+@cache
+def blas_address(name: str) -> int:
+    """Return the address of SciPy's BLAS routine of that name."""
+    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
+
+
+_pool_lock = threading.Lock()
+_forked = False
+_local = threading.local()
+
+
+def _notice_fork() -> None:
+    global _forked, _pool_lock
+    _forked = True
+    _pool_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_notice_fork)
+
+
+def _workspace() -> tuple[np.ndarray, int]:
+    """Return this thread's workspace and its address."""
+    if not hasattr(_local, "words"):
+        words = np.zeros(runtime.NUMBERS + MAX_PARTS, np.int64)
+        address = words.ctypes.data
+        words[runtime.ITEMS] = address + 8 * runtime.NUMBERS
+        words[runtime.STRIDES] = 8
+        words[runtime.NUMBERS :] = np.arange(MAX_PARTS)
+        _local.words, _local.address = words, address
+    return _local.words, _local.address
+
+
+@cache
+def _walk() -> Callable[..., int]:
+    signature = types.int64(
+        _WORD_POINTER, types.int64, types.int64, _WORD_POINTER, types.int64, types.int64,
+        types.int64,
+    )  # fmt: skip
+    loaded = _runtime_function(runtime.walk, signature)
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 7)(loaded.address)
+
+
+@cache
+def _share_address() -> int:
+    signature = types.void(*[_WORD_POINTER] * 4)
+    return _runtime_function(runtime.share, signature).address
+
+
+@cache
+def _runtime_function(function: Callable[..., Any], signature: Any) -> native.Native:
+    return native.load(inspect.getsource(function), lambda: function, signature)
+
+
+# ---------------------------------------------------------------- BLAS's own threads
+
+_blas_lock = threading.Lock()
+_blas_users = 0
+_blas_threads: list[tuple[Any, int]] = []
+
+
+@cache
+def _blas_libraries() -> list[Any]:
+    """Return the controllers of the BLAS libraries that SciPy loaded."""
+    assert scipy.linalg.cython_blas  # imported, so loaded
+    controllers = threadpoolctl.ThreadpoolController().lib_controllers
+    return [one for one in controllers if one.user_api == "blas"]
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread for as long as any replay runs, then restore what was."""
+    global _blas_users, _blas_threads
+    with _blas_lock:
+        if _blas_users == 0:
+            _blas_threads = [(one, one.num_threads) for one in _blas_libraries()]
+            _set_blas_threads([(one, 1) for one, n in _blas_threads if n != 1])
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0:
+                _set_blas_threads([(one, n) for one, n in _blas_threads if n != 1])
+
+
+def _set_blas_threads(wanted: list[tuple[Any, int]]) -> None:
+    for library, threads in wanted:
+        library.set_num_threads(threads)

@@ -1,0 +1,123 @@
+"""Machine code of generated functions: compiled by numba once, then loaded from the cache.
+
+What is kept is the object code alone. Loading it takes about a millisecond and neither type
+inference nor numba's lowering registries, and a read-only cache directory can serve it, which
+numba's own `cache=True` cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+from numba import cfunc
+from numba.core.registry import cpu_target
+
+from netts.compiler import cache as code_cache
+
+FASTMATH = frozenset({"reassoc", "nsz", "contract"})
+"""Sums may be reordered and fused, so reductions vectorise; NaN and infinity keep their meaning.
+Not "arcp": x / y as x * (1 / y) is inexact where the quotient of small integers is exact."""
+
+
+@dataclass(frozen=True)
+class Native:
+    """A loaded function: its address, what keeps it loaded, and whether it was in the cache."""
+
+    address: int
+    was_cached: bool
+    library: Any = field(repr=False)
+
+
+_loaded: dict[str, Native] = {}
+_lock = threading.Lock()
+
+
+def load(text: str, build: Callable[[], Callable[..., Any]], signature: Any) -> Native:
+    """Return the machine code of a function, from memory, from the cache, or compiled now.
+
+    Parameters
+    ----------
+    text
+        Everything that decides what the function computes, apart from netts's own sources.
+    build
+        Makes the Python function to compile; called only where it has to be compiled.
+    signature
+        Its numba signature.
+    """
+    key = hashlib.sha256(f"{fingerprint()}\n{signature}\n{text}".encode()).hexdigest()
+    with _lock:
+        if key not in _loaded:
+            _loaded[key] = _from_cache(key) or _compiled(key, build(), signature)
+        return _loaded[key]
+
+
+@cache
+def fingerprint() -> str:
+    """Return what machine code depends on besides the generated text."""
+    here = Path(__file__).parent
+    sources = b"".join((here / name).read_bytes() for name in _RUNTIME_SOURCES)
+    parts = (
+        hashlib.sha256(sources).hexdigest(),
+        f"numba {numba.__version__}",
+        f"llvmlite {llvmlite.__version__}",
+        f"Python {platform.python_version()}",
+        llvm.get_process_triple(),
+        llvm.get_host_cpu_name(),
+        llvm.get_host_cpu_features().flatten(),
+        str(sorted(FASTMATH)),
+    )
+    return "\n".join(parts)
+
+
+_RUNTIME_SOURCES = ("runtime.py", "vector_math.py", "bits.py", "native.py")
+"""The modules whose functions are linked into generated code."""
+
+
+def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
+    start_threads()
+    compiled = cfunc(signature, nopython=True, error_model="numpy", fastmath=set(FASTMATH))(
+        function
+    )
+    name, kind, (code, bitcode) = compiled._library.serialize_using_object_code()
+    header = {
+        "name": name,
+        "kind": kind,
+        "symbol": compiled._wrapper_name,
+        "code_bytes": len(code),
+    }
+    code_cache.write(key, json.dumps(header).encode() + b"\n" + code + bitcode)
+    return Native(compiled.address, False, compiled)
+
+
+def _from_cache(key: str) -> Native | None:
+    content = code_cache.read(key)
+    if content is None:
+        return None
+    start_threads()
+    line, _, body = content.partition(b"\n")
+    header = json.loads(line)
+    code, bitcode = body[: header["code_bytes"]], body[header["code_bytes"] :]
+    codegen = cpu_target.target_context.codegen()
+    library = codegen.unserialize_library((header["name"], header["kind"], (code, bitcode)))
+    return Native(library.get_pointer_to_function(header["symbol"]), True, library)
+
+
+@cache
+def start_threads() -> int:
+    """Start numba's threads and return how many there are.
+
+    Code with a parallel region refers to symbols that exist only once the threads were started;
+    loading it earlier ends the process.
+    """
+    return int(numba.get_num_threads())

@@ -1,0 +1,352 @@
+"""A kernel compiled for arguments of given dtypes and shapes: operations ready to be placed."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netts.compiler import engine, native
+from netts.compiler.access import Access
+from netts.compiler.arguments import ArrayInfo
+from netts.compiler.bounds import find_unproved
+from netts.compiler.contraction import Contraction, find_contraction
+from netts.compiler.cost import estimate_seconds
+from netts.compiler.cpu import Program, lower
+from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
+from netts.compiler.nest import Expr, Extent, Global, Nest, Scalar, body_of, walk_expression
+from netts.compiler.races import Independence, prove_independent
+from netts.compiler.scalars import ELEMENT_TYPES, Type
+from netts.compiler.typing import infer, type_of_number
+from netts.errors import AliasError, BoundsError, KernelDivisionError, RaceError
+
+if TYPE_CHECKING:
+    from netts.compiler.kernel import Kernel
+
+PARALLEL_SECONDS = 30e-6
+"""Operations that take one core longer than this are split: waking numba's threads costs 2 to 7 us
+on the machine of shared/FACTS, and may cost more where they sleep."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One compiled operation, with everything known but the addresses.
+
+    Attributes
+    ----------
+    template : int64 array
+        The argument block, zero where an address goes.
+    addresses
+        Positions of the block, and the array whose address goes there.
+    scratch
+        Positions of the block where the address of the scratch memory goes.
+    seconds
+        A rough estimate of its duration on one core.
+    """
+
+    program: Program
+    native: native.Native
+    template: np.ndarray
+    addresses: tuple[tuple[int, str], ...]
+    scratch: tuple[int, ...]
+    seconds: float
+
+    @property
+    def label(self) -> str:
+        """What it is called in explanations and profiles."""
+        return self.program.label
+
+    @property
+    def parts(self) -> int:
+        """The number of parts worth splitting it into, 1 where it is not worth it."""
+        if not self.program.is_splittable or self.seconds < PARALLEL_SECONDS:
+            return 1
+        return min(int(self.seconds / PARALLEL_SECONDS) + 1, engine.MAX_PARTS)
+
+    def block(self, addresses: Mapping[str, int], scratch: int) -> np.ndarray:
+        """Return the argument block for arrays at these addresses."""
+        words = self.template.copy()
+        for position, name in self.addresses:
+            words[position] = addresses[name]
+        for position in self.scratch:
+            words[position] = scratch
+        return words
+
+    def error(self, kernel: Kernel, status: int, value: int) -> Exception:
+        """Return the error of a test that failed at run time."""
+        check = self.program.checks[status - 1]
+        place, what = describe(check)
+        if check.dimension is None:
+            rule = f"{what}: the divisor is 0"
+            return kernel.source_code.error(KernelDivisionError, place, rule)
+        rule = f"{what} is {value}, which is outside of the axis"
+        way_out = "a negative subscript does not count from the end in a kernel" if value < 0 else ""
+        return kernel.source_code.error(BoundsError, place, rule, way_out)
+
+
+@dataclass(frozen=True)
+class Specialisation:
+    """A kernel compiled for given dtypes, shapes and integer arguments."""
+
+    kernel: Kernel
+    operations: tuple[Operation, ...]
+    scratch_bytes: int
+    reasons: Mapping[int, Contraction | str]
+
+    @property
+    def source(self) -> str:
+        """The generated code of all operations."""
+        return "\n\n".join(one.program.text for one in self.operations)
+
+    def run(self, arguments: tuple[Any, ...], threads: int | None = None) -> None:
+        """Run on arrays like those it was compiled for.
+
+        Parameters
+        ----------
+        arguments
+            In the order of the kernel's parameters.
+        threads
+            The most parts to split an operation in; by default all threads, where it pays.
+        """
+        addresses = {
+            name: _address(value)
+            for name, value in zip(self.kernel.parameters, arguments, strict=True)
+            if name in self.kernel.routine.ranks
+        }
+        scratch = np.zeros(self.scratch_bytes, np.uint8)
+        numbers = self.numbers(arguments)
+        blocks = [one.block(addresses, scratch.ctypes.data) for one in self.operations]
+        for block, one in zip(blocks, self.operations, strict=True):
+            fill_numbers(block, one.program.words, numbers)
+        parts = [one.parts if threads is None else threads for one in self.operations]
+        table = operation_table(self.operations, blocks, parts)
+        _, failure = engine.replay(table, 1, np.zeros(1, np.int64), threads)
+        if failure is not None:
+            failed = self.operations[failure.operation]
+            value = int(blocks[failure.operation][0])
+            raise failed.error(self.kernel, failure.status, value)
+
+    def numbers(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the scalar arguments by name."""
+        return {
+            name: value
+            for name, value in zip(self.kernel.parameters, arguments, strict=True)
+            if name not in self.kernel.routine.ranks
+        }
+
+
+def operation_table(
+    operations: tuple[Operation, ...], blocks: list[np.ndarray], parts: list[int]
+) -> np.ndarray:
+    """Return the words that the replay loop walks: entry, block and parts of each operation."""
+    table = np.zeros((len(operations), 3), np.int64)
+    for row, one, block, count in zip(table, operations, blocks, parts, strict=True):
+        splits = one.program.is_splittable
+        row[:] = one.native.address, block.ctypes.data, count if splits else 1
+    return table
+
+
+def fill_numbers(block: np.ndarray, words: tuple[Word, ...], numbers: Mapping[str, Any]) -> None:
+    """Write scalar arguments into a block: integers as they are, floats by their bits."""
+    for position, word in enumerate(words):
+        if word.kind == "scalar":
+            number = numbers[word.name]
+            if isinstance(number, float | np.floating):
+                block.view(np.float64)[position] = number
+            else:
+                block[position] = int(number)
+
+
+def specialise(
+    kernel: Kernel,
+    arrays: Mapping[str, ArrayInfo],
+    numbers: Mapping[str, bool | int | float],
+    aliases: Mapping[str, str],
+    constants: Mapping[str, Any],
+) -> Specialisation:
+    """Check and compile a kernel for arguments; see `Kernel.specialise`."""
+    routine = kernel.routine
+    symbols = _symbols(arrays, numbers, constants)
+    elements = {name: ELEMENT_TYPES[np.dtype(one.dtype)] for name, one in arrays.items()}
+    scalars = {name: type_of_number(value) for name, value in numbers.items()}
+    types = infer(routine, kernel.source_code, kernel.scope, elements, scalars)
+    shapes = {name: one.shape for name, one in arrays.items()}
+    unproved = frozenset[tuple[int, int]]().union(
+        *(find_unproved(one, shapes, symbols, kernel.source_code) for one in kernel.accesses)
+    )
+    proofs = _proofs(kernel, aliases, symbols)
+    binding = Binding(
+        types,
+        {name: one.dtype for name, one in arrays.items()},
+        {name: one.unit_axis for name, one in arrays.items()},
+        aliases,
+        unproved,
+        _folded(kernel, numbers),
+    )
+    reasons = {
+        number: _contraction(phase, kernel.accesses[number], arrays, binding)
+        for number, phase in enumerate(routine.phases)
+        if isinstance(phase, Nest)
+    }
+    contracted = frozenset(n for n, one in reasons.items() if isinstance(one, Contraction))
+    lowered = lower(routine, proofs, binding, contracted)
+    operations = tuple(
+        _operation(one, kernel, arrays, symbols, aliases) for one in lowered.programs
+    )
+    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons)
+
+
+def _symbols(
+    arrays: Mapping[str, ArrayInfo],
+    numbers: Mapping[str, bool | int | float],
+    constants: Mapping[str, Any],
+) -> dict[Expr, int]:
+    """Return the values of everything that is known and integer."""
+    symbols: dict[Expr, int] = {
+        Extent(name, axis): extent
+        for name, one in arrays.items()
+        for axis, extent in enumerate(one.shape)
+    }
+    symbols |= {Scalar(name): int(n) for name, n in numbers.items() if isinstance(n, int)}
+    symbols |= {Global(name): int(n) for name, n in constants.items() if isinstance(n, int)}
+    return symbols
+
+
+def _proofs(
+    kernel: Kernel, aliases: Mapping[str, str], symbols: Mapping[Expr, int]
+) -> dict[int, Independence]:
+    """Return what is proved of each nest, with the arrays that are the same taken as one."""
+    from netts.compiler.affine import at
+
+    proofs = dict(kernel.proofs)
+    if aliases:
+        for number in proofs:
+            phase = kernel.routine.phases[number]
+            assert isinstance(phase, Nest)
+            try:
+                proofs[number] = prove_independent(
+                    phase, kernel.accesses[number], kernel.outer, kernel.source_code, aliases
+                )
+            except RaceError as error:
+                names = ", ".join(f"{one} and {other}" for one, other in aliases.items())
+                raise AliasError(
+                    f"{names} are the same array, and then {error}\n"
+                    "  pass a copy, or write the result into another array"
+                ) from None
+    for proof in proofs.values():
+        for factor, access in proof.factors:
+            form = at(factor, symbols)
+            if form is not None and form.constant == 0:
+                raise kernel.source_code.error(
+                    RaceError,
+                    access.place,
+                    f"with these arguments the factor of an index in {access.node} is 0, so "
+                    "every iteration writes the same element",
+                )
+    return proofs
+
+
+def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[str, int]:
+    """Return the small integer arguments that stand in subscripts."""
+    inside = {
+        one.name
+        for touched in kernel.accesses
+        for access in touched
+        for subscript in access.node.subscripts
+        for one in walk_expression(subscript)
+        if isinstance(one, Scalar)
+    }
+    return {
+        name: int(number)
+        for name, number in numbers.items()
+        if name in inside and isinstance(number, int) and abs(number) <= FOLDED_LIMIT
+    }
+
+
+def _contraction(
+    nest: Nest, touched: tuple[Access, ...], arrays: Mapping[str, ArrayInfo], binding: Binding
+) -> Contraction | str:
+    """Return the contraction that BLAS can do with these arrays, or why it cannot."""
+    found = find_contraction(nest)
+    if isinstance(found, str):
+        return found
+    operands = (found.left, found.right, found.out)
+    names = {one.array for one in operands}
+    dtypes = {binding.dtypes[name] for name in names}
+    if len(dtypes) != 1 or not ELEMENT_TYPES[np.dtype(dtypes.pop())].is_floating:
+        return "the matrices are not of one floating dtype"
+    if found.out.array in {*binding.aliases, *binding.aliases.values()}:
+        return "the result is also an operand"
+    if any(one.array in names and (id(one.node), d) in binding.unproved
+           for one in touched for d in range(len(one.subscripts))):  # fmt: skip
+        return "a subscript is tested at run time"
+    for one in operands:
+        if not _is_matrix_view(arrays[one.array]):
+            return f"{one.array} has no unit stride"
+    return found
+
+
+def _is_matrix_view(array: ArrayInfo) -> bool:
+    """Whether BLAS can read a matrix in place: one stride of 1, the other no shorter than a row."""
+    (rows, columns), (down, right) = array.shape, array.strides
+    return (right == 1 and (down >= columns or rows <= 1)) or (
+        down == 1 and (right >= rows or columns <= 1)
+    )
+
+
+def _operation(
+    program: Program,
+    kernel: Kernel,
+    arrays: Mapping[str, ArrayInfo],
+    symbols: Mapping[Expr, int],
+    aliases: Mapping[str, str],
+) -> Operation:
+    template = np.zeros(len(program.words), np.int64)
+    addresses: list[tuple[int, str]] = []
+    scratch: list[int] = []
+    for position, word in enumerate(program.words):
+        match word:
+            case Word("extent", name, axis):
+                template[position] = arrays[name].shape[axis]
+            case Word("stride", name, axis):
+                template[position] = arrays[name].strides[axis]
+            case Word("address", name):
+                addresses.append((position, name))
+            case Word("scratch"):
+                scratch.append(position)
+            case Word("blas", name):
+                template[position] = engine.blas_address(name)
+    phase = kernel.routine.phases[program.phase]
+    return Operation(
+        program,
+        _compile(program),
+        template,
+        tuple(addresses),
+        tuple(scratch),
+        estimate_seconds(phase, program.contraction, symbols) if program.is_splittable else 1e-7,
+    )
+
+
+def _compile(program: Program) -> native.Native:
+    return native.load(program.text, lambda: _python(program), engine.ENTRY_SIGNATURE)
+
+
+def _python(program: Program) -> Any:
+    """Return the generated Python function; its text can be seen in tracebacks."""
+    name = f"<netts {program.label}>"
+    lines = program.text.splitlines(keepends=True)
+    linecache.cache[name] = (len(program.text), None, lines, name)
+    namespace: dict[str, Any] = {"__name__": "netts_generated"}
+    exec(compile(program.text, name, "exec"), namespace)
+    return namespace["entry"]
+
+
+def _address(array: Any) -> int:
+    if isinstance(array, np.ndarray):
+        return int(array.__array_interface__["data"][0])
+    return int(array.address)
+
+

@@ -1,0 +1,86 @@
+"""Which devices there are, and the one place that chooses: argument, context, environment, auto."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from netts.errors import DeviceError
+
+ENVIRONMENT_VARIABLE = "NETTS_DEVICE"
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device that kernels can run on."""
+
+    name: str
+    is_available: bool
+    description: str
+
+
+def _cpu() -> DeviceInfo:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return DeviceInfo("cpu", True, f"{platform.machine()}, {cores} cores, code compiled by numba")
+
+
+def _reference() -> DeviceInfo:
+    return DeviceInfo("reference", True, "interpreted Python, the definition of every result; slow")
+
+
+_DEVICES: dict[str, Callable[[], DeviceInfo]] = {"cpu": _cpu, "reference": _reference}
+"""Fastest first: "auto" takes the first that is available."""
+
+_chosen: ContextVar[str | None] = ContextVar("netts_device", default=None)
+
+
+def available() -> list[DeviceInfo]:
+    """Return every device that netts knows, whether this machine has it or not."""
+    return [describe() for describe in _DEVICES.values()]
+
+
+def choose(device: str = "auto") -> str:
+    """Return the name of the device to use.
+
+    Parameters
+    ----------
+    device : str
+        A device's name, which is taken; or "auto", which takes the device of the context
+        (`with netts.device(...)`), else of the environment variable `NETTS_DEVICE`, else the
+        fastest available.
+
+    Raises
+    ------
+    DeviceError
+        Where there is no device of that name here.
+    """
+    if device == "auto":
+        device = _chosen.get() or os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+    if device == "auto":
+        return next(one.name for one in available() if one.is_available)
+    if device not in _DEVICES:
+        names = ", ".join(repr(name) for name in ("auto", *_DEVICES))
+        raise DeviceError(f"there is no device {device!r}; choose one of {names}")
+    return device
+
+
+@contextlib.contextmanager
+def device(name: str) -> Iterator[str]:
+    """Use a device for everything in this context that asks for "auto".
+
+    Examples
+    --------
+    >>> import netts
+    >>> with netts.device("reference") as name:
+    ...     print(name)
+    reference
+    """
+    token = _chosen.set(choose(name))
+    try:
+        yield choose(name)
+    finally:
+        _chosen.reset(token)

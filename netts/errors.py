@@ -1,0 +1,85 @@
+"""One class for each kind of mistake, each also the built-in that a caller would catch."""
+
+
+class NettsError(Exception):
+    """Base of everything that netts raises on purpose."""
+
+
+class KernelError(NettsError):
+    """A kernel cannot be compiled, or cannot run with these arguments."""
+
+
+class UnsupportedSyntaxError(KernelError, SyntaxError):
+    """A kernel uses Python that is outside netts's dialect."""
+
+
+class RaceError(KernelError, ValueError):
+    """Iterations of a parallel nest are not independent of one another."""
+
+
+class AliasError(KernelError, ValueError):
+    """Two arguments of a kernel overlap in memory and one of them is written."""
+
+
+class BoundsError(KernelError, IndexError):
+    """A subscript leaves its array."""
+
+
+class KernelTypeError(KernelError, TypeError):
+    """An argument or an expression of a kernel has a dtype or rank that does not fit."""
+
+
+class KernelDivisionError(KernelError, ZeroDivisionError):
+    """An integer division by zero inside a kernel."""
+
+
+class DeviceError(NettsError, RuntimeError):
+    """A device does not exist on this machine or cannot do what was asked."""
+
+
+class GraphError(NettsError, RuntimeError):
+    """A task graph was recorded, compiled or run in a way that has no meaning."""
+
+
+class ShapeError(NettsError, ValueError):
+    """Shapes do not fit together."""
+
+
+class ParameterError(NettsError, ValueError):
+    """A hyperparameter has a value outside its range."""
+
+
+class DivergenceError(NettsError, ArithmeticError):
+    """Training produced a loss that is not finite."""
+
+
+class DataError(NettsError, ValueError):
+    """A table or array of data cannot be used as it is."""
+
+
+class DivergenceWarning(UserWarning):
+    """Training was stopped because its loss is no longer finite."""
+
+
+class InterruptedFitWarning(UserWarning):
+    """Training was interrupted; the model of the last finished epoch is kept."""
+
+
+class DataFileError(DataError, OSError):
+    """A file of data cannot be opened or read."""
+
+
+class DataFileNotFoundError(DataFileError, FileNotFoundError):
+    """A file of data does not exist."""
+
+
+class UnknownDatasetError(DataError, LookupError):
+    """No bundled table has this name."""
+
+
+class UnknownColumnError(DataError, LookupError):
+    """A table has no column of this name."""
+
+
+class NotBuiltError(NettsError, RuntimeError):
+    """A network is used before it has parameters."""
