@@ -11,7 +11,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "netts.compiler": ("accelerate", "element", "parallel"),
+    "netts.compiler": ("accelerate", "checked", "element", "parallel"),
+    "netts.devices": ("device",),
     "netts.compiler.functions": (
         "erf", "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "sqrt", "tanh",
     ),

@@ -8,6 +8,7 @@ it at all (its OpenMP layer ends the child): there, operations run on the callin
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import inspect
 import os
@@ -25,6 +26,7 @@ from numba import types
 from numba.extending import get_cython_function_address
 
 from netts.compiler import native, runtime
+from netts.errors import DeviceError
 
 MAX_PARTS = 256
 
@@ -42,7 +44,11 @@ class Failure:
 
 
 def replay(
-    operations: np.ndarray, steps: int, stop: np.ndarray, threads: int | None = None
+    operations: np.ndarray,
+    steps: int,
+    stop: np.ndarray,
+    threads: int | None = None,
+    times: np.ndarray | None = None,
 ) -> tuple[int, Failure | None]:
     """Run a list of operations `steps` times; releases the GIL.
 
@@ -54,6 +60,8 @@ def replay(
         Set to a value other than 0 by another thread, it ends the replay after the running step.
     threads
         The most parts to split an operation in; all of numba's threads by default.
+    times : int64 array of shape (n + 2,), optional
+        The nanoseconds of each operation are added to the first n words.
 
     Returns
     -------
@@ -63,16 +71,16 @@ def replay(
     threads = 1 if _forked else min(threads or native.start_threads(), MAX_PARTS)
     splits = threads > 1 and len(operations) > 0 and int(operations[:, 2].max()) > 1
     words, address = _workspace()
-    arguments = (
+    arguments: tuple[int, ...] = (
         operations.ctypes.data, len(operations), steps, stop.ctypes.data, _share_address(),
         address, threads if splits else 1,
     )  # fmt: skip
-    with _one_blas_thread():
-        if splits:
-            with _pool_lock:
-                done = _walk()(*arguments)
-        else:
-            done = _walk()(*arguments)
+    walk = _walk()
+    if times is not None:
+        walk = _walk_timed()
+        arguments += (_clock_address(), times.ctypes.data)
+    with _one_blas_thread(), _pool_lock if splits else contextlib.nullcontext():
+        done = walk(*arguments)
     if done < 0:
         return 0, Failure(-1 - done, int(words[3]))
     return done, None
@@ -113,12 +121,30 @@ def _workspace() -> tuple[np.ndarray, int]:
 
 @cache
 def _walk() -> Callable[..., int]:
-    signature = types.int64(
-        _WORD_POINTER, types.int64, types.int64, _WORD_POINTER, types.int64, types.int64,
-        types.int64,
-    )  # fmt: skip
-    loaded = _runtime_function(runtime.walk, signature)
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 7)(loaded.address)
+    return _replay_function(runtime.walk, 7)
+
+
+@cache
+def _walk_timed() -> Callable[..., int]:
+    return _replay_function(runtime.walk_timed, 9)
+
+
+def _replay_function(function: Callable[..., Any], arity: int) -> Callable[..., int]:
+    """Compile a replay loop: words in, a word out, except the pointer to the stop word."""
+    words = [types.int64] * arity
+    words[3] = _WORD_POINTER
+    loaded = _runtime_function(function, types.int64(*words))
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arity)(loaded.address)
+
+
+@cache
+def _clock_address() -> int:
+    """Return the address of the C library's `clock_gettime`."""
+    try:
+        function = ctypes.CDLL(None).clock_gettime
+    except (AttributeError, OSError, TypeError) as error:
+        raise DeviceError("profiles need clock_gettime, which this system lacks") from error
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 @cache

@@ -11,6 +11,7 @@ import hashlib
 import json
 import platform
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -32,10 +33,21 @@ Not "arcp": x / y as x * (1 / y) is inexact where the quotient of small integers
 
 @dataclass(frozen=True)
 class Native:
-    """A loaded function: its address, what keeps it loaded, and whether it was in the cache."""
+    """A loaded function.
+
+    Attributes
+    ----------
+    was_cached
+        Whether it came from the cache.
+    seconds
+        How long compiling or loading it took.
+    library
+        What keeps it loaded.
+    """
 
     address: int
     was_cached: bool
+    seconds: float
     library: Any = field(repr=False)
 
 
@@ -86,6 +98,7 @@ _RUNTIME_SOURCES = ("runtime.py", "vector_math.py", "bits.py", "native.py")
 
 def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
     start_threads()
+    start = time.perf_counter()
     compiled = cfunc(signature, nopython=True, error_model="numpy", fastmath=set(FASTMATH))(
         function
     )
@@ -97,7 +110,7 @@ def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
         "code_bytes": len(code),
     }
     code_cache.write(key, json.dumps(header).encode() + b"\n" + code + bitcode)
-    return Native(compiled.address, False, compiled)
+    return Native(compiled.address, False, time.perf_counter() - start, compiled)
 
 
 def _from_cache(key: str) -> Native | None:
@@ -105,12 +118,14 @@ def _from_cache(key: str) -> Native | None:
     if content is None:
         return None
     start_threads()
+    start = time.perf_counter()
     line, _, body = content.partition(b"\n")
     header = json.loads(line)
     code, bitcode = body[: header["code_bytes"]], body[header["code_bytes"] :]
     codegen = cpu_target.target_context.codegen()
     library = codegen.unserialize_library((header["name"], header["kind"], (code, bitcode)))
-    return Native(library.get_pointer_to_function(header["symbol"]), True, library)
+    address = library.get_pointer_to_function(header["symbol"])
+    return Native(address, True, time.perf_counter() - start, library)
 
 
 @cache

@@ -7,6 +7,7 @@ the loops, and the object code holds no address, so it can be kept on disk.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -16,6 +17,9 @@ from numba.extending import intrinsic
 
 _WORD = ir.IntType(64)
 _BYTE_POINTER = ir.IntType(8).as_pointer()
+
+CLOCK_MONOTONIC = getattr(time, "CLOCK_MONOTONIC", 0)
+"""The number of the clock that `clock_gettime` is asked for; Windows has none."""
 
 
 def _pointer_intrinsic(element: types.Type) -> Any:
@@ -81,6 +85,23 @@ def parallel_for(
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 6), generate
+
+
+@intrinsic
+def read_clock(_typing: Any, clock_gettime: Any, timespec: Any) -> Any:
+    """Return the nanoseconds of the monotonic clock; `timespec` is the address of two words."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        function = ir.FunctionType(ir.IntType(32), [ir.IntType(32), _BYTE_POINTER])
+        address = builder.inttoptr(arguments[0], function.as_pointer())
+        slot = builder.inttoptr(arguments[1], _BYTE_POINTER)
+        builder.call(address, [ir.IntType(32)(CLOCK_MONOTONIC), slot])
+        words = builder.bitcast(slot, _WORD.as_pointer())
+        seconds = builder.load(words)
+        nanoseconds = builder.load(builder.gep(words, [_WORD(1)]))
+        return builder.add(builder.mul(seconds, _WORD(10**9)), nanoseconds)
+
+    return types.int64(types.int64, types.int64), generate
 
 
 # ---------------------------------------------------------------- BLAS
@@ -193,13 +214,39 @@ def share(items, counts, _strides, work):  # type: ignore[no-untyped-def]
             work[3] = status
 
 
+@njit(error_model="numpy")
+def run_operation(operation, share_address, workspace, threads):  # type: ignore[no-untyped-def]
+    """Run one operation, whole or in parts, and return its status.
+
+    `operation` points at three words: entry address, block address, useful parts.
+    """
+    parts = min(operation[2], threads)
+    if parts <= 1:
+        return call_entry(operation[0], operation[1], 0, 1)
+    work = pointer_int64(workspace)
+    work[0] = operation[0]
+    work[1] = operation[1]
+    work[2] = parts
+    work[3] = 0
+    work[COUNTS] = parts
+    parallel_for(
+        share_address,
+        workspace + 8 * ITEMS,
+        workspace + 8 * COUNTS,
+        workspace + 8 * STRIDES,
+        workspace,
+        parts,
+    )
+    return work[3]
+
+
 def walk(operations, count, steps, stop, share_address, workspace, threads):  # type: ignore[no-untyped-def]
     """Replay a list of operations `steps` times.
 
     Parameters
     ----------
     operations
-        Three words for each operation: entry address, block address, useful parts.
+        The address of three words for each operation, see `run_operation`.
     stop
         A word that another thread sets to end the replay after the running step.
     workspace
@@ -213,30 +260,38 @@ def walk(operations, count, steps, stop, share_address, workspace, threads):  # 
         The steps done; or -1 - i where operation i failed, whose status is then word 3 of the
         workspace.
     """
-    work = pointer_int64(workspace)
     for step in range(steps):
         if stop[0] != 0:
             return step
         for i in range(count):
-            parts = min(operations[3 * i + 2], threads)
-            if parts <= 1:
-                status = call_entry(operations[3 * i], operations[3 * i + 1], 0, 1)
-            else:
-                work[0] = operations[3 * i]
-                work[1] = operations[3 * i + 1]
-                work[2] = parts
-                work[3] = 0
-                work[COUNTS] = parts
-                parallel_for(
-                    share_address,
-                    workspace + 8 * ITEMS,
-                    workspace + 8 * COUNTS,
-                    workspace + 8 * STRIDES,
-                    workspace,
-                    parts,
-                )
-                status = work[3]
+            operation = pointer_int64(operations + 24 * i)
+            status = run_operation(operation, share_address, workspace, threads)
             if status != 0:
-                work[3] = status
+                pointer_int64(workspace)[3] = status
                 return -1 - i
+    return steps
+
+
+def walk_timed(  # type: ignore[no-untyped-def]
+    operations, count, steps, stop, share_address, workspace, threads, clock, times
+):
+    """Replay like `walk`, adding the nanoseconds of operation i to `times[i]`.
+
+    `clock` is the address of `clock_gettime`; it fills the two words behind the times.
+    """
+    spent = pointer_int64(times)
+    timespec = times + 8 * count
+    for step in range(steps):
+        if stop[0] != 0:
+            return step
+        before = read_clock(clock, timespec)
+        for i in range(count):
+            operation = pointer_int64(operations + 24 * i)
+            status = run_operation(operation, share_address, workspace, threads)
+            if status != 0:
+                pointer_int64(workspace)[3] = status
+                return -1 - i
+            after = read_clock(clock, timespec)
+            spent[i] += after - before
+            before = after
     return steps

@@ -1,5 +1,8 @@
 """The task graph: a training step recorded once, planned once, replayed without Python."""
 
-from netts.graph.graph import Plan, TaskGraph
+from netts.graph.graph import TaskGraph
+from netts.graph.plan import Plan
+from netts.graph.profile import Profile
+from netts.graph.task import Hazard, Task, hazards
 
-__all__ = ["Plan", "TaskGraph"]
+__all__ = ["Hazard", "Plan", "Profile", "Task", "TaskGraph", "hazards"]

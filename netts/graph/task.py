@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from netts.compiler.arguments import ArrayInfo, describe
 from netts.compiler.kernel import Kernel
 from netts.devices.memory import Buffer, BufferView, Lifetime
 
 
-def view_of(array: Any) -> BufferView:
-    """Return `array` as a view: itself, or a view of the caller's memory, which is kept alive."""
-    if isinstance(array, BufferView):
-        return array
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected a NumPy array or a netts buffer view, got {type(array)}")
-    low, high = np.lib.array_utils.byte_bounds(array)
-    buffer = _ExternalBuffer(array, low, high - low)
-    return BufferView(
-        buffer, array.ctypes.data - low, array.shape, array.dtype, array.strides
-    )
-
-
-class _ExternalBuffer(Buffer):
-    """Memory of the caller: an address range, and the array that keeps it alive."""
-
-    __slots__ = ("_low", "owner")
-
-    def __init__(self, owner: np.ndarray, low: int, n_bytes: int) -> None:
-        super().__init__("external", n_bytes, Lifetime.EXTERNAL)
-        self.owner = owner
-        self._low = low
-
-    @property
-    def is_attached(self) -> bool:
-        return True
-
-    @property
-    def address(self) -> int:
-        return self._low
-
-
 @dataclass(frozen=True)
 class Task:
-    """One recorded kernel call: arrays as views, scalars frozen at their recorded value."""
+    """One recorded kernel call.
+
+    Attributes
+    ----------
+    arguments
+        In the order of the kernel's parameters: buffer views, the caller's NumPy arrays (kept
+        alive by this), and numbers frozen at the value they had.
+    """
 
     kernel: Kernel
     arguments: tuple[Any, ...]
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray | BufferView]]:
+        """Yield the name and value of each array argument."""
+        for name, value in zip(self.kernel.parameters, self.arguments, strict=True):
+            if isinstance(value, np.ndarray | BufferView):
+                yield name, value
+
+    def transients(self, names: frozenset[str]) -> Iterator[Buffer]:
+        """Yield the transient buffers among the named arguments."""
+        for name, value in self.arrays():
+            is_view = isinstance(value, BufferView)
+            if name in names and is_view and value.buffer.lifetime is Lifetime.TRANSIENT:
+                yield value.buffer
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """Task `second` must run after task `first`, both positions in the recording.
+
+    Attributes
+    ----------
+    kinds
+        Why: "read after write", "write after read", "write after write".
+    """
+
+    first: int
+    second: int
+    kinds: tuple[str, ...]
+
+
+def hazards(tasks: Sequence[Task]) -> tuple[Hazard, ...]:
+    """Return every pair of tasks whose order matters, wherever their byte ranges overlap."""
+    reads = [_ranges(task, task.kernel.reads) for task in tasks]
+    writes = [_ranges(task, task.kernel.writes) for task in tasks]
+    found = []
+    for second in range(len(tasks)):
+        for first in range(second):
+            kinds = tuple(
+                kind
+                for kind, before, after in (
+                    ("read after write", writes[first], reads[second]),
+                    ("write after read", reads[first], writes[second]),
+                    ("write after write", writes[first], writes[second]),
+                )
+                if any(one.overlaps(other) for one in before for other in after)
+            )
+            if kinds:
+                found.append(Hazard(first, second, kinds))
+    return tuple(found)
+
+
+def _ranges(task: Task, names: frozenset[str]) -> list[ArrayInfo]:
+    return [describe(value) for name, value in task.arrays() if name in names]

@@ -1,0 +1,95 @@
+"""A compiled task graph: what is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from netts.errors import GraphError
+from netts.graph.memory import MemoryPlan
+from netts.graph.profile import Profile
+from netts.graph.replay import make_replay
+from netts.graph.task import Task, hazards
+
+
+class Plan:
+    """A compiled task graph; made by `TaskGraph.compile`.
+
+    Addresses, shapes and scalar arguments are fixed. What changes from step to step is read from
+    arrays, so a run is the same list of operations every time.
+
+    Attributes
+    ----------
+    device : str
+        Where it runs.
+    """
+
+    def __init__(
+        self,
+        device: str,
+        reason: str,
+        recordings: Mapping[str, Sequence[Task]],
+        memory: MemoryPlan,
+    ) -> None:
+        self.device = device
+        self._reason = reason
+        self._recordings = recordings
+        self._memory = memory
+        self._replays = {name: make_replay(device, tasks) for name, tasks in recordings.items()}
+        self._stop = np.zeros(1, np.int64)
+
+    def run(self, steps: int = 1, recording: str = "main") -> int:
+        """Replay a recording.
+
+        Parameters
+        ----------
+        steps : int
+            How often.
+        recording : str
+            Which one, where there are several.
+
+        Returns
+        -------
+        int
+            The steps done: fewer than asked for if `stop` was called meanwhile.
+
+        Raises
+        ------
+        BoundsError
+            Where a subscript that depends on data left its array.
+        KeyboardInterrupt
+            On Ctrl-C, between two steps, at most 0.1 seconds or one step later.
+        """
+        self._stop[0] = 0
+        return self._replay(recording).run(steps, self._stop)
+
+    def stop(self) -> None:
+        """End the run in progress after its step; may be called from another thread."""
+        self._stop[0] = 1
+
+    def profile(self, steps: int = 10, recording: str = "main") -> Profile:
+        """Replay a recording `steps` times more, timing every operation."""
+        return self._replay(recording).profile(steps)
+
+    def explain(self) -> str:
+        """Return what the plan does: device and why, memory, operations, what orders them."""
+        lines = [f"plan on {self.device}: {self._reason}"]
+        lines.append(
+            f"  transients: {len(self._memory.offsets)} in {self._memory.nbytes} bytes "
+            f"({self._memory.unshared_bytes} side by side)"
+        )
+        for name, tasks in self._recordings.items():
+            order = hazards(tasks)
+            kinds = [kind for hazard in order for kind in hazard.kinds]
+            counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+            lines.append(f"  recording {name!r}: {len(tasks)} tasks, order from {counts or 'nothing'}")
+            lines += [f"    {line}" for line in self._replays[name].explain()]
+        return "\n".join(lines)
+
+    def _replay(self, recording: str):  # type: ignore[no-untyped-def]
+        try:
+            return self._replays[recording]
+        except KeyError:
+            names = ", ".join(map(repr, self._replays))
+            raise GraphError(f"there is no recording {recording!r}, only {names}") from None

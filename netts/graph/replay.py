@@ -1,0 +1,185 @@
+"""Replays: a recording turned into what a device runs again and again, one class for each device.
+
+A replay knows how to run steps and what its operations are called. A device with its own memory
+adds a class here: it may hold uploads and downloads among its operations, or one captured graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+
+from netts.compiler import checking, engine
+from netts.compiler.kernel import run_reference
+from netts.compiler.specialise import (
+    Operation,
+    Specialisation,
+    fill_numbers,
+    operation_table,
+)
+from netts.devices.memory import ALIGNMENT_BYTES, allocate
+from netts.graph.profile import Profile, ProfileRow
+from netts.graph.task import Task
+
+INTERRUPT_SECONDS = 0.1
+"""The longest that a replay stays away from Python, where Ctrl-C and time limits are seen."""
+
+
+class Replay(Protocol):
+    """What a plan needs of a recording on a device."""
+
+    def run(self, steps: int, stop: np.ndarray) -> int:
+        """Run up to `steps` steps, fewer once `stop[0]` is set; return the steps done."""
+        ...
+
+    def profile(self, steps: int) -> Profile:
+        """Run `steps` steps, timing every operation."""
+        ...
+
+    def explain(self) -> list[str]:
+        """Return a line for each operation."""
+        ...
+
+
+class PythonReplay:
+    """Replays by a Python loop: the reference, or the reference with every access tested."""
+
+    def __init__(self, tasks: Sequence[Task], run_task: Callable[..., None]) -> None:
+        self._tasks = tasks
+        self._run_task = run_task
+
+    def run(self, steps: int, stop: np.ndarray) -> int:
+        for step in range(steps):
+            if stop[0]:
+                return step
+            for task in self._tasks:
+                self._run_task(task.kernel, task.arguments)
+        return steps
+
+    def profile(self, steps: int) -> Profile:
+        seconds = np.zeros(len(self._tasks))
+        for _ in range(steps):
+            for position, task in enumerate(self._tasks):
+                start = perf_counter()
+                self._run_task(task.kernel, task.arguments)
+                seconds[position] += perf_counter() - start
+        rows = [
+            ProfileRow(task.kernel.routine.name, position, 1, float(total) / steps, None)
+            for position, (task, total) in enumerate(zip(self._tasks, seconds, strict=True))
+        ]
+        return Profile("reference", steps, tuple(rows))
+
+    def explain(self) -> list[str]:
+        return [f"{task.kernel.routine.name}: interpreted" for task in self._tasks]
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An operation of a recording with its argument block."""
+
+    task: int
+    specialisation: Specialisation
+    operation: Operation
+    block: np.ndarray
+
+
+class CpuReplay:
+    """Replays by a compiled loop over (entry address, argument block, parts)."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        chosen = [task.kernel.specialise(task.arguments) for task in tasks]
+        # Operations run one after the other, so all share one scratch memory.
+        self._scratch = allocate(max([ALIGNMENT_BYTES, *(one.scratch_bytes for one in chosen)]))
+        self._placed = [
+            placed
+            for position, (task, one) in enumerate(zip(tasks, chosen, strict=True))
+            for placed in self._place(position, task, one)
+        ]
+        operations = tuple(one.operation for one in self._placed)
+        blocks = [one.block for one in self._placed]
+        self._table = operation_table(operations, blocks, [one.parts for one in operations])
+        self._seconds_per_step: float | None = None
+
+    def _place(self, position: int, task: Task, chosen: Specialisation) -> list[_Placed]:
+        addresses = {
+            name: value.address if not isinstance(value, np.ndarray) else value.ctypes.data
+            for name, value in task.arrays()
+        }
+        numbers = chosen.numbers(task.arguments)
+        placed = []
+        for operation in chosen.operations:
+            block = operation.block(addresses, self._scratch.ctypes.data)
+            fill_numbers(block, operation.program.words, numbers)
+            placed.append(_Placed(position, chosen, operation, block))
+        return placed
+
+    def run(self, steps: int, stop: np.ndarray) -> int:
+        done = 0
+        while done < steps and not stop[0]:
+            start = perf_counter()
+            chunk, failure = engine.replay(self._table, min(steps - done, self._chunk()), stop)
+            if failure is not None:
+                raise self._error(failure)
+            done += chunk
+            if chunk:
+                self._seconds_per_step = (perf_counter() - start) / chunk
+        return done
+
+    def _chunk(self) -> int:
+        """Return how many steps to run before looking at Python again."""
+        if self._seconds_per_step is None:
+            return 1
+        return max(1, int(INTERRUPT_SECONDS / max(self._seconds_per_step, 1e-9)))
+
+    def _error(self, failure: engine.Failure) -> Exception:
+        failed = self._placed[failure.operation]
+        value = int(failed.block[0])
+        return failed.operation.error(failed.specialisation.kernel, failure.status, value)
+
+    def profile(self, steps: int) -> Profile:
+        times = np.zeros(len(self._placed) + 2, np.int64)
+        _, failure = engine.replay(self._table, steps, np.zeros(1, np.int64), times=times)
+        if failure is not None:
+            raise self._error(failure)
+        rows = [
+            ProfileRow(
+                one.operation.label,
+                one.task,
+                one.operation.parts,
+                float(nanoseconds) * 1e-9 / steps,
+                one.operation.native.seconds,
+            )
+            for one, nanoseconds in zip(self._placed, times, strict=False)
+        ]
+        return Profile("cpu", steps, tuple(rows))
+
+    def explain(self) -> list[str]:
+        lines = []
+        for one in self._placed:
+            operation = one.operation
+            parts = f"up to {operation.parts} parts" if operation.parts > 1 else "one part"
+            by = "BLAS" if operation.program.contraction else "loops"
+            estimate = f"about {operation.seconds * 1e6:.3g} us"
+            lines.append(f"{operation.label}: {by}, {parts}, {estimate}")
+        return lines
+
+
+def make_replay(device: str, tasks: Sequence[Task]) -> Replay:
+    """Return the replay of a recording on a device."""
+    if checking.is_on():
+        return PythonReplay(tasks, checking.run)
+    return _REPLAYS[device](tasks)
+
+
+def _reference(tasks: Sequence[Task]) -> Replay:
+    return PythonReplay(tasks, run_reference)
+
+
+_REPLAYS: dict[str, Callable[[Sequence[Task]], Replay]] = {
+    "cpu": CpuReplay,
+    "reference": _reference,
+}
