@@ -1,0 +1,83 @@
+"""The bundled tables: where they are and what they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netts.data.columns import Task
+from netts.data.spelling import did_you_mean
+from netts.data.table import Table, read_table
+from netts.errors import DataFileNotFoundError, UnknownDatasetError
+
+# Each is NAME.csv with its target in the last column; datasets/README.md has their sources.
+NAMES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
+
+
+def dataset_names() -> tuple[str, ...]:
+    """Return the names that `load` knows.
+
+    Examples
+    --------
+    >>> dataset_names()
+    ('iris', 'wine', 'breast_cancer', 'digits', 'diabetes')
+    """
+    return NAMES
+
+
+def load(name: str) -> Table:
+    """Load a bundled table by its name.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If there is no such table.
+
+    Examples
+    --------
+    >>> print(load("iris"))
+    iris: 150 rows, 4 numeric columns
+    target 'species': classification, 3 classes (setosa 50, versicolor 50, virginica 50)
+    """
+    if name not in NAMES:
+        raise UnknownDatasetError(
+            f"there is no bundled table {name!r}{did_you_mean(name, NAMES)}; "
+            f"the bundled ones are {', '.join(NAMES)}"
+        )
+    return read_table(dataset_path(name))
+
+
+def dataset_path(name: str) -> Path:
+    """Return the CSV file of a bundled table: inside the installed package, or in the checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "datasets" / f"{name}.csv"
+    return installed if installed.exists() else package.parent / "datasets" / f"{name}.csv"
+
+
+def find_table(name_or_path: str, target: str | None = None, *, task: Task | None = None) -> Table:
+    """Load a bundled table by its name, or read a CSV file by its path.
+
+    A bundled name wins over a file of the same name; write `./iris` for the file.
+
+    Parameters
+    ----------
+    name_or_path, target, task
+        As in `load` and `read_table`.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If it is neither a bundled name nor a file.
+    DataError
+        As in `read_table`.
+    """
+    if name_or_path in NAMES:
+        return read_table(dataset_path(name_or_path), target, task=task)
+    try:
+        return read_table(name_or_path, target, task=task)
+    except DataFileNotFoundError as error:
+        if Path(name_or_path).suffix or Path(name_or_path).name != name_or_path:
+            raise
+        raise UnknownDatasetError(
+            f"{name_or_path!r} is neither a bundled table{did_you_mean(name_or_path, NAMES)} nor a "
+            f"file here; the bundled ones are {', '.join(NAMES)}"
+        ) from error

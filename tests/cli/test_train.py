@@ -1,0 +1,190 @@
+"""`netts train` for real: it learns, reports, and refuses what it cannot use."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import netts.cli.train
+from netts.cli import main
+from netts.data import find_table
+from netts.data.datasets import dataset_path
+from netts.errors import InterruptedFitWarning
+
+
+def score(printed: str, name: str) -> float:
+    """Read one score off a report."""
+    return float(re.search(rf"^{name} +(-?[\d.]+)", printed, re.MULTILINE)[1])
+
+
+@pytest.fixture
+def table_file(tmp_path):
+    """Write a small CSV of two classes that a line divides; give its path."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60, 2))
+    lines = [f"{a:.3f};{b:.3f};{'up' if a + b > 0 else 'down'}" for a, b in X]
+    path = tmp_path / "sides.csv"
+    path.write_text("a;b;side\n" + "\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_iris_is_learned_and_everything_is_said(capsys):
+    assert main(["train", "iris"]) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[:3] == [
+        "iris: 150 rows, 4 numeric columns",
+        "target 'species': classification, 3 classes (setosa 50, versicolor 50, virginica 50)",
+        "training on 120 rows, 30 held back",
+    ]
+    assert re.fullmatch(
+        r"trained a 4-64-32-3 network for \d+ epochs on \w+ in [\d.]+ s, loss [\d.e-]+", lines[3]
+    )
+    assert lines[4:6] == ["", "on the 30 rows held back:"]
+    assert lines[7].startswith("setosa ")
+    assert score(captured.out, "accuracy") >= 0.93
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize(("name", "least"), [("wine", 0.94), ("breast_cancer", 0.92)])
+def test_the_bundled_classifications_are_learned(capsys, name, least):
+    assert main(["train", name, "--quiet"]) == 0
+    assert score(capsys.readouterr().out, "accuracy") >= least
+
+
+@pytest.mark.slow
+def test_digits_are_learned(capsys):
+    assert main(["train", "digits", "--quiet"]) == 0
+    assert score(capsys.readouterr().out, "accuracy") >= 0.95
+
+
+def test_diabetes_is_learned_in_the_targets_own_unit(capsys):
+    assert main(["train", "diabetes", "--quiet"]) == 0
+    printed = capsys.readouterr().out
+    assert score(printed, "R2") > 0.2
+    spread = find_table("diabetes").y.std()
+    assert 0.3 * spread < score(printed, "RMSE") < spread
+
+
+def test_a_file_is_learned_and_its_target_may_be_chosen(capsys, table_file):
+    assert main(["train", str(table_file), "--target", "side"]) == 0
+    printed = capsys.readouterr().out
+    assert "target 'side': classification, 2 classes" in printed
+    assert score(printed, "accuracy") >= 0.8
+
+
+def test_the_task_may_be_chosen(capsys):
+    arguments = ["train", "digits", "--task", "regression", "--epochs", "2", "--quiet"]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.startswith("RMSE")
+
+
+def test_quiet_prints_the_report_only(capsys, table_file):
+    assert main(["train", str(table_file), "--quiet", "--epochs", "2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.lstrip().startswith("precision")
+    assert len(captured.out.splitlines()) == 6
+    assert captured.err == ""
+
+
+def test_the_same_seed_prints_the_same_report(capsys, table_file):
+    arguments = ["train", str(table_file), "--quiet", "--epochs", "5", "--seed", "7"]
+    reports = []
+    for _ in range(2):
+        assert main(arguments) == 0
+        reports.append(capsys.readouterr().out)
+    assert reports[0] == reports[1]
+
+
+def test_hidden_layers_epochs_and_test_size_are_as_asked(capsys, table_file):
+    options = ["--hidden", "5,3,2", "--epochs", "2", "--test-size", "0.5"]
+    assert main(["train", str(table_file), *options]) == 0
+    printed = capsys.readouterr().out
+    assert "training on 30 rows, 30 held back" in printed
+    # One output decides between two classes.
+    assert "trained a 2-5-3-2-1 network for 2 epochs" in printed
+
+
+def test_ctrl_c_in_training_still_reports_and_exits_with_130(monkeypatch, capsys, table_file):
+    class InterruptedClassifier(netts.cli.train.MLPClassifier):
+        def fit(self, X, y):
+            super().fit(X, y)
+            warnings.warn("the model of epoch 2 is kept", InterruptedFitWarning, stacklevel=2)
+            return self
+
+    monkeypatch.setattr(netts.cli.train, "MLPClassifier", InterruptedClassifier)
+    assert main(["train", str(table_file), "--epochs", "2"]) == 130
+    captured = capsys.readouterr()
+    assert captured.err == "netts: warning: the model of epoch 2 is kept\n"
+    assert score(captured.out, "accuracy") > 0
+
+
+def test_a_terminal_sees_a_progress_bar_on_stderr():
+    terminal, its_end = os.openpty()
+    command = [sys.executable, "-m", "netts", "train", "iris", "--epochs", "5"]
+    environment = {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=its_end, env=environment
+    ) as process:
+        os.close(its_end)
+        shown = b""
+        try:
+            while part := os.read(terminal, 4096):
+                shown += part
+        except OSError:  # how Linux tells that the other end of a terminal is closed
+            pass
+        finally:
+            os.close(terminal)
+    assert process.returncode == 0
+    assert b"epoch" in shown
+    assert b"5/5" in shown
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--hidden", "64,x", "'64,x' is not a list of units such as 64 or 64,32"),
+        ("--hidden", "0", "'0' is not a list of units such as 64 or 64,32"),
+        ("--epochs", "0", "'0' is not a whole number of at least 1"),
+        ("--epochs", "1.5", "'1.5' is not a whole number of at least 1"),
+        ("--test-size", "1", "'1' is not a number above 0 and below 1"),
+        ("--test-size", "some", "'some' is not a number above 0 and below 1"),
+        ("--seed", "-1", "'-1' is not a whole number from 0 to 4294967295"),
+        ("--seed", "4294967296", "'4294967296' is not a whole number from 0 to 4294967295"),
+    ],
+)
+def test_a_wrong_option_is_wrong_usage(capsys, option, value, complaint):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "iris", f"{option}={value}"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.endswith(f"netts train: error: argument {option}: {complaint}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["irsi"], "'irsi' is neither a bundled table (did you mean 'iris'?) nor a file here; "),
+        (["missing.csv"], "there is no file missing.csv"),
+        (["iris", "--target", "specis"], "iris.csv has no column 'specis'; it has 'species', "),
+        (["iris", "--test-size", "0.01"], "iris: holding back 2 of 150 rows leaves a part with "),
+        (["iris", "--device", "abacus"], "abacus"),
+    ],
+)
+def test_what_cannot_be_done_is_explained_without_a_traceback(capsys, arguments, message):
+    assert main(["train", *arguments]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("netts: ")
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_the_checkouts_own_file_trains_as_the_design_shows(capsys):
+    path = dataset_path("iris")
+    assert main(["train", str(path), "--target", "species", "--epochs", "2", "--quiet"]) == 0
+    assert "virginica" in capsys.readouterr().out

@@ -1,0 +1,16 @@
+"""What all tests share: how hypothesis searches.
+
+The cache of compiled kernels is the user's own, so that a second run compiles nothing; set
+NETTS_CACHE_DIR to use another.
+"""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+
+# No deadline: the first example of a kernel compiles it. In CI the same examples every time.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
