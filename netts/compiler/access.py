@@ -162,7 +162,9 @@ class _Walker:
                 yield from self._block(orelse, scope + _guards(test, False, self._known))
             case Loop(index=index, start=start, stop=stop, step=step, body=body):
                 inner: Scope = (_range_of(index, start, stop, step, self._known),)
-                if any(isinstance(one, Jump) and one.kind == "break" for one in walk_statements(body)):
+                if any(
+                    isinstance(one, Jump) and one.kind == "break" for one in walk_statements(body)
+                ):
                     inner += (Guard(None),)
                 yield from self._block(body, scope + inner)
             case While():

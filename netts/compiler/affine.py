@@ -72,9 +72,7 @@ class Polynomial:
             if count > 1:
                 return None
             if count == 1:
-                rest = tuple(
-                    a for a in monomial if not (isinstance(a, Index) and a.name == index)
-                )
+                rest = tuple(a for a in monomial if not (isinstance(a, Index) and a.name == index))
                 if any(isinstance(a, Index) for a in rest):
                     return None
                 total[rest] = total.get(rest, 0) + c

@@ -128,7 +128,9 @@ def _matched(
         if a is not None and b is not None:
             break
     else:
-        return f"the factors are not subscripted by ({row}, {loop.index}) and ({loop.index}, {column})"
+        return (
+            f"the factors are not subscripted by ({row}, {loop.index}) and ({loop.index}, {column})"
+        )
     if any(Local(name) in (expr,) for one in before for expr in all_expressions((one,))):
         return f"{name} is read before the loop"
     first = before[-1]

@@ -92,5 +92,3 @@ def _weight(expr: Expr) -> float:
             return 1
         case _:
             return 0
-
-

@@ -236,9 +236,7 @@ class _Lowering:
 
     def _count_blocks(self, emitter: Emitter, ends: Sequence[str]) -> None:
         size = " * ".join(ends)
-        emitter.line(
-            f"blocks = 1 if {size} < {BLOCK_ITERATIONS} else min({ends[0]}, {BLOCKS})"
-        )
+        emitter.line(f"blocks = 1 if {size} < {BLOCK_ITERATIONS} else min({ends[0]}, {BLOCKS})")
 
     def _identity(self, emitter: Emitter, name: str, combine: str) -> str:
         """Return what leaves a combination unchanged."""
@@ -449,4 +447,3 @@ def _subscripts(operand: Operand, nest: Nest) -> tuple[Expr, Expr]:
 
 def _added(left: Expr, right: Expr) -> Expr:
     return Apply("add", (left, right))
-

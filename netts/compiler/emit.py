@@ -199,8 +199,7 @@ class Emitter:
         operands = [self._expression(one) for one in expr.arguments]
         wanted, result = row.rule([type_ for _, type_ in operands])
         texts = [
-            self.cast(text, have, want)
-            for (text, have), want in zip(operands, wanted, strict=True)
+            self.cast(text, have, want) for (text, have), want in zip(operands, wanted, strict=True)
         ]
         if any(row.cpu.count(f"{{{i}}}") > 1 for i in range(len(texts))):
             texts = [text if text.isidentifier() else self.fresh(text) for text in texts]

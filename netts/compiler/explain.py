@@ -33,7 +33,9 @@ def _nest(kernel: Kernel, number: int, ordinal: int, nest: Nest) -> list[str]:
     for name, combine in proof.reductions.items():
         lines.append(f"    reduces {name} ({combine}) in a fixed order")
     if proof.scattered:
-        lines.append(f"    adds at indices from data; {', '.join(sorted(proof.scattered))} in order")
+        lines.append(
+            f"    adds at indices from data; {', '.join(sorted(proof.scattered))} in order"
+        )
     reason = find_contraction(nest) if kernel.last is None else kernel.last.reasons[number]
     if isinstance(reason, Contraction):
         lines.append(f"    contraction: {_product(reason)}")

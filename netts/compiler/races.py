@@ -207,9 +207,7 @@ def check_assigned(routine: Routine, source: Source) -> None:
             known = after
 
 
-def check_body_assigned(
-    body: tuple[Stmt, ...], parameters: frozenset[str], source: Source
-) -> None:
+def check_body_assigned(body: tuple[Stmt, ...], parameters: frozenset[str], source: Source) -> None:
     """Refuse an element function that may read a scalar before assigning it."""
     _assigned_after(body, parameters, source)
 

@@ -159,9 +159,7 @@ def _gemm_function(xgemm: Any, element: Any) -> Any:
     """
 
     @njit(error_model="numpy")
-    def column_major(
-        function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, ldc
-    ):  # type: ignore[no-untyped-def]
+    def column_major(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, ldc):  # type: ignore[no-untyped-def]
         transpose_a = 0 if a_row == 1 else 1
         lda = max(a_column, m, 1) if transpose_a == 0 else max(a_row, k, 1)
         transpose_b = 0 if b_row == 1 else 1
@@ -172,9 +170,7 @@ def _gemm_function(xgemm: Any, element: Any) -> Any:
         )  # fmt: skip
 
     @njit(error_model="numpy")
-    def gemm(
-        function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_row, c_column
-    ):  # type: ignore[no-untyped-def]
+    def gemm(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_row, c_column):  # type: ignore[no-untyped-def]
         if m <= 0 or n <= 0:
             return
         if c_row == 1 and c_column != 1:
@@ -182,9 +178,7 @@ def _gemm_function(xgemm: Any, element: Any) -> Any:
                 function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_column
             )
         else:
-            column_major(
-                function, n, m, k, b, b_column, b_row, a, a_column, a_row, beta, c, c_row
-            )
+            column_major(function, n, m, k, b, b_column, b_row, a, a_column, a_row, beta, c, c_row)
 
     return gemm
 

@@ -83,7 +83,9 @@ class Operation:
             rule = f"{what}: the divisor is 0"
             return kernel.source_code.error(KernelDivisionError, place, rule)
         rule = f"{what} is {value}, which is outside of the axis"
-        way_out = "a negative subscript does not count from the end in a kernel" if value < 0 else ""
+        way_out = (
+            "a negative subscript does not count from the end in a kernel" if value < 0 else ""
+        )
         return kernel.source_code.error(BoundsError, place, rule, way_out)
 
 
@@ -348,5 +350,3 @@ def _address(array: Any) -> int:
     if isinstance(array, np.ndarray):
         return int(array.__array_interface__["data"][0])
     return int(array.address)
-
-
