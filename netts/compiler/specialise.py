@@ -26,9 +26,9 @@ from netts.errors import AliasError, BoundsError, KernelDivisionError, RaceError
 if TYPE_CHECKING:
     from netts.compiler.kernel import Kernel
 
-PARALLEL_SECONDS = 30e-6
-"""Operations that take one core longer than this are split: waking numba's threads costs 2 to 7 us
-on the machine of shared/FACTS, and may cost more where they sleep."""
+PARALLEL_SECONDS = 40e-6
+"""What a part should take at least: waking numba's threads costs 1 to 7 us where a core is free,
+and 20 us and more where the machine is busy."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class Operation:
     @property
     def parts(self) -> int:
         """The number of parts worth splitting it into, 1 where it is not worth it."""
-        if not self.program.is_splittable or self.seconds < PARALLEL_SECONDS:
+        if not self.program.is_splittable:
             return 1
-        return min(int(self.seconds / PARALLEL_SECONDS) + 1, engine.MAX_PARTS)
+        return min(max(int(self.seconds / PARALLEL_SECONDS), 1), engine.MAX_PARTS)
 
     def block(self, addresses: Mapping[str, int], scratch: int) -> np.ndarray:
         """Return the argument block for arrays at these addresses."""

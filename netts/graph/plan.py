@@ -83,7 +83,9 @@ class Plan:
             order = hazards(tasks)
             kinds = [kind for hazard in order for kind in hazard.kinds]
             counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-            lines.append(f"  recording {name!r}: {len(tasks)} tasks, order from {counts or 'nothing'}")
+            lines.append(
+                f"  recording {name!r}: {len(tasks)} tasks, order from {counts or 'nothing'}"
+            )
             lines += [f"    {line}" for line in self._replays[name].explain()]
         return "\n".join(lines)
 

@@ -1,0 +1,49 @@
+"""Turn a pytest-benchmark file into a Markdown table: medians over rounds, and ratios to netts."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "torch")
+
+
+def machine(report: dict) -> str:
+    cpu = report["machine_info"]["cpu"]
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{cpu.get('brand_raw', cpu.get('brand'))}, {cpu['count']} cores, Python "
+        f"{platform.python_version()}, {versions}; {report['datetime'][:10]}"
+    )
+
+
+def table(report: dict) -> list[str]:
+    """Return the rows: one for each case, a column for each library."""
+    seconds: dict[str, dict[str, list[float]]] = {}
+    for one in report["benchmarks"]:
+        info = one["extra_info"]
+        per_step = one["stats"]["min"] / info["steps"]
+        seconds.setdefault(info["case"], {}).setdefault(info["library"], []).append(per_step)
+    libraries = list(next(iter(seconds.values())))
+    lines = [
+        "| case | " + " | ".join(libraries) + " |",
+        "|---" * (len(libraries) + 1) + "|",
+    ]
+    for case, found in seconds.items():
+        medians = {library: statistics.median(times) for library, times in found.items()}
+        cells = [
+            f"{median * 1e6:.1f} us"
+            + (f" ({median / medians['netts']:.1f}x)" if library != "netts" else "")
+            for library, median in medians.items()
+        ]
+        lines.append(f"| {case} | " + " | ".join(cells) + " |")
+    return lines
+
+
+if __name__ == "__main__":
+    loaded = json.loads(Path(sys.argv[1]).read_text())
+    print(machine(loaded), "", *table(loaded), sep="\n")

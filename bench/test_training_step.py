@@ -1,0 +1,51 @@
+"""Time per training step on the CPU, netts beside its peers.
+
+    pytest bench/test_training_step.py -m bench --benchmark-json=step.json
+    python bench/summarise.py step.json
+
+Rounds of the libraries alternate, so that a busy moment of the machine hits all of them. A round
+is a whole training from its start, divided by its steps: what a user waits for.
+"""
+
+from __future__ import annotations
+
+import pytest
+from peers import LIBRARIES, data
+
+STEPS_PER_EPOCH = 100
+
+NETS = {
+    "4-16-16-3": (16, {"netts": 400, "scikit-learn": 5, "PyTorch eager": 5}),
+    "64-100-50-10": (32, {"netts": 100, "scikit-learn": 5, "PyTorch eager": 5}),
+    "784-256-128-10": (128, {"netts": 5, "scikit-learn": 3, "PyTorch eager": 3}),
+}
+"""Batch size, and for each library as many epochs as make a round of a second or so."""
+
+ROUNDS = 7
+
+pytestmark = pytest.mark.bench
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """Load every library, and compile netts's kernels, before anything is timed."""
+    for train in LIBRARIES.values():
+        for name, (batch_size, _) in NETS.items():
+            sizes = tuple(map(int, name.split("-")))
+            train(sizes, batch_size, 1, *data(sizes, 2 * batch_size))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("net", NETS)
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_training_step(benchmark, net, library, round_):
+    sizes = tuple(map(int, net.split("-")))
+    batch_size, all_epochs = NETS[net]
+    epochs = all_epochs[library]
+    X, y = data(sizes, batch_size * STEPS_PER_EPOCH)
+    benchmark.extra_info.update(
+        case=f"{net}, batch {batch_size}", library=library, steps=epochs * STEPS_PER_EPOCH
+    )
+    benchmark.pedantic(
+        LIBRARIES[library], args=(sizes, batch_size, epochs, X, y), rounds=1, iterations=1
+    )
