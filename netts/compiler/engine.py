@@ -167,10 +167,11 @@ _blas_threads: list[tuple[Any, int]] = []
 
 @cache
 def _blas_libraries() -> list[Any]:
-    """Return the controllers of the BLAS libraries that SciPy loaded."""
+    """Return the controllers of SciPy's BLAS: its own, or the one that all packages share."""
     assert scipy.linalg.cython_blas  # imported, so loaded
-    controllers = threadpoolctl.ThreadpoolController().lib_controllers
-    return [one for one in controllers if one.user_api == "blas"]
+    every = threadpoolctl.ThreadpoolController().lib_controllers
+    libraries = [one for one in every if one.user_api == "blas"]
+    return [one for one in libraries if "scipy" in one.filepath] or libraries
 
 
 @contextmanager

@@ -63,12 +63,24 @@ class Buffer:
     nbytes: int
     lifetime: Lifetime
     memory: np.ndarray | None = field(default=None, repr=False)
+    _address: int = field(default=0, repr=False)
 
     def attach(self, memory: np.ndarray) -> None:
         """Give the buffer its memory: a one-dimensional uint8 array of `nbytes` bytes."""
         if self.memory is not None:
             raise GraphError(f"buffer {self.name!r} has memory already and cannot move")
         self.memory = memory
+        self._address = int(memory.ctypes.data)
+
+    def __getstate__(self) -> tuple[str, int, Lifetime, np.ndarray | None]:
+        return self.name, self.nbytes, self.lifetime, self.memory
+
+    def __setstate__(self, state: tuple[str, int, Lifetime, np.ndarray | None]) -> None:
+        # A copy has memory of its own, so an address of its own.
+        self.name, self.nbytes, self.lifetime, memory = state
+        self.memory, self._address = None, 0
+        if memory is not None:
+            self.attach(memory)
 
     @property
     def is_attached(self) -> bool:
@@ -79,11 +91,15 @@ class Buffer:
     def address(self) -> int:
         """The host address of the first byte."""
         if self.memory is None:
-            raise GraphError(
-                f"buffer {self.name!r} has no memory yet; it gets it when its arena is allocated "
-                "or its task graph compiled"
-            )
-        return int(self.memory.ctypes.data)
+            raise self.missing()
+        return self._address
+
+    def missing(self) -> GraphError:
+        """Return the error of a buffer that is used before it has memory."""
+        return GraphError(
+            f"buffer {self.name!r} has no memory yet; it gets it when its arena is allocated or "
+            "its task graph compiled"
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -136,11 +152,9 @@ class BufferView:
     @property
     def array(self) -> np.ndarray:
         """The elements as a NumPy array that shares the memory."""
-        address = self.buffer.address  # raises where there is no memory yet
-        assert self.buffer.memory is not None, address
-        return np.ndarray(
-            self.shape, self.dtype, self.buffer.memory.data, self.offset, self.strides
-        )
+        if self.buffer.memory is None:
+            raise self.buffer.missing()
+        return np.ndarray(self.shape, self.dtype, self.buffer.memory, self.offset, self.strides)
 
     def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.array, dtype=dtype, copy=copy)
