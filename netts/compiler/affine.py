@@ -116,7 +116,8 @@ class Linear:
 
 def at(polynomial: Polynomial, symbols: Mapping[Expr, int]) -> Linear | None:
     """Replace the symbols by their values; None where one is unknown or an index not linear."""
-    constant, factors = 0, {}
+    constant = 0
+    factors: dict[str, Fraction] = {}
     for monomial, coefficient in polynomial.terms:
         product, index = coefficient, None
         for atom in monomial:

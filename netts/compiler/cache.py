@@ -69,11 +69,11 @@ def write(key: str, content: bytes) -> bool:
         handle, temporary = tempfile.mkstemp(dir=directory, suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             file.write(_MAGIC + _digest(content) + content)
-        os.replace(temporary, directory / f"{key}{_SUFFIX}")
+        Path(temporary).replace(directory / f"{key}{_SUFFIX}")
     except OSError:
         if temporary is not None:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)
+                Path(temporary).unlink()
         return False
     _enforce_limit()
     return True

@@ -39,7 +39,7 @@ from netts.compiler.races import Independence
 from netts.compiler.scalars import Type
 
 BLOCKS = 64
-"""Blocks of a reduction: enough for the cores of today's machines, few enough to combine at once."""
+"""Blocks of a reduction: enough for the cores of a machine, few enough to combine at once."""
 
 BLOCK_ITERATIONS = 8192
 """Reductions with fewer iterations are one block: about 4 us of additions, less than a wake-up."""

@@ -39,4 +39,5 @@ class ElementFunction:
         return f"<element function {self.name}>"
 
     def __call__(self, *args: Any) -> Any:
+        """Run the Python itself."""
         return self.function(*args)

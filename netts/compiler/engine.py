@@ -68,7 +68,7 @@ def replay(
     tuple of int and Failure or None
         The steps done, and what failed.
     """
-    threads = 1 if _forked else min(threads or native.start_threads(), MAX_PARTS)
+    threads = 1 if _pool.is_forked else min(threads or native.start_threads(), MAX_PARTS)
     splits = threads > 1 and len(operations) > 0 and int(operations[:, 2].max()) > 1
     words, address = _workspace()
     arguments: tuple[int, ...] = (
@@ -79,7 +79,7 @@ def replay(
     if times is not None:
         walk = _walk_timed()
         arguments += (_clock_address(), times.ctypes.data)
-    with _one_blas_thread(), _pool_lock if splits else contextlib.nullcontext():
+    with _blas.held(), _pool.lock if splits else contextlib.nullcontext():
         done = walk(*arguments)
     if done < 0:
         return 0, Failure(-1 - done, int(words[3]))
@@ -92,19 +92,56 @@ def blas_address(name: str) -> int:
     return int(get_cython_function_address("scipy.linalg.cython_blas", name))
 
 
-_pool_lock = threading.Lock()
-_forked = False
+class _Pool:
+    """numba's threads: entered by one Python thread at a time, and never in a forked child."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_forked = False
+
+    def after_fork(self) -> None:
+        self.__init__()  # type: ignore[misc]  # the lock may be held by a thread that is gone
+        self.is_forked = True
+
+
+class _Blas:
+    """SciPy's BLAS: held to one thread as long as any replay runs, then as it was."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: list[tuple[Any, int]] = []
+
+    def after_fork(self) -> None:
+        self.__init__()  # type: ignore[misc]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        with self._lock:
+            if self._users == 0:
+                self._before = [(one, one.num_threads) for one in _blas_libraries()]
+                self._set([(one, 1) for one, threads in self._before if threads != 1])
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    self._set([(one, threads) for one, threads in self._before if threads != 1])
+
+    @staticmethod
+    def _set(wanted: list[tuple[Any, int]]) -> None:
+        for library, threads in wanted:
+            library.set_num_threads(threads)
+
+
+_pool, _blas = _Pool(), _Blas()
 _local = threading.local()
 
-
-def _notice_fork() -> None:
-    global _forked, _pool_lock
-    _forked = True
-    _pool_lock = threading.Lock()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_notice_fork)
+    os.register_at_fork(after_in_child=_pool.after_fork)
+    os.register_at_fork(after_in_child=_blas.after_fork)
 
 
 def _workspace() -> tuple[np.ndarray, int]:
@@ -158,13 +195,6 @@ def _runtime_function(function: Callable[..., Any], signature: Any) -> native.Na
     return native.load(inspect.getsource(function), lambda: function, signature)
 
 
-# ---------------------------------------------------------------- BLAS's own threads
-
-_blas_lock = threading.Lock()
-_blas_users = 0
-_blas_threads: list[tuple[Any, int]] = []
-
-
 @cache
 def _blas_libraries() -> list[Any]:
     """Return the controllers of SciPy's BLAS: its own, or the one that all packages share."""
@@ -172,26 +202,3 @@ def _blas_libraries() -> list[Any]:
     every = threadpoolctl.ThreadpoolController().lib_controllers
     libraries = [one for one in every if one.user_api == "blas"]
     return [one for one in libraries if "scipy" in one.filepath] or libraries
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Hold BLAS to one thread for as long as any replay runs, then restore what was."""
-    global _blas_users, _blas_threads
-    with _blas_lock:
-        if _blas_users == 0:
-            _blas_threads = [(one, one.num_threads) for one in _blas_libraries()]
-            _set_blas_threads([(one, 1) for one, n in _blas_threads if n != 1])
-        _blas_users += 1
-    try:
-        yield
-    finally:
-        with _blas_lock:
-            _blas_users -= 1
-            if _blas_users == 0:
-                _set_blas_threads([(one, n) for one, n in _blas_threads if n != 1])
-
-
-def _set_blas_threads(wanted: list[tuple[Any, int]]) -> None:
-    for library, threads in wanted:
-        library.set_num_threads(threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from netts.compiler.element import ElementFunction
@@ -18,7 +17,6 @@ from netts.compiler.nest import (
     Load,
     Local,
     Scalar,
-    Stmt,
 )
 from netts.compiler.scalars import ROW_OF, ROWS
 from netts.compiler.scope import Scope, as_number
@@ -177,8 +175,6 @@ class ExpressionParser:
         try:
             value = self.scope.lookup(dotted)
         except NameError as error:
-            if hasattr(builtins, dotted):
-                raise
             self.refuse(node, str(error), "a kernel reads arguments, locals and constants")
         if as_number(value) is None:
             self.refuse(
@@ -295,6 +291,7 @@ def _is_hashable(value: Any) -> bool:
 
 
 def syntax_name(node: ast.AST) -> str:
+    """Return what Python's grammar calls a node."""
     return type(node).__name__
 
 

@@ -15,7 +15,15 @@ from netts.compiler.arguments import check_arguments, find_aliases
 from netts.compiler.element import ElementFunction
 from netts.compiler.explain import explain
 from netts.compiler.launch import current_launcher
-from netts.compiler.nest import Nest, Set
+from netts.compiler.nest import (
+    Load,
+    Nest,
+    Scalar,
+    Set,
+    all_expressions,
+    body_of,
+    walk_expression,
+)
 from netts.compiler.parser import parse_element, parse_kernel
 from netts.compiler.races import check_assigned, check_body_assigned, prove_independent
 from netts.compiler.scope import Scope
@@ -66,6 +74,7 @@ class Kernel:
         return f"<kernel {self.routine.name}({', '.join(self.parameters)})>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Run the kernel, or record it inside `TaskGraph.recording()`."""
         self._launch("auto", args, kwargs)
 
     def on(self, device: str) -> Callable[..., None]:
@@ -149,8 +158,6 @@ class Kernel:
 
     def _example(self) -> tuple[Any, ...]:
         """Return arguments of the right kinds, empty, for printing the generated code."""
-        from netts.compiler.nest import Load, Scalar, all_expressions, body_of, walk_expression
-
         every = [e for phase in self.routine.phases for e in all_expressions(body_of(phase))]
         inside = {
             one

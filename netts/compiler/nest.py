@@ -28,7 +28,7 @@ NOWHERE = Place(0, 0, 0, 0)
 
 
 def _place() -> Place:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[no-any-return]
+    return field(default=NOWHERE, compare=False, repr=False)
 
 
 # ---------------------------------------------------------------- expressions

@@ -159,7 +159,7 @@ def _gemm_function(xgemm: Any, element: Any) -> Any:
     """
 
     @njit(error_model="numpy")
-    def column_major(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, ldc):  # type: ignore[no-untyped-def]
+    def column_major(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, ldc):
         transpose_a = 0 if a_row == 1 else 1
         lda = max(a_column, m, 1) if transpose_a == 0 else max(a_row, k, 1)
         transpose_b = 0 if b_row == 1 else 1
@@ -170,7 +170,7 @@ def _gemm_function(xgemm: Any, element: Any) -> Any:
         )  # fmt: skip
 
     @njit(error_model="numpy")
-    def gemm(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_row, c_column):  # type: ignore[no-untyped-def]
+    def gemm(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_row, c_column):
         if m <= 0 or n <= 0:
             return
         if c_row == 1 and c_column != 1:
@@ -195,7 +195,7 @@ ITEMS, COUNTS, STRIDES, NUMBERS = 4, 5, 6, 8
 """Where a workspace keeps what `parallel_for` is given: `NUMBERS` starts the list 0, 1, 2, ..."""
 
 
-def share(items, counts, _strides, work):  # type: ignore[no-untyped-def]
+def share(items, counts, _strides, work):
     """Run one thread's share of the parts of an operation.
 
     `items[0]` is the address of the thread's first part number, `counts[0]` how many it has; `work`
@@ -209,7 +209,7 @@ def share(items, counts, _strides, work):  # type: ignore[no-untyped-def]
 
 
 @njit(error_model="numpy")
-def run_operation(operation, share_address, workspace, threads):  # type: ignore[no-untyped-def]
+def run_operation(operation, share_address, workspace, threads):
     """Run one operation, whole or in parts, and return its status.
 
     `operation` points at three words: entry address, block address, useful parts.
@@ -234,7 +234,7 @@ def run_operation(operation, share_address, workspace, threads):  # type: ignore
     return work[3]
 
 
-def walk(operations, count, steps, stop, share_address, workspace, threads):  # type: ignore[no-untyped-def]
+def walk(operations, count, steps, stop, share_address, workspace, threads):
     """Replay a list of operations `steps` times.
 
     Parameters
@@ -266,9 +266,7 @@ def walk(operations, count, steps, stop, share_address, workspace, threads):  # 
     return steps
 
 
-def walk_timed(  # type: ignore[no-untyped-def]
-    operations, count, steps, stop, share_address, workspace, threads, clock, times
-):
+def walk_timed(operations, count, steps, stop, share_address, workspace, threads, clock, times):
     """Replay like `walk`, adding the nanoseconds of operation i to `times[i]`.
 
     `clock` is the address of `clock_gettime`; it fills the two words behind the times.

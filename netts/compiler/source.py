@@ -48,9 +48,9 @@ class Source:
         indent = len(lines[0]) - len(lines[0].lstrip())
         ast.increment_lineno(tree, first - 1)
         for node in ast.walk(tree):
-            if hasattr(node, "col_offset"):
+            if isinstance(node, ast.expr | ast.stmt | ast.arg):
                 node.col_offset += indent
-                node.end_col_offset += indent
+                node.end_col_offset = (node.end_col_offset or 0) + indent
         return cls(name, file, tree)
 
     def error(

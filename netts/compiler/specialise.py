@@ -11,15 +11,16 @@ import numpy as np
 
 from netts.compiler import engine, native
 from netts.compiler.access import Access
+from netts.compiler.affine import at
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.bounds import find_unproved
 from netts.compiler.contraction import Contraction, find_contraction
 from netts.compiler.cost import estimate_seconds
 from netts.compiler.cpu import Program, lower
 from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
-from netts.compiler.nest import Expr, Extent, Global, Nest, Scalar, body_of, walk_expression
+from netts.compiler.nest import Expr, Extent, Global, Nest, Scalar, walk_expression
 from netts.compiler.races import Independence, prove_independent
-from netts.compiler.scalars import ELEMENT_TYPES, Type
+from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.typing import infer, type_of_number
 from netts.errors import AliasError, BoundsError, KernelDivisionError, RaceError
 
@@ -221,8 +222,6 @@ def _proofs(
     kernel: Kernel, aliases: Mapping[str, str], symbols: Mapping[Expr, int]
 ) -> dict[int, Independence]:
     """Return what is proved of each nest, with the arrays that are the same taken as one."""
-    from netts.compiler.affine import at
-
     proofs = dict(kernel.proofs)
     if aliases:
         for number in proofs:

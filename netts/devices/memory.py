@@ -156,7 +156,7 @@ class BufferView:
             raise self.buffer.missing()
         return np.ndarray(self.shape, self.dtype, self.buffer.memory, self.offset, self.strides)
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __len__(self) -> int:

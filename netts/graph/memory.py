@@ -12,7 +12,7 @@ from netts.graph.task import Task
 
 @dataclass(frozen=True)
 class Lifespan:
-    """The tasks of one recording between which a transient holds something: first write, last use."""
+    """Between which tasks of a recording a transient holds something: first write, last use."""
 
     recording: str
     first: int

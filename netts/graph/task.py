@@ -36,8 +36,9 @@ class Task:
     def transients(self, names: frozenset[str]) -> Iterator[Buffer]:
         """Yield the transient buffers among the named arguments."""
         for name, value in self.arrays():
-            is_view = isinstance(value, BufferView)
-            if name in names and is_view and value.buffer.lifetime is Lifetime.TRANSIENT:
+            if name not in names or not isinstance(value, BufferView):
+                continue
+            if value.buffer.lifetime is Lifetime.TRANSIENT:
                 yield value.buffer
 
 
