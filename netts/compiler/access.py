@@ -29,7 +29,7 @@ from netts.compiler.nest import (
     Stmt,
     Store,
     While,
-    blocks,
+    assigned,
     body_of,
     expressions,
     loads,
@@ -119,21 +119,27 @@ class _Walker:
         self._known: dict[str, Polynomial] = {}
 
     def phase(self, phase: Stmt | Nest) -> Iterator[Access]:
-        if not isinstance(phase, Nest):
+        if isinstance(phase, Nest):
+            scope: Scope = ()
+            for axis in phase.axes:
+                yield from self._expression(axis.extent, scope)
+                scope += (_range_of(axis.index, Const(0), axis.extent, 1, self._known),)
+            self._forget(assigned(phase.body))
+            yield from self._block(phase.body, scope)
+        else:
             yield from self._statement(phase, ())
-            if isinstance(phase, Set) and phase.name not in self._known:
-                # A top-level scalar does not vary over a nest, whatever its value will be.
-                self._known[phase.name] = Polynomial.atom(Local(phase.name))
-            return
-        scope: Scope = ()
-        for axis in phase.axes:
-            yield from self._expression(axis.extent, scope)
-            scope += (_range_of(axis.index, Const(0), axis.extent, 1, self._known),)
-        changed = {one.name for one in walk_statements(phase.body) if isinstance(one, Set)}
-        outside = {k: v for k, v in self._known.items() if k not in changed}
-        self._known = dict(outside)
-        yield from self._block(phase.body, scope)
-        self._known = outside | {name: Polynomial.atom(Local(name)) for name in changed}
+        # A top-level scalar does not vary over a nest, whatever its value will be.
+        for name in assigned(body_of(phase)) - self._known.keys():
+            self._known[name] = Polynomial.atom(Local(name))
+
+    def _forget(self, names: frozenset[str]) -> None:
+        """Drop what is known of scalars that change, and of those computed from them."""
+        changed = {Local(name) for name in names}
+        self._known = {
+            name: polynomial
+            for name, polynomial in self._known.items()
+            if name not in names and not changed & set(polynomial.atoms)
+        }
 
     def _block(self, body: tuple[Stmt, ...], scope: Scope) -> Iterator[Access]:
         before = dict(self._known)
@@ -141,6 +147,7 @@ class _Walker:
             yield from self._statement(statement, scope)
             scope += _guards_after(statement, self._known)
         self._known = before
+        self._forget(assigned(body))
 
     def _statement(self, statement: Stmt, scope: Scope) -> Iterator[Access]:
         if isinstance(statement, Store):
@@ -154,22 +161,23 @@ class _Walker:
         match statement:
             case Set(name=name, value=value):
                 polynomial = polynomial_of(value, self._known)
-                self._known.pop(name, None)
+                self._forget(frozenset((name,)))
                 if polynomial is not None and self._assignments[name] == 1:
                     self._known[name] = polynomial
             case If(test=test, body=body, orelse=orelse):
                 yield from self._block(body, scope + _guards(test, True, self._known))
                 yield from self._block(orelse, scope + _guards(test, False, self._known))
             case Loop(index=index, start=start, stop=stop, step=step, body=body):
+                self._forget(assigned(body))
                 inner: Scope = (_range_of(index, start, stop, step, self._known),)
                 if any(
                     isinstance(one, Jump) and one.kind == "break" for one in walk_statements(body)
                 ):
                     inner += (Guard(None),)
                 yield from self._block(body, scope + inner)
-            case While():
-                for block in blocks(statement):
-                    yield from self._block(block, (*scope, Guard(None)))
+            case While(body=body):
+                self._forget(assigned(body))
+                yield from self._block(body, (*scope, Guard(None)))
 
     def _expression(self, expr: Expr, scope: Scope) -> Iterator[Access]:
         match expr:

@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from netts.compiler.nest import Apply, Const, Expr, Extent, Global, Index, Local, Scalar
+from netts.compiler.nest import (
+    Apply,
+    Const,
+    Expr,
+    Extent,
+    Global,
+    Index,
+    Local,
+    Scalar,
+    walk_expression,
+)
 
 Monomial = tuple[Expr, ...]
 
@@ -58,6 +68,11 @@ class Polynomial:
                 monomial = tuple(sorted(left + right, key=repr))
                 total[monomial] = total.get(monomial, 0) + a * b
         return Polynomial.of(total)
+
+    @property
+    def atoms(self) -> frozenset[Expr]:
+        """The symbols and indices in it, those inside of opaque quotients too."""
+        return frozenset(one for m, _ in self.terms for a in m for one in walk_expression(a))
 
     @property
     def indices(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,6 @@ class ArrayInfo:
 
 def describe(array: np.ndarray | BufferView) -> ArrayInfo:
     """Describe an array by what the compiler needs to know."""
-    size = array.dtype.itemsize
-    strides = tuple(stride // size for stride in array.strides)
     space: Hashable = "host"
     if isinstance(array, BufferView) and not array.buffer.is_attached:
         space, start = id(array.buffer), array.offset
@@ -66,12 +65,22 @@ def describe(array: np.ndarray | BufferView) -> ArrayInfo:
         start = array.address
     else:
         start = array.__array_interface__["data"][0]
-    if 0 in array.shape:
-        return ArrayInfo(tuple(array.shape), array.dtype.name, strides, space, start, start)
-    reach = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
-    low = start + sum(r for r in reach if r < 0)
-    high = start + sum(r for r in reach if r > 0) + size
-    return ArrayInfo(tuple(array.shape), array.dtype.name, strides, space, low, high)
+    dtype, strides, low, high = _layout(array.shape, array.strides, array.dtype)
+    return ArrayInfo(array.shape, dtype, strides, space, start + low, start + high)
+
+
+@lru_cache(maxsize=4096)
+def _layout(
+    shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype
+) -> tuple[str, tuple[int, ...], int, int]:
+    """Return dtype name, strides in elements, and the bytes before and behind the first element."""
+    size = dtype.itemsize
+    in_elements = tuple(stride // size for stride in strides)
+    if 0 in shape:
+        return dtype.name, in_elements, 0, 0
+    reach = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+    low, high = sum(r for r in reach if r < 0), sum(r for r in reach if r > 0) + size
+    return dtype.name, in_elements, low, high
 
 
 def check_arguments(

@@ -49,6 +49,7 @@ def replay(
     stop: np.ndarray,
     threads: int | None = None,
     times: np.ndarray | None = None,
+    calls_blas: bool = True,
 ) -> tuple[int, Failure | None]:
     """Run a list of operations `steps` times; releases the GIL.
 
@@ -62,6 +63,8 @@ def replay(
         The most parts to split an operation in; all of numba's threads by default.
     times : int64 array of shape (n + 2,), optional
         The nanoseconds of each operation are added to the first n words.
+    calls_blas
+        Whether one of the operations may call BLAS.
 
     Returns
     -------
@@ -79,7 +82,10 @@ def replay(
     if times is not None:
         walk = _walk_timed()
         arguments += (_clock_address(), times.ctypes.data)
-    with _blas.held(), _pool.lock if splits else contextlib.nullcontext():
+    with (
+        _blas.held() if calls_blas else contextlib.nullcontext(),
+        _pool.lock if splits else contextlib.nullcontext(),
+    ):
         done = walk(*arguments)
     if done < 0:
         return 0, Failure(-1 - done, int(words[3]))

@@ -33,6 +33,10 @@ from netts.devices.memory import BufferView
 from netts.devices.registry import choose
 
 
+MAX_SPECIALISATIONS = 256
+"""Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
+
+
 class Kernel:
     """A function of arrays and scalars, written as loops, that netts runs on any device.
 
@@ -93,9 +97,11 @@ class Kernel:
         return functools.update_wrapper(run, self.function)
 
     def _launch(self, device: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        arguments = bound.args
+        arguments = args
+        if kwargs or len(args) != len(self.parameters):
+            bound = self._signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            arguments = bound.args
         launch = current_launcher()
         if launch is not None:
             launch(self, arguments)
@@ -131,6 +137,8 @@ class Kernel:
         found = self._specialisations.get(key)
         if found is None:
             found = specialise(self, arrays, numbers, aliases, dict(constants))
+            if len(self._specialisations) == MAX_SPECIALISATIONS:
+                del self._specialisations[next(iter(self._specialisations))]
             self._specialisations[key] = found
         self.last = found
         return found

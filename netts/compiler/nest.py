@@ -327,6 +327,11 @@ def stores(body: tuple[Stmt, ...]) -> Iterator[Store]:
     return (one for one in walk_statements(body) if isinstance(one, Store))
 
 
+def assigned(body: tuple[Stmt, ...]) -> frozenset[str]:
+    """Return the scalars that a block assigns."""
+    return frozenset(one.name for one in walk_statements(body) if isinstance(one, Set))
+
+
 def body_of(phase: Stmt | Nest) -> tuple[Stmt, ...]:
     """Return what a phase executes, as a block of statements."""
     return phase.body if isinstance(phase, Nest) else (phase,)

@@ -104,6 +104,11 @@ class Specialisation:
         """The generated code of all operations."""
         return "\n\n".join(one.program.text for one in self.operations)
 
+    @property
+    def calls_blas(self) -> bool:
+        """Whether an operation is a contraction."""
+        return any(one.program.contraction is not None for one in self.operations)
+
     def run(self, arguments: tuple[Any, ...], threads: int | None = None) -> None:
         """Run on arrays like those it was compiled for.
 
@@ -126,7 +131,9 @@ class Specialisation:
             fill_numbers(block, one.program.words, numbers)
         parts = [one.parts if threads is None else threads for one in self.operations]
         table = operation_table(self.operations, blocks, parts)
-        _, failure = engine.replay(table, 1, np.zeros(1, np.int64), threads)
+        _, failure = engine.replay(
+            table, 1, np.zeros(1, np.int64), threads, calls_blas=self.calls_blas
+        )
         if failure is not None:
             failed = self.operations[failure.operation]
             value = int(blocks[failure.operation][0])
