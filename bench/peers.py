@@ -6,6 +6,7 @@ epoch, and does what that library's users do; nothing is done for one that is no
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 
@@ -57,7 +58,7 @@ def train_torch(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> N
     import torch
 
     modules: list[torch.nn.Module] = []
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         modules += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
     model = torch.nn.Sequential(*modules[:-1])
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)

@@ -21,18 +21,15 @@ def machine(report: dict) -> str:
     )
 
 
-def table(report: dict) -> list[str]:
-    """Return the rows: one for each case, a column for each library."""
+def step_table(report: dict) -> list[str]:
+    """Return time per step: a row for each case, a column for each library."""
     seconds: dict[str, dict[str, list[float]]] = {}
     for one in report["benchmarks"]:
         info = one["extra_info"]
         per_step = one["stats"]["min"] / info["steps"]
         seconds.setdefault(info["case"], {}).setdefault(info["library"], []).append(per_step)
     libraries = list(next(iter(seconds.values())))
-    lines = [
-        "| case | " + " | ".join(libraries) + " |",
-        "|---" * (len(libraries) + 1) + "|",
-    ]
+    lines = ["| case | " + " | ".join(libraries) + " |", "|---" * (len(libraries) + 1) + "|"]
     for case, found in seconds.items():
         medians = {library: statistics.median(times) for library, times in found.items()}
         cells = [
@@ -44,6 +41,21 @@ def table(report: dict) -> list[str]:
     return lines
 
 
+def startup_table(report: dict) -> list[str]:
+    """Return the seconds that a fresh process waits."""
+    seconds: dict[str, list[float]] = {}
+    for one in report["benchmarks"]:
+        info = one["extra_info"]
+        seconds.setdefault(info["case"], []).append(info["seconds"])
+    rows = [
+        f"| {case} | {statistics.median(times):.3f} s | {max(times):.3f} s |"
+        for case, times in seconds.items()
+    ]
+    return ["| fresh process | median | slowest |", "|---|---|---|", *rows]
+
+
 if __name__ == "__main__":
     loaded = json.loads(Path(sys.argv[1]).read_text())
-    print(machine(loaded), "", *table(loaded), sep="\n")
+    measures_steps = "steps" in loaded["benchmarks"][0]["extra_info"]
+    print(machine(loaded), "", sep="\n")
+    print(*(step_table if measures_steps else startup_table)(loaded), sep="\n")

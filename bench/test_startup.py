@@ -1,0 +1,77 @@
+"""How long a fresh process waits: for `import netts`, and for the first fit on iris.
+
+    pytest bench/test_startup.py -m bench --benchmark-json=startup.json
+
+Every round is a new process that imports scikit-learn first, reads the clock, then does the work;
+importing netts's estimators counts, importing scikit-learn does not. "empty cache" gives the
+process a cache directory of its own, so that every kernel is compiled.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+pytestmark = pytest.mark.bench
+
+ROUNDS = 5
+
+IMPORT = """
+import time
+start = time.perf_counter()
+import netts
+print(time.perf_counter() - start)
+import sys
+heavy = {"torch", "pandas", "cupy", "jax"} & set(sys.modules)
+assert not heavy and not any(name.startswith("numba.cuda") for name in sys.modules), heavy
+"""
+
+FIT = """
+import time, warnings
+import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.neural_network import MLPClassifier as Peer
+from sklearn.preprocessing import scale
+warnings.simplefilter("ignore")
+X, y = load_iris(return_X_y=True)
+X = scale(X).astype(np.float32)
+start = time.perf_counter()
+{library}
+Classifier((64, 32), random_state=0, max_iter=200).fit(X, y)
+print(time.perf_counter() - start)
+"""
+
+CASES = {
+    "import netts": IMPORT,
+    "first fit, netts": FIT.format(library="from netts import MLPClassifier as Classifier"),
+    "first fit, scikit-learn": FIT.format(library="Classifier = Peer"),
+    "first fit, netts, empty cache": FIT.format(
+        library="from netts import MLPClassifier as Classifier"
+    ),
+}
+
+
+def seconds(script: str, cache: str | None) -> float:
+    """Run a script in a new process and return the seconds that it prints first."""
+    environment = dict(os.environ)
+    if cache:
+        environment["NETTS_CACHE_DIR"] = cache
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[0])
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("round_", range(ROUNDS))
+def test_startup(benchmark, case, round_):
+    with tempfile.TemporaryDirectory() as empty:
+        cache = empty if "empty cache" in case else None
+        if "netts" in case and cache is None:
+            seconds(CASES[case], None)  # files in the page cache, kernels in netts's
+        inside = benchmark.pedantic(seconds, args=(CASES[case], cache), rounds=1, iterations=1)
+    benchmark.extra_info.update(case=case, seconds=inside)
