@@ -1,0 +1,186 @@
+"""What a layer is: a specification that knows its shapes and which kernels to call.
+
+A layer of one's own is a frozen dataclass over `Layer` with two methods::
+
+    @dataclass(frozen=True)
+    class Scale(Layer):
+        def parameters(self, input_shape):
+            return {"factor": Parameter(input_shape, "ones", decays=False)}
+
+        def forward(self, at):
+            scale_forward(at.input, at.factor, at.output)
+
+        def backward(self, at):
+            scale_backward(at.input, at.factor, at.grad_output, at.grad_factor)
+            if at.grad_input is not None:
+                scale_forward(at.grad_output, at.factor, at.grad_input)
+
+and `netts.testing.check_layer(Scale(), (5,))` puts it through its exam.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netts.devices.memory import BufferView
+from netts.initializers import Initializer, initializer_from
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An array that a layer needs for as long as its network lives.
+
+    Attributes
+    ----------
+    shape
+    initializer
+        A name of `netts.initializers.INITIALIZERS` or an initialiser.
+    decays
+        Whether the L2 penalty applies: to weights, not to biases and scales.
+    fans
+        (fan_in, fan_out) for the initialiser; from the first two axes of `shape` where it is None.
+    """
+
+    shape: Shape
+    initializer: str | Initializer = "zeros"
+    decays: bool = True
+    fans: tuple[int, int] | None = None
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """Return initial values: a new float64 array of `shape`."""
+        fan_in, fan_out = self.fans or (*self.shape, 1, 1)[:2]
+        return initializer_from(self.initializer)(generator, self.shape, fan_in, fan_out)
+
+
+@dataclass(frozen=True)
+class RandomCounters:
+    """What a layer draws random numbers from: Philox counters and a key, one-element int64 arrays.
+
+    Row i of a batch is sample `order[cursor[0] + i]` of the data set. Counting by samples and
+    steps, not by rows and calls, gives the same numbers on every device and however a batch is
+    divided.
+
+    Attributes
+    ----------
+    order
+        The samples in the order of this epoch, int64 of shape (n_samples,).
+    cursor
+        Where the batch starts in `order`, int64 of shape (1,).
+    step
+        The number of updates before this one, int64 of shape (1,).
+    key
+        Two 32-bit words that the seed of the fit gave, int64 of shape (2,).
+    stream
+        The number of the layer in its network.
+    """
+
+    order: BufferView
+    cursor: BufferView
+    step: BufferView
+    key: BufferView
+    stream: int
+
+
+@dataclass(frozen=True)
+class LayerBuffers:
+    """The arrays of one layer in one recording.
+
+    A parameter or state called `weight` is read as `at.weight`, its gradient as `at.grad_weight`.
+
+    Attributes
+    ----------
+    input, output
+        Of shape (rows, *input_shape) and (rows, *output_shape).
+    grad_output, grad_input
+        The gradient of the loss by output and input. `grad_input` is None where nobody needs it:
+        in a layer with parameters that has none with parameters before it. A layer without
+        parameters always has one when `backward` is called.
+    is_training
+        Whether this pass is part of a training step.
+    random
+        What to draw random numbers from; None outside of training.
+    """
+
+    input: BufferView
+    output: BufferView
+    parameters: Mapping[str, BufferView] = field(default_factory=dict)
+    state: Mapping[str, BufferView] = field(default_factory=dict)
+    gradients: Mapping[str, BufferView] = field(default_factory=dict)
+    grad_output: Any = None
+    grad_input: Any = None
+    is_training: bool = False
+    random: RandomCounters | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self.parameters:
+            return self.parameters[name]
+        if name in self.state:
+            return self.state[name]
+        if name.startswith("grad_") and name.removeprefix("grad_") in self.gradients:
+            return self.gradients[name.removeprefix("grad_")]
+        known = [*self.parameters, *self.state, *(f"grad_{one}" for one in self.gradients)]
+        raise AttributeError(f"the layer has no buffer {name!r}, only {known}")
+
+
+class Layer:
+    """A layer: shapes, parameters, and the kernels of its forward and backward pass.
+
+    A subclass is a frozen dataclass that holds no arrays: everything of a network reaches it
+    through `LayerBuffers`. Shapes are without the batch axis. Everything but `forward` and
+    `backward` has a default.
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of the output; raise `ShapeError` where the input does not fit."""
+        return input_shape
+
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return what the optimiser trains."""
+        return {}
+
+    def state(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return what the layer itself keeps from step to step; no optimiser touches it."""
+        return {}
+
+    def passes_through(self, is_training: bool) -> bool:
+        """Whether the output is the input under `output_shape`, so that there is nothing to run."""
+        return False
+
+    def expand(self) -> tuple[Layer, ...]:
+        """Return the layers that this one stands for, usually itself."""
+        return (self,)
+
+    def forward(self, at: LayerBuffers) -> None:
+        """Call kernels that write `at.output`."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward pass")
+
+    def backward(self, at: LayerBuffers) -> None:
+        """Call kernels that overwrite `at.grad_input` and the parameters' gradients."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward pass")
+
+
+def as_rows(view: BufferView) -> BufferView:
+    """Return a batch of any rank as a matrix (rows, features) of the same memory."""
+    return view.reshape(view.shape[0], math.prod(view.shape[1:]))
+
+
+def describe(layer: Any) -> str:
+    """Return a layer's class and what is set in it: `Dense, units=10`."""
+    parts = [type(layer).__name__]
+    if dataclasses.is_dataclass(layer):
+        parts += [
+            f"{one.name}={getattr(layer, one.name)!r}"
+            for one in dataclasses.fields(layer)
+            if getattr(layer, one.name) != one.default
+        ]
+    return ", ".join(parts)

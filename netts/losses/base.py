@@ -1,0 +1,80 @@
+"""What a loss is: what a row of outputs costs, and how that changes with the outputs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from netts.devices.memory import BufferView
+from netts.errors import DataError, ShapeError
+
+
+class Loss(Protocol):
+    """A loss of a batch: the mean over its rows, weighted, of a cost of each row.
+
+    Networks end with the raw scores (logits) that a loss expects; `predict` makes of them what the
+    user asked for. In all kernels `output` is (rows, n_outputs) of the network's dtype, `targets`
+    (rows, k) as `targets` of the loss returned them, `losses` and `weights` (rows,), `weight_sum`
+    (1,).
+    """
+
+    def targets(self, y: np.ndarray, n_outputs: int, dtype: DTypeLike) -> np.ndarray:
+        """Return the targets as kernels take them: a contiguous matrix of n_samples rows.
+
+        Raises
+        ------
+        ShapeError, DataError
+            Where `y` does not fit the outputs or has values without a meaning.
+        """
+        ...
+
+    def forward(self, output: BufferView, targets: BufferView, losses: BufferView) -> None:
+        """Write the cost of each row, not weighted, to `losses`."""
+        ...
+
+    def backward(
+        self,
+        output: BufferView,
+        targets: BufferView,
+        losses: BufferView,
+        weights: BufferView,
+        weight_sum: BufferView,
+        grad_output: BufferView,
+    ) -> None:
+        """Write the gradient of sum(weights * losses) / weight_sum; reads what `forward` wrote."""
+        ...
+
+    def predict(self, output: BufferView, prediction: BufferView) -> None:
+        """Write probabilities or values, of the shape of `output`."""
+        ...
+
+    def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
+        """Return how good outputs are for a person to read, higher is better: accuracy or R^2."""
+        ...
+
+
+def as_columns(y: np.ndarray, n_outputs: int, name: str) -> np.ndarray:
+    """Return targets of shape (n_samples,) or (n_samples, n_outputs) as a matrix."""
+    columns = y.reshape(-1, 1) if y.ndim == 1 else y
+    if columns.ndim != 2 or columns.shape[1] != n_outputs:
+        raise ShapeError(
+            f"{name} expects y of shape (n_samples, {n_outputs})"
+            f"{' or (n_samples,)' if n_outputs == 1 else ''}, one column for each output of the "
+            f"network, got {y.shape}"
+        )
+    return columns
+
+
+def as_numbers(y: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
+    """Return targets in a floating dtype, or raise where one is no finite number."""
+    try:
+        numbers = np.ascontiguousarray(y, dtype)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} expects y of numbers, got dtype {y.dtype}") from None
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0, 0])
+        raise DataError(f"y has values that are not finite, the first at row {row}")
+    return numbers

@@ -1,0 +1,67 @@
+"""Prediction: a forward pass over chunks of bounded size."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from netts.devices.memory import Arena
+from netts.graph import TaskGraph
+from netts.layers.base import as_rows
+from netts.losses import Loss
+from netts.losses.squared_error import copy_values
+from netts.network.propagation import Propagation
+
+if TYPE_CHECKING:
+    from netts.network.network import Network
+
+CHUNK_BYTES = 32 * 2**20
+CHUNK_ROWS = 4096
+"""What the values of one chunk may take at most, where `batch_size` is not given.
+
+Measured on two cores in float32: 1024-2048-2048-10 predicts 2048 rows in 241 ms by 64 rows, 138 ms
+by 512 (35 MB), 132 ms by 2048; 784-256-128-10 predicts 20,000 rows in 82 ms by 512 and 78 ms by
+4096 (25 MB); 4-16-16-3 gains nothing beyond 4096.
+"""
+
+
+class Inference:
+    """A planned forward pass over up to `rows` samples.
+
+    Not safe to call from two threads at once: the buffers are its own.
+    """
+
+    def __init__(self, network: Network, rows: int, device: str, loss: Loss | None) -> None:
+        arena = Arena("inference")
+        n_features = math.prod(network.shapes[0])
+        self._x = arena.reserve((rows, n_features), network.dtype)
+        self._prediction = arena.reserve((rows, math.prod(network.shapes[-1])), network.dtype)
+        arena.allocate()
+        graph = TaskGraph()
+        propagation = Propagation(network, graph, rows)
+        with graph.recording("predict"):
+            values = propagation.forward(self._x.reshape(rows, *network.shapes[0]))
+            finish = copy_values if loss is None else loss.predict
+            finish(as_rows(values[-1]), self._prediction)
+        self._plan = graph.compile(device=device)
+
+    def __call__(self, X: np.ndarray, prediction: np.ndarray) -> None:
+        """Write the predictions for a matrix of at most `rows` samples."""
+        # Rows beyond the samples hold what they held: their outputs are computed and not read.
+        self._x.array[: len(X)] = X
+        self._plan.run(recording="predict")
+        prediction[...] = self._prediction.array[: len(X)]
+
+
+def chunk_rows(network: Network) -> int:
+    """Return how many samples a chunk has by default: a power of 2."""
+    row_bytes = sum(math.prod(shape) for shape in network.shapes) * network.dtype.itemsize
+    fitting = min(CHUNK_BYTES // row_bytes, CHUNK_ROWS)
+    return 2 ** max(fitting.bit_length() - 1, 0)
+
+
+def rows_for(n_samples: int, batch_size: int) -> int:
+    """Return the rows of the plan for a chunk: the next power of 2, so that few plans exist."""
+    return min(batch_size, 2 ** max(n_samples - 1, 0).bit_length())

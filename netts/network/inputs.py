@@ -1,0 +1,75 @@
+"""Data at the door: one place that turns what users pass into arrays that kernels take."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from netts.errors import DataError, ShapeError
+from netts.layers.base import Shape
+
+
+def dtype_for(X: np.ndarray) -> np.dtype:
+    """Return the dtype in which a network trains on `X`: float32 stays, all else is float64."""
+    return np.dtype(np.float32 if X.dtype in (np.float16, np.float32) else np.float64)
+
+
+def as_array(X: Any, name: str) -> np.ndarray:
+    """Return `X` as an array of numbers.
+
+    Raises
+    ------
+    DataError
+        Where it holds anything else, or is sparse.
+    """
+    if hasattr(X, "toarray"):
+        raise DataError(f"{name} is sparse, which netts does not take: pass {name}.toarray()")
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        raise DataError(f"{name} is no array: {error}") from None
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name} holds something other than numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name} holds numbers, got dtype {array.dtype}")
+    return array
+
+
+def as_samples(X: Any, input_shape: Shape, dtype: np.dtype, name: str = "X") -> np.ndarray:
+    """Return samples as a C-contiguous matrix (n_samples, features) of a network's dtype.
+
+    The memory is that of `X` where nothing has to change.
+
+    Raises
+    ------
+    ShapeError
+        Where a sample has another shape than `input_shape`.
+    DataError
+        Where values are not finite, or not numbers.
+    """
+    array = as_array(X, name)
+    if array.ndim != len(input_shape) + 1 or array.shape[1:] != input_shape:
+        axes = ", ".join(["n_samples", *map(str, input_shape)])
+        raise ShapeError(f"the network takes {name} of shape ({axes}), got {array.shape}")
+    with np.errstate(over="ignore"):  # what leaves float32's range is refused below
+        rows = np.ascontiguousarray(array, dtype).reshape(len(array), math.prod(input_shape))
+    check_finite(rows, name)
+    return rows
+
+
+def check_finite(rows: np.ndarray, name: str) -> None:
+    """Raise an error that says where the first value is that is not finite."""
+    finite = np.isfinite(rows)
+    if finite.all():
+        return
+    first = tuple(int(one) for one in np.argwhere(~finite)[0])
+    where = "row {}, column {}".format(*first) if len(first) == 2 else f"row {first[0]}"
+    raise DataError(
+        f"{name} has {np.count_nonzero(~finite)} values that are not finite (or too large for "
+        f"{rows.dtype}), the first in {where}: {rows[first]}; fill or drop them first"
+    )

@@ -1,0 +1,247 @@
+"""A network: layers, the edges between them, and their parameters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from netts.errors import NotBuiltError, ParameterError, ShapeError
+from netts.hyperparameters import check_whole
+from netts.layers.base import Layer, Shape
+from netts.losses import Loss, loss_from
+from netts.network.inference import Inference, chunk_rows, rows_for
+from netts.network.inputs import as_samples
+from netts.network.nodes import chain, shapes_of
+from netts.network.parameters import Declared, ParameterSet
+from netts.network.summary import summary_table
+from netts.random_state import RandomState, generator_from
+
+
+class Network:
+    """Layers that follow one another, and, once built, their parameters.
+
+    Parameters
+    ----------
+    layers : iterable of Layer
+        Kept as they are; `Dense(16, "relu")` counts as one layer here and becomes two nodes.
+    dtype : float32 or float64, optional
+        Of parameters and activations. By default it is decided when the network is built: by the
+        data in `Trainer.fit`.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    nodes : tuple of Node
+        The layers with what each reads.
+    input_shape : tuple of int or None
+        The shape of a sample; None until the network is built.
+    shapes : tuple of tuple of int
+        The shape of each value, the input first, then the output of each node. Built networks only,
+        as are `dtype`, `parameters` and `state`.
+    parameters, state : ParameterSet
+        What the optimiser trains, and what layers keep themselves.
+
+    Examples
+    --------
+    >>> from netts import Network, layers
+    >>> network = Network([layers.Dense(3, "relu"), layers.Dense(2)])
+    >>> network.build((4,), random_state=0).predict([[0.0, 0.0, 0.0, 0.0]]).tolist()
+    [[0.0, 0.0]]
+    """
+
+    def __init__(self, layers: Iterable[Layer], dtype: DTypeLike | None = None) -> None:
+        self.layers = tuple(layers)
+        self.requested_dtype = None if dtype is None else _floating(dtype)
+        self.nodes = chain(self.layers)
+        self.input_shape: Shape | None = None
+        self._forget_plans()
+
+    def __repr__(self) -> str:
+        return f"Network([{', '.join(map(repr, self.layers))}])"
+
+    def build(
+        self,
+        input_shape: int | Iterable[int],
+        *,
+        dtype: DTypeLike | None = None,
+        random_state: RandomState = None,
+    ) -> Network:
+        """Create the parameters and draw their initial values; again, if they exist.
+
+        Parameters
+        ----------
+        input_shape : int or tuple of int
+            The shape of a sample, without the batch axis.
+        dtype : float32 or float64, optional
+            Where the network was made without one; float32 by default.
+        random_state : int, Generator or None
+            Where the initial values come from.
+
+        Returns
+        -------
+        Network
+            This one.
+        """
+        shape = (input_shape,) if isinstance(input_shape, int) else tuple(map(int, input_shape))
+        chosen = _floating(np.float32 if dtype is None else dtype)
+        if self.requested_dtype is not None:
+            chosen = self.requested_dtype
+        shapes = shapes_of(self.nodes, shape)
+        inputs = [shapes[node.inputs[0]] for node in self.nodes]
+        pairs = list(zip(self.nodes, inputs, strict=True))
+        self._allocate(
+            shapes,
+            chosen,
+            [node.layer.parameters(shape) for node, shape in pairs],
+            [node.layer.state(shape) for node, shape in pairs],
+            generator_from(random_state),
+        )
+        return self
+
+    def _allocate(
+        self,
+        shapes: tuple[Shape, ...],
+        dtype: np.dtype,
+        parameters: Declared,
+        state: Declared,
+        generator: np.random.Generator,
+    ) -> None:
+        self.parameters = ParameterSet.declare("parameters", parameters, dtype)
+        self.state = ParameterSet.declare("layer state", state, dtype)
+        self.parameters.draw(parameters, generator)
+        self.state.draw(state, generator)
+        self.input_shape, self.shapes, self.dtype = shapes[0], shapes, dtype
+        self._forget_plans()
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the network has parameters."""
+        return self.input_shape is not None
+
+    def predict(
+        self,
+        X: Any,
+        *,
+        loss: str | Loss | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> np.ndarray:
+        """Return the network's output for samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *input_shape)
+        loss : str or Loss, optional
+            The loss that the network was trained with, to get its predictions: probabilities
+            where it is a cross-entropy. By default the raw output of the last layer.
+        batch_size : int, optional
+            How many samples go through at once; what fits in a few megabytes by default.
+        device : str
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *output_shape), of the network's dtype
+        """
+        self._require_built()
+        rows = as_samples(X, self.shapes[0], self.dtype)
+        if batch_size is not None:
+            check_whole("batch_size", batch_size, 1)
+        step = batch_size or chunk_rows(self)
+        chosen = None if loss is None else loss_from(loss)
+        output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
+        flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
+        with self._lock:
+            for start in range(0, len(rows), step):
+                chunk = rows[start : start + step]
+                infer = self._inference(rows_for(len(chunk), step), device, chosen)
+                infer(chunk, flat[start : start + step])
+        return output
+
+    def _inference(self, rows: int, device: str, loss: Loss | None) -> Inference:
+        key = (rows, device, loss)
+        if key not in self._plans:
+            self._plans[key] = Inference(self, rows, device, loss)
+        return self._plans[key]
+
+    def _forget_plans(self) -> None:
+        self._plans: dict[tuple[int, str, Loss | None], Inference] = {}
+        self._lock = threading.Lock()
+
+    def _require_built(self) -> None:
+        if not self.is_built:
+            raise NotBuiltError(
+                "the network has no parameters yet: train it, or call network.build(input_shape)"
+            )
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """Return copies of all parameters and layer state, such as `{"0.weight": ..., ...}`."""
+        return {name: view.copy() for name, view in self._named().items()}
+
+    def set_weights(self, weights: Mapping[str, Any]) -> None:
+        """Overwrite parameters and layer state with arrays named and shaped as in `weights()`.
+
+        Raises
+        ------
+        ParameterError
+            Where a name is missing or unknown; nothing has changed then.
+        ShapeError
+            Where a shape differs; nothing has changed then.
+        """
+        named = self._named()
+        if set(weights) != set(named):
+            missing, unknown = sorted(set(named) - set(weights)), sorted(set(weights) - set(named))
+            raise ParameterError(f"weights lack {missing} and have unknown {unknown}")
+        arrays = {name: np.asarray(array) for name, array in weights.items()}
+        for name, array in arrays.items():
+            if array.shape != named[name].shape:
+                raise ShapeError(f"{name} has shape {named[name].shape}, got {array.shape}")
+        for name, array in arrays.items():
+            named[name][...] = array
+
+    def _named(self) -> dict[str, np.ndarray]:
+        self._require_built()
+        return {
+            f"{node.label}.{name}": view.array
+            for arrays in (self.parameters, self.state)
+            for node, piece in zip(self.nodes, arrays.pieces, strict=True)
+            for name, view in piece.items()
+        }
+
+    def summary(self, input_shape: int | Iterable[int] | None = None) -> str:
+        """Return a table of the layers: what they are, the shapes they give, their parameters.
+
+        Parameters
+        ----------
+        input_shape : int or tuple of int, optional
+            The shape of a sample, needed before the network is built.
+        """
+        if input_shape is None:
+            self._require_built()
+            return summary_table(self, self.shapes)
+        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+        return summary_table(self, shapes_of(self.nodes, shape))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return layers and NumPy arrays: no plan, buffer or device goes into a pickle."""
+        state: dict[str, Any] = {"layers": self.layers, "requested_dtype": self.requested_dtype}
+        if self.is_built:
+            state |= {"input_shape": self.input_shape, "dtype": self.dtype}
+            state |= {"weights": self.weights()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["layers"], state["requested_dtype"])  # type: ignore[misc]
+        if "weights" in state:
+            self.build(state["input_shape"], dtype=state["dtype"], random_state=0)
+            self.set_weights(state["weights"])
+
+
+def _floating(dtype: DTypeLike) -> np.dtype:
+    chosen = np.dtype(dtype)
+    if chosen not in (np.float32, np.float64):
+        raise ParameterError(f"the dtype of a network is float32 or float64, got {chosen}")
+    return chosen

@@ -1,0 +1,87 @@
+"""The parameters of a network in one flat vector, and anything else of the same layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from netts.devices.memory import Arena, BufferView
+from netts.layers.base import Parameter
+
+Declared = Sequence[Mapping[str, Parameter]]
+"""What each layer declares, by name."""
+
+
+@dataclass(frozen=True)
+class ParameterSet:
+    """Arrays that layers declared, in one arena: those that decay first.
+
+    Attributes
+    ----------
+    arena
+        Holds nothing else; between pieces it has zeros, which optimisers leave at zero.
+    pieces
+        For each layer its arrays by name.
+    n_decaying
+        How many elements of `flat` the L2 penalty applies to; they come first.
+    flat
+        All of them as one vector.
+    """
+
+    arena: Arena
+    pieces: tuple[dict[str, BufferView], ...]
+    n_decaying: int
+    flat: BufferView
+
+    @classmethod
+    def declare(cls, name: str, declared: Declared, dtype: np.dtype) -> ParameterSet:
+        """Lay out and allocate zeroed arrays."""
+        arena = Arena(name)
+        pieces: tuple[dict[str, BufferView], ...] = tuple({} for _ in declared)
+        _reserve(arena, declared, pieces, dtype, decays=True)
+        n_decaying = arena.nbytes // dtype.itemsize
+        _reserve(arena, declared, pieces, dtype, decays=False)
+        arena.allocate()
+        in_order = tuple(
+            {key: piece[key] for key in declares}
+            for declares, piece in zip(declared, pieces, strict=True)
+        )
+        return cls(arena, in_order, n_decaying, arena.flat(dtype))
+
+    def like(self, name: str) -> ParameterSet:
+        """Return a zeroed set of the same layout: gradients."""
+        arena = Arena(name)
+        arena.reserve(self.flat.shape, self.flat.dtype)
+        arena.allocate()
+        pieces = tuple(
+            {key: replace(view, buffer=arena.buffer) for key, view in piece.items()}
+            for piece in self.pieces
+        )
+        return ParameterSet(arena, pieces, self.n_decaying, arena.flat(self.flat.dtype))
+
+    @property
+    def n_elements(self) -> int:
+        """The number of elements, gaps not counted."""
+        return sum(view.size for piece in self.pieces for view in piece.values())
+
+    def draw(self, declared: Declared, generator: np.random.Generator) -> None:
+        """Fill every array from its initialiser, in the order of the layers."""
+        for declares, piece in zip(declared, self.pieces, strict=True):
+            for name, parameter in declares.items():
+                piece[name].array[...] = parameter.draw(generator)
+
+
+def _reserve(
+    arena: Arena,
+    declared: Declared,
+    pieces: tuple[dict[str, BufferView], ...],
+    dtype: np.dtype,
+    *,
+    decays: bool,
+) -> None:
+    for declares, piece in zip(declared, pieces, strict=True):
+        for name, parameter in declares.items():
+            if parameter.decays is decays:
+                piece[name] = arena.reserve(parameter.shape, dtype)

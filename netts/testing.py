@@ -1,0 +1,189 @@
+"""Exams for layers of one's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from netts import devices as machine
+from netts.devices.memory import Arena, BufferView
+from netts.graph import TaskGraph
+from netts.layers.base import Layer, RandomCounters, Shape, as_rows
+from netts.losses.squared_error import copy_values
+from netts.network import Network
+from netts.network.propagation import Propagation
+
+DIFFERENCE_STEP = 1e-5
+"""Of central differences: near the cube root of eps, where truncation and rounding balance."""
+
+DIFFERENCE_TOLERANCE = 1e-6
+"""Of a gradient against central differences, relative to its largest element or 1."""
+
+ROUNDINGS = 64
+"""How many rounding errors for each term of a sum two devices may differ by."""
+
+
+def check_layer(
+    layer: Layer,
+    input_shape: int | Iterable[int],
+    *,
+    batch_sizes: Iterable[int] = (1, 3),
+    devices: Iterable[str] | None = None,
+    random_state: int = 0,
+) -> None:
+    """Try a layer: gradients against central differences, every device against the reference.
+
+    Gradients by the input and by every parameter are measured in float64 with inputs from the
+    standard normal distribution. Buffers hold leftovers when `backward` is called, so that one that
+    adds instead of overwriting is found.
+
+    Parameters
+    ----------
+    layer : Layer
+    input_shape : int or tuple of int
+        Of a sample. Each element costs two passes of interpreted Python, so keep it small.
+    batch_sizes : iterable of int
+    devices : iterable of str, optional
+        All that this machine has, by default.
+    random_state : int
+
+    Raises
+    ------
+    AssertionError
+        Where the layer fails; the message says which array is wrong, where, and by how much.
+
+    Examples
+    --------
+    >>> from netts.layers import Dense
+    >>> check_layer(Dense(2), 3)
+    """
+    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    others = [name for name in devices or available_devices() if name != "reference"]
+    for rows in batch_sizes:
+        exam = _Exam(layer, shape, rows, np.float64, "reference", random_state)
+        expected = exam.run()
+        exam.compare(expected, exam.run(), 0.0, "a second run on the same input")
+        for name, numbers in exam.central_differences().items():
+            exam.compare(
+                {name: numbers}, expected, DIFFERENCE_TOLERANCE, "backward", "central differences"
+            )
+        for device in others:
+            for dtype in (np.float64, np.float32):
+                other = _Exam(layer, shape, rows, dtype, device, random_state)
+                what = f"{device} in {np.dtype(dtype).name}"
+                exam.compare(expected, other.run(), exam.rounding(dtype), what, "the reference")
+
+
+def available_devices() -> tuple[str, ...]:
+    """Return the names of the devices that this machine has."""
+    return tuple(one.name for one in machine.available() if one.is_available)
+
+
+class _Exam:
+    """A layer as a network of its own on one device, with its input and gradient of the output."""
+
+    def __init__(
+        self, layer: Layer, shape: Shape, rows: int, dtype: type, device: str, seed: int
+    ) -> None:
+        generator = np.random.default_rng(seed)
+        self.network = Network([layer], dtype).build(shape, random_state=generator)
+        self.gradients = self.network.parameters.like("gradients")
+        arena = Arena("exam")
+        self.x = arena.reserve((rows, *shape), dtype)
+        self.grad_output = arena.reserve((rows, *self.network.shapes[-1]), dtype)
+        self.output = arena.reserve(self.grad_output.shape, dtype)
+        self.grad_input = arena.reserve(self.x.shape, dtype)
+        self.order = arena.reserve((rows,), np.int64)
+        cursor, step, key = (arena.reserve((n,), np.int64) for n in (1, 1, 2))
+        arena.allocate()
+        self.order.array[...] = np.arange(rows)
+        # Drawn in float64 whatever the dtype, so that all devices see the same numbers.
+        self.x.array[...] = generator.standard_normal(self.x.shape)
+        self.grad_output.array[...] = generator.standard_normal(self.grad_output.shape)
+        self.state = self.network.state.flat.array.copy()
+        self._record(rows, RandomCounters(self.order, cursor, step, key, stream=0), device)
+
+    def _record(self, rows: int, random: RandomCounters, device: str) -> None:
+        graph = TaskGraph()
+        propagation = Propagation(
+            self.network,
+            graph,
+            rows,
+            gradients=self.gradients,
+            random=random,
+            needs_input_gradient=True,
+        )
+        with graph.recording("forward"):
+            values = propagation.forward(self.x)
+            copy_values(as_rows(values[-1]), as_rows(self.output))
+        with graph.recording("both"):
+            values = propagation.forward(self.x)
+            copy_values(as_rows(values[-1]), as_rows(self.output))
+            gradient = propagation.backward(values, self.grad_output)
+            assert gradient is not None
+            copy_values(as_rows(gradient), as_rows(self.grad_input))
+        self.plan = graph.compile(device=device)
+
+    def run(self) -> dict[str, np.ndarray]:
+        """Return the output and all gradients, copied."""
+        self.network.state.flat.array[...] = self.state
+        self.gradients.flat.array[...] = 1e30
+        self.plan.run(recording="both")
+        arrays = {"output": self.output, "grad_input": self.grad_input}
+        arrays |= {f"grad_{name}": view for name, view in self.gradients.pieces[0].items()}
+        return {name: view.array.copy() for name, view in arrays.items()}
+
+    def central_differences(self) -> dict[str, np.ndarray]:
+        """Return all gradients of sum(grad_output * output), measured."""
+        inputs = {"grad_input": self.x}
+        pieces = self.network.parameters.pieces[0]
+        inputs |= {f"grad_{name}": view for name, view in pieces.items()}
+        return {name: self._differences(view) for name, view in inputs.items()}
+
+    def _differences(self, view: BufferView) -> np.ndarray:
+        gradient = np.empty(view.shape)
+        for place in np.ndindex(view.shape):
+            kept = float(view.array[place])
+            above, below = (
+                self._objective(view, place, kept + sign * DIFFERENCE_STEP) for sign in (1, -1)
+            )
+            view.array[place] = kept
+            gradient[place] = (above - below) / (2 * DIFFERENCE_STEP)
+        return gradient
+
+    def _objective(self, view: BufferView, place: tuple[int, ...], value: float) -> float:
+        view.array[place] = value
+        self.network.state.flat.array[...] = self.state
+        self.plan.run(recording="forward")
+        return float(np.sum(self.output.array * self.grad_output.array))
+
+    def rounding(self, dtype: type) -> float:
+        """Return how far another device may be off in a dtype, relative to the largest element."""
+        terms = max(math.prod(self.x.shape), math.prod(self.output.shape))
+        return float(ROUNDINGS * terms * np.finfo(dtype).eps)
+
+    def compare(
+        self,
+        expected: Mapping[str, np.ndarray],
+        found: Mapping[str, np.ndarray],
+        tolerance: float,
+        what: str,
+        against: str = "the first run",
+    ) -> None:
+        """Raise where arrays differ by more than a tolerance times the largest element, or 1."""
+        for name, right in expected.items():
+            allowed = tolerance * max(1.0, float(np.abs(right).max(initial=0.0)))
+            off = np.abs(found[name] - right)
+            if (off <= allowed).all():
+                continue
+            place = np.unravel_index(
+                int(np.argmax(np.where(np.isnan(off), np.inf, off))), off.shape
+            )
+            where = ", ".join(map(str, place))
+            raise AssertionError(
+                f"{self.network.nodes[0]} with input of shape {self.x.shape}: {name}[{where}] is "
+                f"{found[name][place]:.9g} by {what}, {right[place]:.9g} by {against}; they may "
+                f"differ by {allowed:.2g}"
+            )

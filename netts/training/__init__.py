@@ -1,0 +1,31 @@
+"""Training: epochs, batches, validation, early stopping, callbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netts.training.callbacks import Callback
+from netts.training.early_stopping import EarlyStopping, Plateau
+from netts.training.fitting import Resumable
+from netts.training.history import Epoch, History
+from netts.training.trainer import Trainer
+
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "Epoch",
+    "History",
+    "Plateau",
+    "ProgressBar",
+    "Resumable",
+    "Trainer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # rich takes 70 ms to import, which only who shows a bar should pay.
+    if name == "ProgressBar":
+        from netts.training.progress import ProgressBar  # noqa: PLC0415 - see above
+
+        return ProgressBar
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

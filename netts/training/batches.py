@@ -1,0 +1,147 @@
+"""Batches: rows of a resident data set, gathered inside the plan.
+
+Per epoch the host writes the order of the samples and sets a cursor to 0; each step gathers the
+next rows, and ends by adding up its losses and moving the cursor. No step needs the host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from netts.devices.memory import Arena, BufferView
+from netts.graph import Plan, TaskGraph
+from netts.training.kernels import finish_batch, gather_batch, gather_weights
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A data set as kernels take it; all arrays are C-contiguous.
+
+    Attributes
+    ----------
+    X
+        (n_samples, features), of the network's dtype.
+    y
+        (n_samples, k), as the loss returned them.
+    weights
+        (n_samples,), of the network's dtype; None where all are 1.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights."""
+        return float(len(self) if self.weights is None else self.weights.sum(dtype=np.float64))
+
+    def take(self, rows: np.ndarray) -> Samples:
+        """Return some of the samples, copied."""
+        return Samples(
+            self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The arrays of a batch, as the loss takes them."""
+
+    x: BufferView
+    targets: BufferView
+    weights: BufferView
+    weight_sum: BufferView
+
+
+class Feed:
+    """Gives a task graph the batches of one data set, one after the other.
+
+    Parameters
+    ----------
+    samples
+    batch_size
+        Of all batches but the last.
+    graph
+    arena
+        Not allocated yet; order, cursor and sums are reserved in it.
+    step
+        Counts the batches given, int64 of shape (1,).
+    """
+
+    def __init__(
+        self, samples: Samples, batch_size: int, graph: TaskGraph, arena: Arena, step: BufferView
+    ) -> None:
+        self.samples = samples
+        self.batch_size = batch_size
+        self.n_full, self.n_last = divmod(len(samples), batch_size)
+        self.step = step
+        dtype = samples.X.dtype
+        self.order = arena.reserve((len(samples),), np.int64)
+        self.cursor = arena.reserve((1,), np.int64)
+        self._loss_sum = arena.reserve((1,), dtype)
+        self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
+        self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
+        self.is_weighted = samples.weights is not None
+        if self.is_weighted:
+            self._weights = graph.transient((batch_size,), dtype, "weights")
+            self._weight_sums = graph.transient((2,), dtype, "weight sum")
+        else:
+            self._weights = arena.reserve((batch_size,), dtype)
+            self._weight_sums = arena.reserve((2,), dtype)
+
+    def fill(self) -> None:
+        """Write what no step changes, once the arena is allocated."""
+        self.order.array[...] = np.arange(len(self.samples))
+        if not self.is_weighted:
+            self._weights.array[...] = 1
+            self._weight_sums.array[...] = self.batch_size, self.n_last
+
+    @property
+    def loss_sum(self) -> BufferView:
+        """What the losses of the epoch add up to: one element."""
+        return self._loss_sum
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """The rows of a batch by the end of its recording's name, the shorter last one apart."""
+        counts = {"": self.batch_size if self.n_full else 0, "_last": self.n_last}
+        return {suffix: rows for suffix, rows in counts.items() if rows}
+
+    def gather(self, rows: int) -> Batch:
+        """Record the gathering of the next `rows` samples."""
+        x, targets, weights = self._x[:rows], self._targets[:rows], self._weights[:rows]
+        weight_sum = self._weight_sums[:1] if rows == self.batch_size else self._weight_sums[1:]
+        gather_batch(self.samples.X, self.samples.y, self.order, self.cursor, x, targets)
+        if self.is_weighted:
+            gather_weights(self.samples.weights, self.order, self.cursor, weights, weight_sum)
+        return Batch(x, targets, weights, weight_sum)
+
+    def finish(self, batch: Batch, losses: BufferView) -> None:
+        """Record the end of a batch."""
+        finish_batch(losses, batch.weights, self._loss_sum, self.cursor, self.step)
+
+    def run(self, plan: Plan, name: str, order: np.ndarray | None = None) -> float:
+        """Replay an epoch and return its weighted mean loss.
+
+        Parameters
+        ----------
+        plan
+        name
+            Of the recordings: `name`, and `name` + "_last" for the shorter last batch.
+        order : int64 of shape (n_samples,), optional
+            The order of the samples; that of the epoch before by default.
+        """
+        if order is not None:
+            self.order.array[...] = order
+        self.cursor.array[0] = 0
+        self._loss_sum.array[0] = 0
+        if self.n_full:
+            plan.run(recording=name, steps=self.n_full)
+        if self.n_last:
+            plan.run(recording=f"{name}_last", steps=1)
+        return float(self._loss_sum.array[0]) / self.samples.total_weight

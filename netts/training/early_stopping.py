@@ -1,0 +1,75 @@
+"""Early stopping: end training when it stops getting better."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from netts.choices import choose
+from netts.hyperparameters import check_real, check_whole
+from netts.training.history import Epoch
+
+MONITORS = {"validation_loss": -1.0, "validation_score": 1.0, "loss": -1.0}
+"""What can be watched, and the sign that makes more of it better."""
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when more than `patience` epochs in a row brought no progress.
+
+    An epoch brings progress when it is better than the best one before by at least `min_delta`:
+    scikit-learn's rule, with its `n_iter_no_change` and `tol`.
+
+    Parameters
+    ----------
+    monitor : {"validation_loss", "validation_score", "loss"}
+    patience : int
+        In epochs.
+    min_delta : float
+    restore_best : bool
+        Whether to go back to the weights of the best epoch in the end.
+    """
+
+    monitor: str = "validation_loss"
+    patience: int = 10
+    min_delta: float = 1e-4
+    restore_best: bool = True
+
+    def __post_init__(self) -> None:
+        choose("monitor", self.monitor, MONITORS)
+        if self.patience != math.inf:
+            check_whole("patience", self.patience, 0)
+        check_real("min_delta", self.min_delta, "[0, inf)")
+
+    def start(self) -> Plateau:
+        """Return a watch that has seen no epoch."""
+        return Plateau(self)
+
+
+class Plateau:
+    """Watches the epochs of a fit, or of several that follow one another.
+
+    Attributes
+    ----------
+    best
+        The best value so far, its sign such that more is better.
+    waited
+        How many epochs in a row brought no progress.
+    is_reached
+        Whether patience had run out at the last epoch seen.
+    """
+
+    def __init__(self, rule: EarlyStopping) -> None:
+        self.rule = rule
+        self.best = -math.inf
+        self.waited = 0
+        self.is_reached = False
+
+    def see(self, epoch: Epoch) -> bool:
+        """Take an epoch into account and return whether it is the best so far."""
+        value = MONITORS[self.rule.monitor] * getattr(epoch, self.rule.monitor)
+        self.waited = self.waited + 1 if value < self.best + self.rule.min_delta else 0
+        self.is_reached = self.waited > self.rule.patience
+        is_best = value > self.best
+        self.best = max(self.best, value)
+        return is_best

@@ -1,0 +1,171 @@
+"""The loop over epochs, and what happens between them."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from netts.errors import DivergenceError, InterruptedFitWarning
+from netts.optimizers import optimizer_from
+from netts.schedules import Progress, schedule_from
+from netts.training.early_stopping import EarlyStopping
+from netts.training.history import Epoch, History
+from netts.training.session import Session, Snapshot
+
+if TYPE_CHECKING:
+    from netts.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """What a later fit needs to go on where one ended.
+
+    Attributes
+    ----------
+    optimizer
+        The bytes of the optimiser's state and of its step count; None to begin with a new one.
+    rate
+        The learning rate of the next epoch; None for that of the optimiser.
+    samples
+        How many samples have been trained on.
+    generator
+        Where the order of the next epoch is drawn from; None for the trainer's `random_state`.
+    words
+        What the fit drew once: the key of random layers, two words, and the seed of the samples
+        that are held out; None to draw them.
+    """
+
+    optimizer: np.ndarray | None = None
+    rate: float | None = None
+    samples: int = 0
+    generator: np.random.Generator | None = None
+    words: np.ndarray | None = None
+
+
+class Fit:
+    """One call of `fit`: the loop over epochs."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        session: Session,
+        generator: np.random.Generator,
+        words: np.ndarray,
+        resumed: Resumable,
+    ) -> None:
+        self.trainer, self.session = trainer, session
+        self.generator, self.words = generator, words
+        self.schedule = schedule_from(trainer.schedule)
+        self.initial_rate = float(optimizer_from(trainer.optimizer).learning_rate)
+        self.rate = resumed.rate or self.initial_rate
+        self.samples = resumed.samples
+        self.history = trainer.history_ = History()
+        rule = trainer.early_stopping
+        self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
+        self.last = session.snapshot()
+        self.best: Snapshot | None = None
+
+    def run(self) -> History:
+        """Run the epochs, and leave the network in a state that can be used, whatever happens."""
+        trainer, history = self.trainer, self.history
+        trainer.is_stopping = False
+        try:
+            self._notify("on_fit_begin")
+            while len(history) < trainer.epochs and self._epoch():
+                pass
+            self._restore_best()
+        except KeyboardInterrupt:
+            self.session.restore(self.last)
+            history.stopped_by = "interrupt"
+            when = (
+                f"of epoch {len(history)} of {trainer.epochs}"
+                if history.epochs
+                else "it began with"
+            )
+            warnings.warn(
+                f"training was interrupted: the network has the weights {when}",
+                InterruptedFitWarning,
+                stacklevel=4,
+            )
+        finally:
+            self._notify("on_fit_end", history)
+        return history
+
+    def resumable(self) -> Resumable:
+        """Return what a later fit needs to go on from the last finished epoch."""
+        return Resumable(self.last.optimizer, self.rate, self.samples, self.generator, self.words)
+
+    def _epoch(self) -> bool:
+        """Run one epoch and return whether to go on."""
+        session, start = self.session, time.perf_counter()
+        n_samples = len(session.feed.samples)
+        loss = session.run_epoch(self.rate, self._order(n_samples))
+        if not (math.isfinite(loss) and session.is_finite):
+            self._diverged(loss)
+        validation_loss, validation_score = session.validate() or (None, None)
+        self.last = session.snapshot()
+        self.history.epochs.append(
+            Epoch(
+                number=len(self.history) + 1,
+                loss=loss,
+                validation_loss=validation_loss,
+                validation_score=validation_score,
+                learning_rate=self.rate,
+                seconds=time.perf_counter() - start,
+            )
+        )
+        self.samples += n_samples
+        goes_on = self._adapt()
+        self._notify("on_epoch_end", self.history)
+        if self.trainer.is_stopping:
+            self.history.stopped_by = "callback"
+            return False
+        return goes_on
+
+    def _order(self, n_samples: int) -> np.ndarray | None:
+        shuffle = self.trainer.shuffle
+        if callable(shuffle):
+            return shuffle(n_samples)
+        return self.generator.permutation(n_samples) if shuffle else None
+
+    def _adapt(self) -> bool:
+        """Set the next epoch's learning rate and return whether there is to be one."""
+        epochs = len(self.history)
+        self.rate = self.schedule.next_rate(
+            Progress(self.initial_rate, self.rate, epochs, self.samples)
+        )
+        if self.plateau is None:
+            return True
+        if self.plateau.see(self.history.epochs[-1]) and self.plateau.rule.restore_best:
+            self.best, self.history.best_epoch = self.last, epochs
+        if not self.plateau.is_reached:
+            return True
+        rate = self.schedule.on_plateau(self.rate)
+        if rate is None:
+            self.history.stopped_by = "early_stopping"
+            return False
+        self.rate, self.plateau.waited = rate, 0
+        return True
+
+    def _restore_best(self) -> None:
+        if self.best is not None:
+            self.session.restore(self.best)
+            self.last = self.best
+
+    def _diverged(self, loss: float) -> NoReturn:
+        self.session.restore(self.last)
+        what = "the loss became" if not math.isfinite(loss) else "parameters overflowed at loss"
+        raise DivergenceError(
+            f"{what} {loss} in epoch {len(self.history) + 1} with learning rate {self.rate:g}: try "
+            f"a smaller one, such as {self.rate / 10:g}, and scale the columns of X to mean 0 and "
+            f"standard deviation 1; the network has the weights of epoch {len(self.history)}"
+        )
+
+    def _notify(self, event: str, *arguments: Any) -> None:
+        for callback in self.trainer.callbacks:
+            getattr(callback, event)(self.trainer, *arguments)

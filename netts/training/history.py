@@ -1,0 +1,79 @@
+"""What happened in training, epoch by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to.
+
+    Attributes
+    ----------
+    number
+        Counted from 1.
+    loss
+        The weighted mean over the epoch's batches, each before its update, penalty included.
+    validation_loss, validation_score
+        After the epoch, without the penalty; None without validation data.
+    learning_rate
+        That the epoch was trained with.
+    seconds
+        It took, validation included.
+    """
+
+    number: int
+    loss: float
+    validation_loss: float | None
+    validation_score: float | None
+    learning_rate: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """The epochs of a fit, and how it ended.
+
+    Attributes
+    ----------
+    epochs : list of Epoch
+    stopped_by : str
+        "epochs" when all were run, "early_stopping", "callback" or "interrupt".
+    best_epoch : int or None
+        The number of the epoch whose weights early stopping restored.
+    """
+
+    epochs: list[Epoch] = field(default_factory=list)
+    stopped_by: str = "epochs"
+    best_epoch: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    @property
+    def loss(self) -> list[float]:
+        """The loss of each epoch."""
+        return [epoch.loss for epoch in self.epochs]
+
+    @property
+    def validation_loss(self) -> list[float]:
+        """The validation loss of each epoch; empty without validation data."""
+        values = [epoch.validation_loss for epoch in self.epochs]
+        return [value for value in values if value is not None]
+
+    @property
+    def validation_score(self) -> list[float]:
+        """The validation score of each epoch; empty without validation data."""
+        values = [epoch.validation_score for epoch in self.epochs]
+        return [value for value in values if value is not None]
+
+    @property
+    def learning_rate(self) -> list[float]:
+        """The learning rate of each epoch."""
+        return [epoch.learning_rate for epoch in self.epochs]
+
+    @property
+    def seconds(self) -> list[float]:
+        """How long each epoch took."""
+        return [epoch.seconds for epoch in self.epochs]

@@ -1,0 +1,55 @@
+"""What a training step does besides layers, loss and optimiser."""
+
+from __future__ import annotations
+
+from netts.compiler import accelerate, parallel
+
+
+@accelerate
+def gather_batch(X, y, order, cursor, x, targets):
+    """Copy the samples that come next in order, and their targets."""
+    start = cursor[0]
+    for i, j in parallel(x.shape[0], x.shape[1]):
+        x[i, j] = X[order[start + i], j]
+    for i, j in parallel(targets.shape[0], targets.shape[1]):
+        targets[i, j] = y[order[start + i], j]
+
+
+@accelerate
+def gather_weights(sample_weight, order, cursor, weights, weight_sum):
+    """Copy the weights of a batch and add them up; 1 where all are zero, to divide by."""
+    start = cursor[0]
+    total = 0.0
+    for i in parallel(weights.shape[0]):
+        weight = sample_weight[order[start + i]]
+        weights[i] = weight
+        total += weight
+    weight_sum[0] = total if total > 0.0 else 1.0
+
+
+@accelerate
+def add_penalty(parameters, loss_sum, l2):
+    """Add l2 / 2 * sum of squares, the L2 penalty of a batch times its weight sum."""
+    total = 0.0
+    for i in parallel(parameters.shape[0]):
+        total += parameters[i] * parameters[i]
+    loss_sum[0] += 0.5 * l2 * total
+
+
+@accelerate
+def finish_batch(losses, weights, loss_sum, cursor, step):
+    """Add the weighted losses to the epoch's sum; move on to the next rows and the next step."""
+    total = 0.0
+    for i in parallel(losses.shape[0]):
+        total += weights[i] * losses[i]
+    loss_sum[0] += total
+    cursor[0] += losses.shape[0]
+    step[0] += 1
+
+
+@accelerate
+def keep_outputs(output, cursor, outputs):
+    """Write the outputs of a batch to their places among those of the data set."""
+    start = cursor[0]
+    for i, j in parallel(output.shape[0], output.shape[1]):
+        outputs[start + i, j] = output[i, j]

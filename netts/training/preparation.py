@@ -1,0 +1,78 @@
+"""From what the user passes to `fit` to data sets that kernels take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netts.errors import DataError, ShapeError
+from netts.losses import Loss
+from netts.network import Network
+from netts.network.inputs import as_array, as_samples, check_finite
+from netts.training.batches import Samples
+
+
+def prepare(
+    network: Network, loss: Loss, X: Any, y: Any, sample_weight: Any = None, *, name: str = "X"
+) -> Samples:
+    """Check and convert a data set, once.
+
+    Raises
+    ------
+    ShapeError, DataError
+        Where lengths or shapes differ, or values cannot be trained on.
+    """
+    rows = as_samples(X, network.shapes[0], network.dtype, name)
+    if not len(rows):
+        raise DataError(f"{name} has no samples")
+    targets = np.asarray(y)
+    if targets.ndim == 0 or len(targets) != len(rows):
+        raise ShapeError(
+            f"{name} has {len(rows)} samples, but its targets have shape {targets.shape}"
+        )
+    n_outputs = int(np.prod(network.shapes[-1]))
+    columns = loss.targets(targets, n_outputs, network.dtype)
+    return Samples(rows, columns, _weights(sample_weight, len(rows), network.dtype))
+
+
+def _weights(sample_weight: Any, n_samples: int, dtype: np.dtype) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weights = np.ascontiguousarray(as_array(sample_weight, "sample_weight"), dtype)
+    if weights.shape != (n_samples,):
+        raise ShapeError(f"sample_weight has shape ({n_samples},), got {weights.shape}")
+    check_finite(weights, "sample_weight")
+    if (weights < 0).any():
+        raise DataError(f"sample_weight is not negative, got {weights.min()}")
+    if not weights.any():
+        raise DataError("sample_weight is zero for every sample: nothing would be trained on")
+    return weights
+
+
+def hold_out(
+    samples: Samples, fraction: float, generator: np.random.Generator
+) -> tuple[Samples, Samples]:
+    """Divide a data set at random into samples to train on and samples to validate with.
+
+    Whole-number targets are classes, of which both parts get the same shares, to one sample.
+
+    Raises
+    ------
+    DataError
+        Where one part would be empty.
+    """
+    n_held = round(fraction * len(samples))
+    if not 0 < n_held < len(samples):
+        raise DataError(
+            f"validation_fraction={fraction} of {len(samples)} samples leaves "
+            f"{n_held} to validate with and {len(samples) - n_held} to train on"
+        )
+    order = generator.permutation(len(samples))
+    if samples.y.dtype.kind == "i":
+        order = order[np.argsort(samples.y[order, 0], kind="stable")]
+    # Evenly spaced places in an order sorted by class: each class is met in proportion.
+    places = (np.arange(n_held) + 0.5) * len(samples) / n_held
+    is_held = np.zeros(len(samples), bool)
+    is_held[order[places.astype(np.int64)]] = True
+    return samples.take(np.flatnonzero(~is_held)), samples.take(np.flatnonzero(is_held))

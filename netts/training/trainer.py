@@ -1,0 +1,232 @@
+"""The trainer: epochs over a recorded step, and everything that happens between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netts.errors import ParameterError
+from netts.hyperparameters import check_real, check_whole
+from netts.losses import Loss, loss_from
+from netts.network import Network
+from netts.network.inputs import as_array, dtype_for
+from netts.optimizers import Optimizer, optimizer_from
+from netts.random_state import RandomState, generator_from
+from netts.schedules import Schedule, schedule_from
+from netts.training.batches import Samples
+from netts.training.callbacks import Callback
+from netts.training.early_stopping import EarlyStopping, Plateau
+from netts.training.fitting import Fit, Resumable
+from netts.training.history import History
+from netts.training.preparation import hold_out, prepare
+from netts.training.session import Session
+
+
+@dataclass
+class Trainer:
+    """Trains a network.
+
+    Parameters
+    ----------
+    network : Network
+        Built by `fit` where it is not; trained in place.
+    loss : str or Loss
+        "cross_entropy", "binary_cross_entropy", "squared_error" or "poisson".
+    optimizer : str or Optimizer
+        "sgd", "adam", or one with settings: `Adam(learning_rate=0.01)`.
+    epochs : int
+    batch_size : int, optional
+        The last batch of an epoch may be shorter; None takes all samples at once.
+    schedule : str or Schedule
+        How the learning rate changes from epoch to epoch.
+    l2 : float
+        Strength of the penalty l2 / 2 * sum of squared weights / n_samples, biases excepted:
+        scikit-learn's `alpha`.
+    shuffle : bool or callable
+        Whether each epoch has its own random order; or what gives it: called with the number of
+        samples at the start of an epoch, it returns their order, int64 of that length.
+    validation_fraction : float in [0, 1)
+        How much of the data to hold out, where `fit` gets no validation data.
+    early_stopping : EarlyStopping or Plateau, optional
+        A rule; or the watch of earlier fits, `EarlyStopping.start()`, to go on counting with.
+    callbacks : sequence of Callback
+    device : str
+        "auto", "cpu" or "reference".
+    random_state : int, Generator or None
+        Seeds initial weights, held out samples, order and dropout.
+
+    Attributes
+    ----------
+    history_ : History
+        Of the last fit.
+    device_ : str
+        Where the last fit ran.
+    is_stopping : bool
+        Whether `stop` was called during it.
+    resumable_ : Resumable
+        What `fit` goes on with when it resumes.
+
+    Notes
+    -----
+    The loss of an epoch is the mean over its samples by weight, each batch measured before its
+    update. scikit-learn weights batches by their number of samples instead, which differs only
+    where `sample_weight` is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netts import Network, Trainer, layers
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> network = Network([layers.Dense(8, "tanh"), layers.Dense(2)])
+    >>> trainer = Trainer(network, epochs=100, optimizer="adam", random_state=0)
+    >>> history = trainer.fit(X, np.array([0, 1, 1, 0]))
+    >>> history.loss[-1] < history.loss[0]
+    True
+    """
+
+    network: Network
+    loss: str | Loss = "cross_entropy"
+    optimizer: str | Optimizer = "adam"
+    epochs: int = 100
+    batch_size: int | None = 32
+    schedule: str | Schedule = "constant"
+    l2: float = 0.0
+    shuffle: bool | Callable[[int], np.ndarray] = True
+    validation_fraction: float = 0.0
+    early_stopping: EarlyStopping | Plateau | None = None
+    callbacks: Sequence[Callback] = ()
+    device: str = "auto"
+    random_state: RandomState = None
+    history_: History = field(default_factory=History, init=False, repr=False)
+    device_: str = field(default="", init=False, repr=False)
+    is_stopping: bool = field(default=False, init=False, repr=False)
+    resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        loss_from(self.loss)
+        optimizer_from(self.optimizer)
+        if schedule_from(self.schedule).needs_plateau and self.early_stopping is None:
+            raise ParameterError(
+                f"schedule {self.schedule!r} lowers the learning rate when early stopping sees no "
+                "progress: pass early_stopping=EarlyStopping('loss')"
+            )
+        check_whole("epochs", self.epochs, 1)
+        if self.batch_size is not None:
+            check_whole("batch_size", self.batch_size, 1)
+        check_real("l2", self.l2, "[0, inf)")
+        check_real("validation_fraction", self.validation_fraction, "[0, 1)")
+
+    def stop(self) -> None:
+        """End training after the epoch that runs; for callbacks and other threads."""
+        self.is_stopping = True
+
+    def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+        """Return what the loss makes of the network's outputs: probabilities, or values."""
+        return self.network.predict(X, loss=self.loss, batch_size=batch_size, device=self.device)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        validation_data: tuple[Any, ...] | None = None,
+        resume: bool | Resumable = False,
+    ) -> History:
+        """Train on data; the network keeps its weights where it has some.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *input_shape)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class numbers for cross_entropy.
+        sample_weight : array-like of shape (n_samples,), optional
+        validation_data : (X, y) or (X, y, sample_weight), optional
+        resume : bool or Resumable
+            Whether to go on with optimiser state, learning rate and random numbers of the fit
+            before, rather than anew; or the `resumable_` of another trainer to go on with.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        DataError, ShapeError
+            Where the data cannot be trained on.
+        DivergenceError
+            Where the loss is no longer finite; the weights of the last good epoch are restored.
+
+        Warns
+        -----
+        InterruptedFitWarning
+            At Ctrl-C; the weights of the last finished epoch are restored.
+        """
+        resumed = self._resumed(resume)
+        generator = resumed.generator or generator_from(self.random_state)
+        X = as_array(X, "X")
+        self._build(X, generator)
+        words = resumed.words
+        if words is None:
+            words = generator.integers(0, 2**32, size=3)
+        session = self._open(X, y, sample_weight, validation_data, words)
+        if resumed.optimizer is not None:
+            session.restore_optimizer(resumed.optimizer)
+        self.device_ = session.plan.device
+        fit = Fit(self, session, generator, words, resumed)
+        try:
+            return fit.run()
+        finally:
+            self.resumable_ = fit.resumable()
+
+    def _resumed(self, resume: bool | Resumable) -> Resumable:
+        if isinstance(resume, Resumable):
+            return resume
+        return self.resumable_ if resume else Resumable()
+
+    def _build(self, X: np.ndarray, generator: np.random.Generator) -> None:
+        if not self.network.is_built:
+            self.network.build(X.shape[1:], dtype=dtype_for(X), random_state=generator)
+        if not self.network.parameters.n_elements:
+            raise ParameterError("the network has no parameters to train")
+
+    def _open(
+        self,
+        X: np.ndarray,
+        y: Any,
+        sample_weight: Any,
+        validation_data: tuple[Any, ...] | None,
+        words: np.ndarray,
+    ) -> Session:
+        network, loss = self.network, loss_from(self.loss)
+        training = prepare(network, loss, X, y, sample_weight)
+        validation: Samples | None = None
+        if validation_data is not None:
+            validation = prepare(network, loss, *validation_data, name="validation X")
+        elif self.validation_fraction:
+            chooser = generator_from(words[2])
+            training, validation = hold_out(training, self.validation_fraction, chooser)
+        self._check_monitor(validation)
+        return Session(
+            network,
+            loss=loss,
+            optimizer=optimizer_from(self.optimizer),
+            training=training,
+            validation=validation,
+            batch_size=min(self.batch_size or len(training), len(training)),
+            l2=float(self.l2),
+            key=words[:2],
+            device=self.device,
+        )
+
+    def _check_monitor(self, validation: Samples | None) -> None:
+        watch = self.early_stopping
+        rule = watch.rule if isinstance(watch, Plateau) else watch
+        if rule is not None and rule.monitor != "loss" and validation is None:
+            raise ParameterError(
+                f"early stopping watches {rule.monitor!r}, but there is no validation data: pass "
+                "validation_fraction or validation_data, or EarlyStopping('loss')"
+            )

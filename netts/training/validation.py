@@ -1,0 +1,67 @@
+"""Validation: the loss and score of data that training does not see."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from netts.devices.memory import Arena
+from netts.graph import Plan, TaskGraph
+from netts.layers.base import as_rows
+from netts.losses import Loss
+from netts.network import Network
+from netts.network.inference import chunk_rows
+from netts.network.propagation import Propagation
+from netts.training.batches import Feed, Samples
+from netts.training.kernels import keep_outputs
+
+
+class Validation:
+    """The recordings that measure validation data, in the graph of a training session.
+
+    Parameters
+    ----------
+    network, loss
+    samples
+    batch_size
+        Of training.
+    graph
+    controls
+        An arena that is not allocated yet.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        samples: Samples,
+        batch_size: int,
+        graph: TaskGraph,
+        controls: Arena,
+    ) -> None:
+        self.network, self.loss, self.graph = network, loss, graph
+        rows = min(max(batch_size, chunk_rows(network)), len(samples))
+        self.feed = Feed(samples, rows, graph, controls, controls.reserve((1,), np.int64))
+        n_outputs = math.prod(network.shapes[-1])
+        self.outputs = controls.reserve((len(samples), n_outputs), network.dtype)
+
+    def record(self) -> None:
+        """Record the forward pass, its losses, and the outputs for the score."""
+        self.feed.fill()
+        propagation = Propagation(self.network, self.graph, self.feed.batch_size)
+        losses = self.graph.transient((self.feed.batch_size,), self.network.dtype, "losses")
+        for suffix, rows in self.feed.row_counts.items():
+            with self.graph.recording(f"validation{suffix}"):
+                batch = self.feed.gather(rows)
+                values = propagation.forward(batch.x.reshape(rows, *self.network.shapes[0]))
+                output = as_rows(values[-1])
+                self.loss.forward(output, batch.targets, losses[:rows])
+                keep_outputs(output, self.feed.cursor, self.outputs)
+                self.feed.finish(batch, losses[:rows])
+
+    def run(self, plan: Plan) -> tuple[float, float]:
+        """Return the weighted mean loss, without penalty, and the score."""
+        mean = self.feed.run(plan, "validation")
+        samples = self.feed.samples
+        return mean, self.loss.score(self.outputs.array, samples.y, samples.weights)

@@ -1,0 +1,168 @@
+"""Losses against scipy and scikit-learn, at any size of logits; gradients against differences."""
+
+import numpy as np
+import pytest
+import scipy.special
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+
+from netts.errors import DataError, ParameterError, ShapeError
+from netts.losses import LOSSES, loss_from
+
+ROWS, OUTPUTS = 7, 4
+HUGE = np.array([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 999.0], [1e3, 1e3, 1e3]])
+
+
+def example(name, dtype=np.float64):
+    """Outputs, targets as kernels take them, and weights."""
+    generator = np.random.default_rng(0)
+    output = generator.normal(scale=2, size=(ROWS, OUTPUTS)).astype(dtype)
+    y = {
+        "cross_entropy": generator.integers(0, OUTPUTS, ROWS),
+        "binary_cross_entropy": generator.integers(0, 2, (ROWS, OUTPUTS)),
+        "squared_error": generator.normal(size=(ROWS, OUTPUTS)),
+        "poisson": generator.poisson(1.0, (ROWS, OUTPUTS)),
+    }[name]
+    weights = generator.uniform(0.5, 2, ROWS).astype(dtype)
+    return output, LOSSES[name].targets(y, OUTPUTS, dtype), weights
+
+
+def costs(loss, output, targets):
+    losses = np.empty(len(output), output.dtype)
+    loss.forward(output, targets, losses)
+    return losses
+
+
+def gradient(loss, output, targets, weights):
+    grad_output = np.empty_like(output)
+    weight_sum = np.array([weights.sum()], output.dtype)
+    losses = costs(loss, output, targets)
+    loss.backward(output, targets, losses, weights, weight_sum, grad_output)
+    return grad_output
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradient_equals_differences(name):
+    loss, (output, targets, weights) = LOSSES[name], example(name)
+    measured, step = np.empty_like(output), 1e-6
+    for place in np.ndindex(output.shape):
+        moved = [output.copy(), output.copy()]
+        moved[0][place] += step
+        moved[1][place] -= step
+        above, below = (np.average(costs(loss, one, targets), weights=weights) for one in moved)
+        measured[place] = (above - below) / (2 * step)
+    np.testing.assert_allclose(gradient(loss, output, targets, weights), measured, atol=1e-9)
+
+
+def test_cross_entropy_equals_sklearn():
+    output, targets, weights = example("cross_entropy")
+    expected = log_loss(
+        targets[:, 0], scipy.special.softmax(output, axis=1), sample_weight=weights, labels=range(4)
+    )
+    found = np.average(costs(LOSSES["cross_entropy"], output, targets), weights=weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_binary_cross_entropy_equals_its_closed_form():
+    output, targets, _ = example("binary_cross_entropy")
+    logs = scipy.special.log_expit(np.where(targets == 1, output, -output))
+    found = costs(LOSSES["binary_cross_entropy"], output, targets)
+    np.testing.assert_allclose(found, -logs.sum(axis=1), rtol=1e-13)
+
+
+def test_squared_error_is_half_the_squared_distance():
+    output, targets, _ = example("squared_error")
+    found = costs(LOSSES["squared_error"], output, targets)
+    np.testing.assert_allclose(found, 0.5 * ((output - targets) ** 2).sum(axis=1), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_cross_entropy_of_huge_logits(dtype):
+    loss, logits = LOSSES["cross_entropy"], HUGE.astype(dtype)
+    targets = np.array([[1], [1], [2]])
+    # A logit of 1000 is itself known to eps * 1000 only.
+    rounding = {"rtol": 1e-6, "atol": 2000 * np.finfo(dtype).eps}
+    second = 1 / (1 + np.e)
+    expected = [2000, -np.log1p(-second), np.log(3)]
+    np.testing.assert_allclose(costs(loss, logits, targets), expected, **rounding)
+    found = gradient(loss, logits, targets, np.ones(3, dtype)) * 3
+    expected = [[1, -1, 0], [0, -second, second], [1 / 3, 1 / 3, -2 / 3]]
+    np.testing.assert_allclose(found, expected, **rounding)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_binary_cross_entropy_of_huge_logits(dtype):
+    loss, logits = LOSSES["binary_cross_entropy"], HUGE[:2].astype(dtype)
+    targets = np.array([[1, 0, 1], [1, 0, 0]], dtype)
+    expected = [np.log(2), 1000 + 1000 + 999]
+    np.testing.assert_allclose(costs(loss, logits, targets), expected, rtol=1e-6)
+    assert np.isfinite(gradient(loss, logits, targets, np.ones(2, dtype))).all()
+
+
+def test_confident_binary_cross_entropy_keeps_its_digits():
+    targets, logits = np.array([[1.0]]), np.array([[40.0]])
+    found = costs(LOSSES["binary_cross_entropy"], logits, targets)
+    np.testing.assert_allclose(found, np.exp(-40.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_predictions_are_probabilities_or_values(name):
+    output, _, _ = example(name)
+    prediction = np.empty_like(output)
+    LOSSES[name].predict(output, prediction)
+    expected = {
+        "cross_entropy": scipy.special.softmax(output, axis=1),
+        "binary_cross_entropy": scipy.special.expit(output),
+        "squared_error": output,
+        "poisson": np.exp(output),
+    }[name]
+    np.testing.assert_allclose(prediction, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_scores_equal_sklearn(is_weighted):
+    def score(name):
+        output, targets, weights = example(name)
+        chosen = weights if is_weighted else None
+        return LOSSES[name].score(output, targets, chosen), output, targets, chosen
+
+    found, output, targets, weights = score("cross_entropy")
+    expected = accuracy_score(targets[:, 0], output.argmax(axis=1), sample_weight=weights)
+    assert found == pytest.approx(expected)
+    found, output, targets, weights = score("binary_cross_entropy")
+    assert found == pytest.approx(accuracy_score(targets, output > 0, sample_weight=weights))
+    found, output, targets, weights = score("squared_error")
+    assert found == pytest.approx(r2_score(targets, output, sample_weight=weights))
+
+
+@pytest.mark.parametrize("output", [[[2.0], [2.0]], [[2.0], [3.0]]])
+def test_score_of_constant_targets_equals_sklearn(output):
+    targets = np.array([[2.0], [2.0]])
+    found = LOSSES["squared_error"].score(np.array(output), targets, None)
+    assert found == r2_score(targets, output)
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "error", "message"),
+    [
+        ("cross_entropy", [0, 4], DataError, r"classes 0 to 3.* got class 4 in row 1"),
+        ("cross_entropy", [-1, 0], DataError, r"got class -1 in row 0"),
+        ("cross_entropy", [0.0, 1.0], DataError, r"whole numbers.*float64.*numpy.unique"),
+        ("cross_entropy", ["a", "b"], DataError, r"whole numbers"),
+        ("cross_entropy", [[0], [1]], ShapeError, r"shape \(n_samples,\), got \(2, 1\)"),
+        ("binary_cross_entropy", [[0, 1, 0, 2]], DataError, r"between 0 and 1.* in row 0"),
+        ("binary_cross_entropy", [[0, 1]], ShapeError, r"\(n_samples, 4\).*got \(1, 2\)"),
+        ("squared_error", [1.0, 2.0], ShapeError, r"one column for each output"),
+        ("squared_error", [[1, 2, 3, np.nan]], DataError, r"not finite, the first at row 0"),
+        ("squared_error", [["a", "b", "c", "d"]], DataError, r"y of numbers, got dtype"),
+    ],
+)
+def test_targets_without_a_meaning_are_refused(name, y, error, message):
+    with pytest.raises(error, match=message):
+        LOSSES[name].targets(np.array(y), OUTPUTS, np.float64)
+
+
+def test_unknown_loss_names_the_choices():
+    with pytest.raises(ParameterError, match="unknown loss 'mse'; choose from: cross_entropy, bin"):
+        loss_from("mse")
+    with pytest.raises(ParameterError, match="a name or a Loss"):
+        loss_from(None)

@@ -1,0 +1,85 @@
+"""check_layer finds what is wrong with a layer, and says it."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from netts import accelerate, parallel
+from netts.layers import Layer, Parameter
+from netts.testing import check_layer
+
+
+@accelerate
+def scale_forward(x, factor, output):
+    for i, j in parallel(x.shape[0], x.shape[1]):
+        output[i, j] = x[i, j] * factor[j]
+
+
+@accelerate
+def scale_backward(x, grad_output, grad_factor):
+    for j in parallel(grad_factor.shape[0]):
+        total = 0.0
+        for i in range(x.shape[0]):
+            total += x[i, j] * grad_output[i, j]
+        grad_factor[j] = total
+
+
+@accelerate
+def scale_backward_adding(x, grad_output, grad_factor):
+    for j in parallel(grad_factor.shape[0]):
+        for i in range(x.shape[0]):
+            grad_factor[j] += x[i, j] * grad_output[i, j]
+
+
+@dataclass(frozen=True)
+class Scale(Layer):
+    """A user's own layer, as docs have it."""
+
+    def parameters(self, input_shape):
+        return {"factor": Parameter(input_shape, "normal", decays=False)}
+
+    def forward(self, at):
+        scale_forward(at.input, at.factor, at.output)
+
+    def backward(self, at):
+        scale_backward(at.input, at.grad_output, at.grad_factor)
+        if at.grad_input is not None:
+            scale_forward(at.grad_output, at.factor, at.grad_input)
+
+
+class ForgetsTheFactor(Scale):
+    def backward(self, at):
+        scale_backward(at.input, at.grad_output, at.grad_factor)
+        scale_forward(at.grad_output, at.grad_factor, at.grad_input)
+
+
+class AddsToItsGradient(Scale):
+    def backward(self, at):
+        scale_backward_adding(at.input, at.grad_output, at.grad_factor)
+        scale_forward(at.grad_output, at.factor, at.grad_input)
+
+
+def test_a_layer_of_ones_own_passes():
+    check_layer(Scale(), 5)
+
+
+def test_a_wrong_gradient_is_named():
+    message = r"layer 0 \(ForgetsTheFactor\) with input of shape \(1, 5\): grad_input\[.*central"
+    with pytest.raises(AssertionError, match=message):
+        check_layer(ForgetsTheFactor(), 5)
+
+
+def test_a_backward_that_adds_is_found():
+    with pytest.raises(AssertionError, match=r"grad_factor\[0\] is 1e\+30 by backward"):
+        check_layer(AddsToItsGradient(), 5)
+
+
+def test_an_unknown_buffer_is_named():
+    class Misspelt(Scale):
+        def forward(self, at):
+            scale_forward(at.input, at.factr, at.output)
+
+    with pytest.raises(
+        AttributeError, match=r"no buffer 'factr', only \['factor', 'grad_factor'\]"
+    ):
+        check_layer(Misspelt(), 5)

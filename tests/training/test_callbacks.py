@@ -1,0 +1,123 @@
+"""Callbacks, early stopping, the progress bar."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from netts import Network, Trainer, layers
+from netts.errors import ParameterError
+from netts.training import Callback, EarlyStopping, Epoch, ProgressBar
+
+
+@pytest.fixture
+def data():
+    X = np.random.default_rng(0).normal(size=(12, 4))
+    return X, (X[:, 0] > 0).astype(int)
+
+
+def trainer(**settings):
+    return Trainer(Network([layers.Dense(2)]), random_state=0, **{"epochs": 4, **settings})
+
+
+class Diary(Callback):
+    def __init__(self):
+        self.events = []
+
+    def on_fit_begin(self, trainer):
+        self.events.append("begin")
+
+    def on_epoch_end(self, trainer, history):
+        self.events.append(history.epochs[-1].number)
+
+    def on_fit_end(self, trainer, history):
+        self.events.append("end")
+
+
+def test_callbacks_see_every_epoch(data):
+    diary = Diary()
+    trainer(callbacks=[diary]).fit(*data)
+    assert diary.events == ["begin", 1, 2, 3, 4, "end"]
+
+
+def test_a_callback_may_stop_training(data):
+    class Stop(Callback):
+        def on_epoch_end(self, trainer, history):
+            if len(history) == 2:
+                trainer.stop()
+
+    diary = Diary()
+    one = trainer(callbacks=[Stop(), diary])
+    history = one.fit(*data)
+    assert diary.events == ["begin", 1, 2, "end"]
+    assert history.stopped_by == "callback"
+    assert len(one.fit(*data)) == 2  # it stops again: the request does not outlive the fit
+
+
+def test_the_end_is_told_after_an_error_too(data):
+    class Fail(Callback):
+        def on_epoch_end(self, trainer, history):
+            raise RuntimeError("mine")
+
+    diary = Diary()
+    with pytest.raises(RuntimeError, match="mine"):
+        trainer(callbacks=[diary, Fail()]).fit(*data)
+    assert diary.events == ["begin", 1, "end"]
+
+
+def epochs(values, monitor):
+    return [
+        Epoch(k + 1, **{"loss": 0.0, "validation_loss": 0.0, "validation_score": 0.0,
+              monitor: value}, learning_rate=0.1, seconds=0.0)
+        for k, value in enumerate(values)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "patience", "stops_after"),
+    [
+        ("loss", [3, 2, 1, 0.5], 0, None),
+        ("loss", [3, 2, 2.1, 1], 0, 3),
+        ("loss", [3, 2, 2.1, 1], 1, None),
+        ("loss", [3, 2.95, 2.93, 2.92], 1, 3),  # less than min_delta is no progress
+        ("loss", [3, 2.95, 2.9, 2.85, 2.8], 2, 4),  # than the best so far, though that was none
+        ("validation_score", [0.5, 0.7, 0.6, 0.65, 0.9], 2, None),
+        ("validation_score", [0.5, 0.7, 0.6, 0.65, 0.66, 0.9], 2, 5),
+        ("validation_loss", [1.0, 1.0, 1.0], math.inf, None),
+    ],
+)
+def test_early_stopping_counts_epochs_without_progress(monitor, values, patience, stops_after):
+    watch = EarlyStopping(monitor, patience=patience, min_delta=0.1).start()
+    stopped = None
+    for epoch in epochs(values, monitor):
+        watch.see(epoch)
+        if watch.is_reached:
+            stopped = epoch.number
+            break
+    assert stopped == stops_after
+
+
+def test_settings_of_early_stopping_are_checked():
+    with pytest.raises(ParameterError, match="unknown monitor 'accuracy'; choose from: valida"):
+        EarlyStopping("accuracy")
+    with pytest.raises(ParameterError, match="patience is a whole number of at least 0, got -1"):
+        EarlyStopping(patience=-1)
+    with pytest.raises(ParameterError, match=r"min_delta is a number in \[0, inf\), got -1"):
+        EarlyStopping(min_delta=-1)
+
+
+def test_progress_bar_shows_epoch_loss_and_score(data):
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=100)
+    history = trainer(callbacks=[ProgressBar(console)], validation_fraction=0.3).fit(*data)
+    assert "4/4" in text.getvalue()
+    assert f"loss {history.loss[-1]:.4f}" in text.getvalue()
+    assert "score" in text.getvalue()
+
+
+def test_progress_bar_is_quiet_without_a_terminal(data):
+    text = io.StringIO()
+    trainer(callbacks=[ProgressBar(Console(file=text))]).fit(*data)
+    assert text.getvalue() == ""
