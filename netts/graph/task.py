@@ -33,6 +33,19 @@ class Task:
             if isinstance(value, np.ndarray | BufferView):
                 yield name, value
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """The arrays whose contents from before the task it reads.
+
+        An array that the kernel stores into before it reads from it needs nothing: a softmax that
+        keeps the exponentials in its output, say.
+        """
+        first: dict[str, str] = {}
+        for touched in self.kernel.accesses:
+            for access in touched:
+                first.setdefault(access.array, access.kind)
+        return frozenset(name for name in self.kernel.reads if first[name] != "store")
+
     def transients(self, names: frozenset[str]) -> Iterator[Buffer]:
         """Yield the transient buffers among the named arguments."""
         for name, value in self.arrays():

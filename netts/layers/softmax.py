@@ -18,9 +18,10 @@ def softmax_forward(x, output):
             peak = max(peak, x[i, j])
         total = 0.0
         for j in range(x.shape[1]):
-            total += exp(x[i, j] - peak)
+            output[i, j] = exp(x[i, j] - peak)
+            total += output[i, j]
         for j in range(x.shape[1]):
-            output[i, j] = exp(x[i, j] - peak) / total
+            output[i, j] /= total
 
 
 @accelerate

@@ -37,11 +37,12 @@ def cross_entropy_backward(logits, targets, losses, weights, weight_sum, grad_lo
     softmax(logits)[j] = exp(logits[j] - logits[target] - loss), so no maximum or sum is needed.
     """
     scale = 1.0 / weight_sum[0]
-    for i, j in parallel(logits.shape[0], logits.shape[1]):
+    for i in parallel(logits.shape[0]):
         target = targets[i, 0]
-        probability = exp(logits[i, j] - logits[i, target] - losses[i])
-        hit = 1.0 if j == target else 0.0
-        grad_logits[i, j] = (probability - hit) * weights[i] * scale
+        shift = logits[i, target] + losses[i]
+        for j in range(logits.shape[1]):
+            hit = 1.0 if j == target else 0.0
+            grad_logits[i, j] = (exp(logits[i, j] - shift) - hit) * weights[i] * scale
 
 
 @accelerate
