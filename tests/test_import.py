@@ -1,0 +1,52 @@
+"""What `import netts` loads, in a fresh process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import netts
+
+HEAVY = (
+    "numpy",
+    "numba",
+    "scipy",
+    "sklearn",
+    "rich",
+    "torch",
+    "pandas",
+    "cupy",
+    "jax",
+    "matplotlib",
+)
+
+
+def modules_after(statement: str) -> set[str]:
+    script = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_netts_loads_nothing_heavy():
+    assert not modules_after("import netts") & set(HEAVY)
+
+
+def test_the_estimators_load_neither_cuda_nor_another_framework():
+    loaded = modules_after("from netts import MLPClassifier, Network, TaskGraph, Trainer")
+    # scikit-learn itself imports rich, and pandas where it is installed.
+    assert not loaded & {"torch", "cupy", "jax", "matplotlib"}
+    assert not any(name.startswith(("numba.cuda", "cuda.", "nvmath")) for name in loaded)
+
+
+@pytest.mark.parametrize("name", netts.__all__)
+def test_every_public_name_can_be_loaded(name):
+    assert getattr(netts, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'netts' has no attribute 'nothing'"):
+        _ = netts.nothing
