@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.special
-from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.metrics import accuracy_score, log_loss, mean_poisson_deviance, r2_score
 
 from netts.errors import DataError, ParameterError, ShapeError
 from netts.losses import LOSSES, loss_from
@@ -75,6 +75,17 @@ def test_squared_error_is_half_the_squared_distance():
     np.testing.assert_allclose(found, 0.5 * ((output - targets) ** 2).sum(axis=1), rtol=1e-14)
 
 
+def test_poisson_is_half_the_deviance():
+    output, targets, weights = example("poisson")
+    assert (targets == 0).any()
+    deviances = [
+        mean_poisson_deviance(targets[:, j], np.exp(output[:, j]), sample_weight=weights)
+        for j in range(OUTPUTS)
+    ]
+    found = np.average(costs(LOSSES["poisson"], output, targets), weights=weights)
+    np.testing.assert_allclose(found, 0.5 * sum(deviances), rtol=1e-13)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_cross_entropy_of_huge_logits(dtype):
     loss, logits = LOSSES["cross_entropy"], HUGE.astype(dtype)
@@ -132,6 +143,8 @@ def test_scores_equal_sklearn(is_weighted):
     assert found == pytest.approx(accuracy_score(targets, output > 0, sample_weight=weights))
     found, output, targets, weights = score("squared_error")
     assert found == pytest.approx(r2_score(targets, output, sample_weight=weights))
+    found, output, targets, weights = score("poisson")
+    assert found == pytest.approx(r2_score(targets, np.exp(output), sample_weight=weights))
 
 
 @pytest.mark.parametrize("output", [[[2.0], [2.0]], [[2.0], [3.0]]])
@@ -154,6 +167,7 @@ def test_score_of_constant_targets_equals_sklearn(output):
         ("squared_error", [1.0, 2.0], ShapeError, r"one column for each output"),
         ("squared_error", [[1, 2, 3, np.nan]], DataError, r"not finite, the first at row 0"),
         ("squared_error", [["a", "b", "c", "d"]], DataError, r"y of numbers, got dtype"),
+        ("poisson", [[0, 1, 2, 3], [0, -1, 2, 3]], DataError, r"at least 0, got .* in row 1"),
     ],
 )
 def test_targets_without_a_meaning_are_refused(name, y, error, message):

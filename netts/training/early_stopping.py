@@ -23,7 +23,7 @@ class EarlyStopping:
     Parameters
     ----------
     monitor : {"validation_loss", "validation_score", "loss"}
-    patience : int
+    patience : int or inf
         In epochs.
     min_delta : float
     restore_best : bool
@@ -31,7 +31,7 @@ class EarlyStopping:
     """
 
     monitor: str = "validation_loss"
-    patience: int = 10
+    patience: int | float = 10
     min_delta: float = 1e-4
     restore_best: bool = True
 

@@ -68,7 +68,10 @@ class Fit:
         rule = trainer.early_stopping
         self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
         self.last = session.snapshot()
-        self.best: Snapshot | None = None
+        # What a watch that goes on has seen as the best so far is what this fit starts from.
+        watch = self.plateau
+        has_best = watch is not None and watch.rule.restore_best and watch.best > -math.inf
+        self.best: Snapshot | None = self.last if has_best else None
 
     def run(self) -> History:
         """Run the epochs, and leave the network in a state that can be used, whatever happens."""

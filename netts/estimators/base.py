@@ -1,0 +1,239 @@
+"""What both estimators do: check, draw, train through a Trainer, and keep what was learned."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+from scipy.sparse import issparse
+from sklearn.base import _fit_context, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from netts import devices
+from netts.errors import ParameterError
+from netts.estimators.live import LiveNetwork
+from netts.estimators.narration import Narration
+from netts.estimators.parameters import FLOATS, MLPParameters
+from netts.estimators.protocol import EpochOrder, draw_initial_weights, hold_out_rows
+from netts.losses import Loss
+from netts.network import Network
+from netts.optimizers import Optimizer, optimizer_from
+from netts.training import EarlyStopping, Plateau, Resumable, Trainer
+
+
+class Rows(NamedTuple):
+    """Samples, their targets, and their weights or None."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray | None
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Return some of the samples, copied."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.X[rows], self.y[rows], weights)
+
+
+class MLPBase(MLPParameters, ABC):
+    """A multi-layer perceptron of any task."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPBase:
+        """Train on data, from new weights unless `warm_start` is set.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Class labels, or an indicator matrix of several labels for each sample; quantities for
+            a regressor.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self
+        """
+        return self._train(X, y, sample_weight, is_partial=False)
+
+    @abstractmethod
+    def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
+        """Return X and targets of shape (n_samples,) or (n_samples, n_outputs)."""
+
+    @abstractmethod
+    def _output_activation(self) -> str:
+        """Return scikit-learn's name of what follows the last layer."""
+
+    @abstractmethod
+    def _loss_function(self) -> Loss:
+        """Return the loss that belongs to `out_activation_`."""
+
+    @abstractmethod
+    def _loss_targets(self, y: np.ndarray) -> np.ndarray:
+        """Return targets as that loss takes them, from a matrix of them."""
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool) -> MLPBase:
+        """Train for one epoch, or to the end."""
+        hidden = self._hidden_units()
+        self._check_combination(is_partial)
+        device = devices.choose(self.device)
+        starts = not (hasattr(self, "coefs_") and (self.warm_start or is_partial))
+        X, y = self._check_data(X, y, is_partial, starts)
+        X = X.toarray() if issparse(X) else X
+        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        y = y.reshape(len(y), -1)
+        units = [X.shape[1], *hidden, y.shape[1]]
+        random_state = check_random_state(self.random_state)
+        if starts:
+            self._start(units, X.dtype, random_state)
+        else:
+            self._check_same_network(units)
+        self.device_ = device
+        self._run(Rows(X, y, weights), random_state, is_partial)
+        return self
+
+    def _input_dtypes(self, starts: bool) -> list[DTypeLike]:
+        return self._dtypes() if starts else [self.coefs_[0].dtype]
+
+    def _start(
+        self, units: list[int], dtype: np.dtype, random_state: np.random.RandomState
+    ) -> None:
+        """Begin with new weights and nothing learned."""
+        self.n_layers_, self.n_outputs_ = len(units), units[-1]
+        self.out_activation_ = self._output_activation()
+        self.coefs_, self.intercepts_ = draw_initial_weights(
+            units, self.activation, dtype, random_state
+        )
+        self._live = LiveNetwork()
+        self._resumable = Resumable()
+        self._optimizer_memory: tuple[str, ...] = ()
+        self._no_improvement_count = 0
+        self.n_iter_ = self.t_ = 0
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _check_same_network(self, units: list[int]) -> None:
+        have = [coef.shape[0] for coef in self.coefs_] + [self.n_outputs_]
+        if have != units:
+            raise ParameterError(
+                f"warm_start and partial_fit go on with layers of {have} units, but "
+                f"hidden_layer_sizes, X and y ask for {units}: call fit with warm_start=False"
+            )
+
+    def _run(self, data: Rows, random_state: np.random.RandomState, is_partial: bool) -> None:
+        """Train the network on data; keep what was learned, whatever ends it."""
+        training, validation = self._divide(data, random_state)
+        plateau, schedule, optimizer = self._plateau(), self._schedule(), self._optimizer()
+        trainer = Trainer(
+            self._network(),
+            loss=self._loss_function(),
+            optimizer=optimizer,
+            epochs=1 if is_partial else self.max_iter,
+            batch_size=self._batch_rows(len(training.X)),
+            schedule=schedule,
+            l2=self.alpha,
+            shuffle=EpochOrder(random_state) if self.shuffle else False,
+            early_stopping=plateau,
+            callbacks=[*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks],
+            device=self.device_,
+            # Nothing else may draw from scikit-learn's sequence of random numbers.
+            random_state=random_state if self.dropout else 0,
+        )
+        try:
+            trainer.fit(
+                *self._arrays(training),
+                validation_data=None if validation is None else self._arrays(validation),
+                resume=self._resumption(optimizer, is_partial),
+            )
+        finally:
+            self._keep(trainer, plateau, len(training.X))
+        if trainer.history_.stopped_by == "epochs" and not is_partial:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def _divide(self, data: Rows, random_state: np.random.RandomState) -> tuple[Rows, Rows | None]:
+        if not self.early_stopping:
+            return data, None
+        stratify = data.y if is_classifier(self) and self.n_outputs_ == 1 else None
+        rows, held = hold_out_rows(len(data.X), self.validation_fraction, stratify, random_state)
+        return data.take(rows), data.take(held)
+
+    def _arrays(self, data: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        return data.X, self._loss_targets(data.y), data.weights
+
+    def _network(self) -> Network:
+        return self._live.load(self.coefs_, self.intercepts_, self.activation, self.dropout)
+
+    def _resumption(self, optimizer: Optimizer, is_partial: bool) -> Resumable:
+        """Return what to go on with: `partial_fit` keeps the optimiser, unless it is another."""
+        if is_partial and self._optimizer_memory == optimizer.state_names:
+            return self._resumable
+        return Resumable(samples=self.t_)
+
+    def _plateau(self) -> Plateau:
+        """Return a watch that knows what the calls before have seen."""
+        plateau = EarlyStopping(
+            "validation_score" if self.early_stopping else "loss",
+            patience=self.n_iter_no_change,
+            min_delta=self.tol,
+            restore_best=self.early_stopping,
+        ).start()
+        plateau.waited = self._no_improvement_count
+        if self.early_stopping and self.best_validation_score_ is not None:
+            plateau.best = self.best_validation_score_
+        elif not self.early_stopping and self.best_loss_ is not None:
+            plateau.best = -self.best_loss_
+        return plateau
+
+    def _keep(self, trainer: Trainer, plateau: Plateau, n_samples: int) -> None:
+        """Set what users read and what a later call needs."""
+        if trainer.resumable_.optimizer is None:
+            return  # it failed before it began
+        history = self.history_ = trainer.history_
+        self.coefs_, self.intercepts_ = self._live.arrays()
+        self._resumable = replace(trainer.resumable_, generator=None)
+        self._optimizer_memory = optimizer_from(trainer.optimizer).state_names
+        self._no_improvement_count = plateau.waited
+        self.n_iter_ = len(history)
+        self.t_ += len(history) * n_samples
+        self.loss_curve_ = self.loss_curve_ + history.loss
+        if self.loss_curve_:
+            self.loss_ = self.loss_curve_[-1]
+        if self.early_stopping:
+            self.validation_scores_ = (self.validation_scores_ or []) + history.validation_score
+            self.best_validation_score_ = plateau.best
+        else:
+            self.best_loss_ = -plateau.best
+
+    def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
+        """Return the outputs, (n_samples, n_outputs_), before `out_activation_` where `is_raw`."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=list(FLOATS), reset=False)
+        X = X.toarray() if issparse(X) else X
+        loss = None if is_raw else self._loss_function()
+        return self._network().predict(X, loss=loss, device=self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return parameters, arrays and plain values: no network, plan or compiled code."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_live"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "coefs_" in state:
+            self._live = LiveNetwork()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

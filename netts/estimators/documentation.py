@@ -1,0 +1,126 @@
+"""The parameters and attributes that both estimators have, described once.
+
+A class decorated with `documented` says `$parameters`, `$attributes` and so on in its docstring.
+"""
+
+from __future__ import annotations
+
+import string
+import textwrap
+from typing import TypeVar
+
+T = TypeVar("T", bound=type)
+
+
+def documented(cls: T) -> T:
+    """Put the shared texts into the docstring of a class."""
+    if cls.__doc__:  # python -OO leaves none
+        cls.__doc__ = string.Template(cls.__doc__).substitute(_SHARED)
+    return cls
+
+
+_SHARED = {
+    "parameters": """\
+hidden_layer_sizes : int or array-like of int, default=(100,)
+    The number of units of each hidden layer; `()` for none.
+activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
+    Of the hidden layers.
+solver : {'sgd', 'adam'}, default='adam'
+    How the gradient changes the weights. 'lbfgs' is refused: it is not there yet.
+alpha : float, default=0.0001
+    Strength of the L2 penalty alpha / 2 * sum of squared weights / n_samples, biases excepted.
+batch_size : int or 'auto', default='auto'
+    Samples of a training step, of which the last in an epoch may have fewer; 'auto' is
+    min(200, n_samples).
+learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
+    How `learning_rate_init` changes: not at all; divided by (t_ + 1) ** power_t after each epoch;
+    or divided by 5 at each plateau of the training loss (of the validation score, with
+    `early_stopping`). For 'sgd' only.
+learning_rate_init : float, default=0.001
+power_t : float, default=0.5
+    For 'invscaling'.
+max_iter : int, default=200
+    The most epochs, passes over all samples, that a fit takes.
+shuffle : bool, default=True
+    Whether each epoch has its own random order of the samples.
+random_state : int, RandomState instance or None, default=None
+    Seeds initial weights, order and validation samples. The numbers are drawn as scikit-learn
+    draws them: its MLP, from the same seed, starts with the same weights and sees the same
+    batches.
+tol : float, default=1e-4
+    An epoch is progress if it lowers the training loss, or raises the validation score, by that
+    much.
+verbose : bool, default=False
+    Whether to print loss and score of each epoch.
+warm_start : bool, default=False
+    Whether `fit` goes on with the weights of the `fit` before.
+momentum : float in [0, 1], default=0.9
+    For 'sgd'.
+nesterovs_momentum : bool, default=True
+    For 'sgd'.
+early_stopping : bool, default=False
+    Whether to hold out validation samples, to watch the score on them instead of the training
+    loss, and to keep the weights of the epoch that scores best.
+validation_fraction : float in [0, 1), default=0.1
+    For `early_stopping`.
+beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+    For 'adam': how much of the means of gradients, and of their squares, each step keeps.
+epsilon : float, default=1e-8
+    For 'adam': added to the root of the mean of squares.
+n_iter_no_change : int or inf, default=10
+    Training ends after more epochs in a row than this that are no progress.
+max_fun : int, default=15000
+    For 'lbfgs'.
+device : str, default='auto'
+    Where to train and predict: 'cpu', 'reference' or 'auto', the fastest there is.
+dtype : {None, 'float32', 'float64'}, default=None
+    Of weights and arithmetic. None follows X: float32 stays, all else trains in float64.
+dropout : float in [0, 1), default=0.0
+    The probability with which training sets each hidden unit to 0, behind its activation.
+callbacks : sequence of netts.training.Callback, default=()
+    Code that runs between epochs, such as `netts.training.ProgressBar()`.""",
+    "attributes": """\
+loss_ : float
+    The training loss of the last epoch, penalty included.
+best_loss_ : float or None
+    The lowest training loss; None with `early_stopping`.
+loss_curve_ : list of float
+    The training loss of each epoch, those of earlier calls included where `warm_start` or
+    `partial_fit` went on.
+validation_scores_ : list of float or None
+    The validation score of each epoch; None without `early_stopping`.
+best_validation_score_ : float or None
+    The highest validation score; None without `early_stopping`.
+t_ : int
+    The number of samples trained on, counted again in each epoch.
+coefs_ : list of ndarray of shape (fan_in, fan_out)
+    The weights of each layer.
+intercepts_ : list of ndarray of shape (fan_out,)
+    The biases of each layer.
+n_features_in_ : int
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Where X has column names that are strings.
+n_iter_ : int
+    The number of epochs of the last call.
+n_layers_ : int
+    Input and output included.
+n_outputs_ : int
+out_activation_ : str
+device_ : str
+    Where the last call trained.
+history_ : netts.training.History
+    The epochs of the last call: losses, scores, learning rates, seconds, and what ended it.""",
+    "notes": """\
+Sparse X is made dense: what does not fit into memory as a dense array cannot be used. Ctrl-C
+during `fit` ends it with an `InterruptedFitWarning` and the weights of the last finished epoch; a
+loss that is no longer finite with a `DivergenceError`, likewise. Pickles hold NumPy arrays and
+plain values only; plans and compiled code are made again where they are needed.
+
+Equal settings and seeds give scikit-learn's weights, losses and predictions, but for four things.
+With `sample_weight`, the loss of an epoch is the mean over its samples by weight, where
+scikit-learn weights each batch by its number of samples; the weights of the network change alike.
+A loss that is no longer finite is an error at once. A fit with `warm_start` and `early_stopping`
+that finds no better epoch keeps the weights of the best one before. And `predict_log_proba` is
+finite where a probability is too small to be told from 0.""",
+}
+_SHARED = {name: textwrap.indent(text, "    ").lstrip() for name, text in _SHARED.items()}

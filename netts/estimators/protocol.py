@@ -1,0 +1,90 @@
+"""Where scikit-learn's MLP draws random numbers: same seed, same weights, rows and orders.
+
+All come from one `numpy.random.RandomState`, in this order: initial weights, the rows to validate
+with, and the order of each epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from netts.errors import DataError
+
+
+def draw_initial_weights(
+    units: list[int], activation: str, dtype: np.dtype, random_state: np.random.RandomState
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Draw weights and biases of each layer from U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
+
+    For the logistic activation it is sqrt(2 / (fan_in + fan_out)).
+
+    Parameters
+    ----------
+    units
+        Of every layer, input and output included.
+    activation
+    dtype
+    random_state
+
+    Returns
+    -------
+    coefs : list of ndarray of shape (fan_in, fan_out)
+    intercepts : list of ndarray of shape (fan_out,)
+
+    References
+    ----------
+    X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010, equation 16. The bound of the logistic function is scikit-learn's.
+    """
+    factor = 2.0 if activation == "logistic" else 6.0
+    coefs, intercepts = [], []
+    for fan_in, fan_out in pairwise(units):
+        bound = math.sqrt(factor / (fan_in + fan_out))
+        coefs.append(random_state.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype))
+        intercepts.append(random_state.uniform(-bound, bound, fan_out).astype(dtype))
+    return coefs, intercepts
+
+
+def hold_out_rows(
+    n_samples: int,
+    fraction: float,
+    stratify: np.ndarray | None,
+    random_state: np.random.RandomState,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Divide row numbers at random into those to train on and those to validate with.
+
+    Raises
+    ------
+    DataError
+        Where fewer than two would be left to validate with.
+    """
+    rows, held = train_test_split(
+        np.arange(n_samples), test_size=fraction, stratify=stratify, random_state=random_state
+    )
+    if len(held) < 2:
+        raise DataError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            "dataset."
+        )
+    return rows, held
+
+
+class EpochOrder:
+    """The order of the samples, of which every call is a new permutation of the one before.
+
+    What `sklearn.utils.shuffle(order, random_state=random_state)` gives, epoch after epoch.
+    """
+
+    def __init__(self, random_state: np.random.RandomState) -> None:
+        self._random_state = random_state
+        self._order: np.ndarray | None = None
+
+    def __call__(self, n_samples: int) -> np.ndarray:
+        """Return the order of the next epoch, int64 of shape (n_samples,)."""
+        order = np.arange(n_samples) if self._order is None else self._order
+        self._order = order[self._random_state.permutation(n_samples)]
+        return self._order
