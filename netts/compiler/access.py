@@ -42,12 +42,14 @@ from netts.compiler.nest import (
 class Range:
     """A loop around an access: the index lies between every `lower` and every `upper`.
 
-    Empty tuples where the loop's bounds depend on data.
+    Empty tuples where the loop's bounds depend on data. The index goes from the lower bound up in
+    steps, or from the upper bound down where `step` is negative.
     """
 
     index: str
     lowers: tuple[Polynomial, ...]
     uppers: tuple[Polynomial, ...]
+    step: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class _Walker:
                 yield from self._expression(subscript, scope)
             yield self._access(statement, "add" if statement.accumulates else "store", scope)
             return
+        if isinstance(statement, While):  # its test is read in every iteration
+            self._forget(assigned(statement.body))
         for expr in expressions(statement):
             yield from self._expression(expr, scope)
         match statement:
@@ -176,7 +180,6 @@ class _Walker:
                     inner += (Guard(None),)
                 yield from self._block(body, scope + inner)
             case While(body=body):
-                self._forget(assigned(body))
                 yield from self._block(body, (*scope, Guard(None)))
 
     def _expression(self, expr: Expr, scope: Scope) -> Iterator[Access]:
@@ -213,9 +216,9 @@ def _range_of(
     one = Polynomial.constant(1)
     if step < 0:
         lowers = tuple(p + one for p in _alternatives(stop, "max", known))
-        return Range(index, lowers, _alternatives(start, "min", known))
+        return Range(index, lowers, _alternatives(start, "min", known), step)
     uppers = tuple(p - one for p in _alternatives(stop, "min", known))
-    return Range(index, _alternatives(start, "max", known), uppers)
+    return Range(index, _alternatives(start, "max", known), uppers, step)
 
 
 def _alternatives(

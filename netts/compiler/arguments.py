@@ -99,6 +99,7 @@ def check_arguments(
         if name in routine.ranks:
             _check_array(routine, name, argument, name in writes)
             arrays[name] = describe(argument)
+        if name not in routine.scalars:
             continue
         number = as_number(argument)
         if number is None:
@@ -128,11 +129,28 @@ def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -
         )
     if any(stride % argument.dtype.itemsize for stride in argument.strides):
         raise KernelTypeError(f"{who} has elements at unaligned places; pass a copy")
+    if is_written and _overlaps_itself(argument.shape, argument.strides):
+        raise KernelTypeError(
+            f"{who} is written, and several of its elements may be the same memory: shape "
+            f"{argument.shape}, strides {argument.strides} bytes; pass a copy"
+        )
     if isinstance(argument, np.ndarray):
         if not argument.flags.aligned:
             raise KernelTypeError(f"{who} is not aligned to its dtype; pass a copy")
         if is_written and not argument.flags.writeable:
             raise KernelTypeError(f"{who} is read-only, and the kernel writes it; pass a copy")
+
+
+@lru_cache(maxsize=4096)
+def _overlaps_itself(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether two elements may be one: an axis steps no further than the shorter ones reach."""
+    steps = sorted((abs(s), n) for s, n in zip(strides, shape, strict=True) if n != 1)
+    reach = 0
+    for stride, extent in steps:
+        if stride <= reach and 0 not in shape:
+            return True
+        reach += stride * (extent - 1)
+    return False
 
 
 def find_aliases(
@@ -148,34 +166,45 @@ def find_aliases(
     AliasError
         Where two arrays overlap in part and one of them is written.
     """
-    aliases: dict[str, str] = {}
+    same: dict[str, str] = {}
     names = list(arrays)
-    values = dict(zip(routine.parameters, arguments, strict=True))
     for position, second in enumerate(names):
         for first in names[:position]:
             one, other = arrays[first], arrays[second]
-            if first in aliases or not one.overlaps(other):
+            if not one.overlaps(other):
+                continue
+            if one.is_same(other):
+                same.setdefault(second, same.get(first, first))
                 continue
             if first not in writes and second not in writes:
                 continue
-            if one.is_same(other):
-                aliases[second] = first
-                break
-            if _share_memory(values[first], values[second]):
+            values = dict(zip(routine.parameters, arguments, strict=True))
+            if _share_memory(values[first], values[second], max(one.stop, other.stop)):
                 raise AliasError(
                     f"{first} and {second} of kernel {routine.name!r} overlap in memory, and "
                     f"{first if first in writes else second} is written; pass a copy of one, or "
                     "the same array for both"
                 )
-    return aliases
+    written = {same.get(name, name) for name in writes}
+    return {name: first for name, first in same.items() if first in written}
 
 
-def _share_memory(one: Any, other: Any) -> bool:
+def _share_memory(one: Any, other: Any, end: int) -> bool:
     """Whether two arrays whose byte ranges meet share an element; yes where it is hard to tell."""
-    if not (isinstance(one, np.ndarray) and isinstance(other, np.ndarray)):
-        return True
+    memory: np.ndarray | None = None  # of a buffer that has none yet; only its addresses count
+    arrays = []
+    for view in (one, other):
+        if isinstance(view, np.ndarray):
+            arrays.append(view)
+        elif view.buffer.is_attached:
+            arrays.append(view.array)
+        else:
+            memory = np.empty(end, np.uint8) if memory is None else memory
+            arrays.append(
+                np.ndarray(view.shape, view.dtype, memory.data, view.offset, view.strides)
+            )
     try:
-        return bool(np.shares_memory(one, other, max_work=10_000))  # type: ignore[arg-type]
+        return bool(np.shares_memory(arrays[0], arrays[1], max_work=10_000))  # type: ignore[arg-type]
     except np.exceptions.TooHardError:
         return True
 

@@ -71,8 +71,13 @@ class _Ranges:
     def _add_range(self, loop: Range, symbols: Mapping[Expr, int]) -> None:
         lowers = [form for p in loop.lowers if (form := at(p, symbols)) is not None]
         uppers = [form for p in loop.uppers if (form := at(p, symbols)) is not None]
-        # Several bounds mean a clamped range: it may be empty where this analysis cannot see it.
+        # A clamped range, with several bounds, and one that depends on data or on another index,
+        # may be empty where this analysis cannot see it.
         self.is_guarded |= len(loop.lowers) != 1 or len(loop.uppers) != 1
+        self.is_guarded |= not lowers or not uppers
+        self.is_guarded |= any(form.factors for form in (*lowers, *uppers))
+        if loop.step not in (1, -1) and len(lowers) == len(uppers) == 1:
+            lowers, uppers = _stepped(lowers[0], uppers[0], loop.step)
         self.lowers[loop.index], self.uppers[loop.index] = lowers, uppers
         self.order.append(loop.index)
         span = [
@@ -81,7 +86,6 @@ class _Ranges:
             for upper in uppers
         ]
         self.is_empty |= any(length is not None and length < 0 for length in span)
-        self.is_guarded |= any(form.factors for form in (*lowers, *uppers))
 
     def _add_guard(self, guard: Guard, symbols: Mapping[Expr, int]) -> None:
         self.is_guarded = True
@@ -113,6 +117,16 @@ class _Ranges:
         if not found:
             return None
         return max(found) if below else min(found)
+
+
+def _stepped(lower: Linear, upper: Linear, step: int) -> tuple[list[Linear], list[Linear]]:
+    """Return the first and last value of an index that takes steps, where both ends are known."""
+    if lower.factors or upper.factors or lower.constant > upper.constant:
+        return [lower], [upper]
+    short = Linear.of((upper.constant - lower.constant) % abs(step), {})
+    if step > 0:
+        return [lower], [upper.combined(short, -1)]
+    return [lower.combined(short, 1)], [upper]
 
 
 def _out_of_bounds(

@@ -10,6 +10,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,34 +62,45 @@ def run(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
     """Run a kernel interpreted, with every access tested."""
     arrays, _ = check_arguments(kernel.routine, kernel.writes, arguments)
     find_aliases(kernel.routine, kernel.writes, arrays, arguments)
+    seen = _Seen(kernel.routine.name)
     guarded = [
-        _CheckedArray(kernel.routine.name, name, value)
-        if isinstance(value, np.ndarray | BufferView)
-        else value
+        _CheckedArray(seen, name, value) if isinstance(value, np.ndarray | BufferView) else value
         for name, value in zip(kernel.parameters, arguments, strict=True)
     ]
     with np.errstate(all="ignore"):
         kernel.function(*guarded)
 
 
+@dataclass
+class _Seen:
+    """What a run has met so far."""
+
+    kernel: str
+    has_read_nan: bool = False
+
+
 class _CheckedArray:
     """An array that tests every subscript and every value stored."""
 
-    def __init__(self, kernel: str, name: str, array: Any) -> None:
-        self._kernel = kernel
+    def __init__(self, seen: _Seen, name: str, array: Any) -> None:
+        self._seen = seen
+        self._kernel = seen.kernel
         self._name = name
         self._array = array.array if isinstance(array, BufferView) else array
         self.shape = self._array.shape
+        self.size = self._array.size
 
     def __len__(self) -> int:
         return len(self._array)
 
     def __getitem__(self, key: Any) -> Any:
-        return self._array[self._tested(key)]
+        value = self._array[self._tested(key)]
+        self._seen.has_read_nan |= _is_nan(value)
+        return value
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self._array[self._tested(key)] = value
-        if isinstance(value, float | np.floating) and math.isnan(value):
+        if _is_nan(value) and not self._seen.has_read_nan:
             raise KernelError(f"kernel {self._kernel!r} stores nan into {self._element(key)}")
 
     def _tested(self, key: Any) -> Any:
@@ -104,3 +116,7 @@ class _CheckedArray:
     def _element(self, key: Any) -> str:
         keys = key if isinstance(key, tuple) else (key,)
         return f"{self._name}[{', '.join(map(str, keys))}]"
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and math.isnan(value)

@@ -16,6 +16,7 @@ from netts.compiler.nest import (
     Const,
     Expr,
     Index,
+    Jump,
     Load,
     Local,
     Loop,
@@ -75,6 +76,8 @@ def find_contraction(nest: Nest) -> Contraction | str:
     loop = nest.body[loops[0]]
     assert isinstance(loop, Loop)
     before, after = nest.body[: loops[0]], nest.body[loops[0] + 1 :]
+    if any(isinstance(one, Jump) for one in walk_statements((*before, *after))):
+        return "a jump leaves out elements of the result"
     product = _product(loop)
     if product is None:
         return "the loop does not add one product of two elements to a scalar"
@@ -161,8 +164,3 @@ def _mentions(expr: Expr, indices: tuple[str, ...]) -> bool:
         isinstance(one, Load | Local) or (isinstance(one, Index) and one.name in indices)
         for one in walk_expression(expr)
     )
-
-
-def assigned(body: tuple[Stmt, ...]) -> frozenset[str]:
-    """Return the scalars that a block assigns."""
-    return frozenset(one.name for one in walk_statements(body) if isinstance(one, Set))

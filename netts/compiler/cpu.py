@@ -29,6 +29,7 @@ from netts.compiler.nest import (
     Routine,
     Set,
     Stmt,
+    assigned,
     body_of,
     expressions,
     stores,
@@ -50,7 +51,7 @@ import math
 
 from numba import bool_, float32, float64, int32, int64, njit, uint8
 '''
-_NJIT = '@njit(error_model="numpy", fastmath={"reassoc", "nsz", "contract"})\ndef '
+_NJIT = '@njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})\ndef '
 
 
 @dataclass(frozen=True)
@@ -112,23 +113,30 @@ class _Lowering:
 
     def __post_init__(self) -> None:
         every = [one for phase in self.routine.phases for one in walk_statements(body_of(phase))]
-        written = {one.array for phase in self.routine.phases for one in stores(body_of(phase))}
-        assigned = [one.name for one in every if isinstance(one, Set)]
+        written = {
+            self._array(one.array)
+            for phase in self.routine.phases
+            for one in stores(body_of(phase))
+        }
+        names = [one.name for one in every if isinstance(one, Set)]
         reduced = {name for proof in self.proofs.values() for name in proof.reductions}
         self.fixed: dict[str, Set] = {}
         self.initial: dict[str, Set] = {}
         for phase in self.routine.phases:
             if not isinstance(phase, Set) or not self._is_fixed(phase.value, written):
                 continue
-            if assigned.count(phase.name) == 1:
+            if names.count(phase.name) == 1:
                 self.fixed[phase.name] = phase
             elif phase.name in reduced and self._top_level_sets(phase.name) == 1:
                 self.initial[phase.name] = phase
 
+    def _array(self, name: str) -> str:
+        return self.binding.aliases.get(name, name)
+
     def _is_fixed(self, value: Expr, written: set[str]) -> bool:
         """Whether a top-level value depends on nothing that the kernel changes."""
         return not any(
-            (isinstance(one, Load) and one.array in written)
+            (isinstance(one, Load) and self._array(one.array) in written)
             or (isinstance(one, Local) and one.name not in self.fixed)
             for one in walk_expression(value)
         )
@@ -261,7 +269,10 @@ class _Lowering:
             changed += self.proofs[nest].reductions
             combined = tuple(Set("", Local(name)) for name in changed)
             combined += tuple(Set("", axis.extent) for axis in phase.axes)
-        self._bring(emitter, (*combined, *scalars), done, without=set())
+        # What is assigned under a condition, or in a loop, may keep its value.
+        compound = tuple(one for one in scalars if not isinstance(one, Set))
+        kept = tuple(Set("", Local(name)) for name in sorted(assigned(compound)))
+        self._bring(emitter, (*combined, *kept, *scalars), done, without=set())
         if nest is not None:
             self._combine(emitter, nest)
         emitter.block(tuple(scalars))
@@ -363,7 +374,7 @@ class _Lowering:
             self._matrix(emitter, one) for one in (found.left, found.right, found.out)
         )
         size = 4 if dtype == "float32" else 8
-        inner = emitter.value(found.inner, Type.INT)
+        inner = f"max({emitter.value(found.inner, Type.INT)}, 0)"
         blas = emitter.word(Word("blas", "sgemm" if dtype == "float32" else "dgemm"))
         emitter.line(
             f"gemm_{dtype}({blas}, {high} - {low}, {columns}, {inner}, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ class ElementBody:
 
     parameters: tuple[str, ...]
     globals: tuple[str, ...]
+    functions: tuple[tuple[str, ElementFunction], ...]
     body: tuple[Stmt, ...]
 
 
@@ -41,3 +42,20 @@ class ElementFunction:
     def __call__(self, *args: Any) -> Any:
         """Run the Python itself."""
         return self.function(*args)
+
+
+def callees(
+    scope: Scope, functions: Iterable[tuple[str, ElementFunction]]
+) -> Iterator[tuple[Scope, str, ElementFunction]]:
+    """Yield the element functions that are called, with the names for them and where those hold.
+
+    Parameters
+    ----------
+    scope
+        The scope of the caller.
+    functions
+        What the caller calls, by name.
+    """
+    for name, function in functions:
+        yield scope, name, function
+        yield from callees(function.scope, function.body.functions)

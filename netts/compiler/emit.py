@@ -226,15 +226,16 @@ class Emitter:
         return inner, text, type_
 
     def _select(self, expr: Apply) -> tuple[str, Type]:
-        """Print a conditional expression; as a statement where a branch may fail."""
+        """Print a conditional expression; as a statement where a branch needs lines of its own.
+
+        Those may fail, or read an element that exists only where the condition holds.
+        """
         test, then, orelse = expr.arguments
         condition = self.value(test, Type.BOOL)
         branches = [self._captured(one) for one in (then, orelse)]
         common = self.binding.types.of(expr)
         texts = [self.cast(text, type_, common) for _, text, type_ in branches]
-        if not any(_may_fail(lines) for lines, _, _ in branches):
-            for lines, _, _ in branches:
-                self.lines.extend(lines)
+        if not any(lines for lines, _, _ in branches):
             return f"({texts[0]} if {condition} else {texts[1]})", common
         self._fresh += 1
         name = f"t{self._fresh}"
@@ -251,8 +252,7 @@ class Emitter:
         self.binding.types.of(expr)
         first = self.value(left)
         lines, second, _ = self._captured(right)
-        if not _may_fail(lines):
-            self.lines.extend(lines)
+        if not lines:
             return f"({first} {expr.function} {second})", Type.BOOL
         name = self.fresh(first)
         with self.indented(f"if {name}:" if expr.function == "and" else f"if not {name}:"):
@@ -374,6 +374,7 @@ class Emitter:
         place = f"{self.pointer(store.array)}[{self.offset(store)}]"
         if store.accumulates:
             value = f"{place} + {value}"
+            value = f"({value}) != 0" if dtype == "bool" else value
         narrow = {"bool": "uint8", "uint8": "uint8", "int32": "int32"}.get(dtype)
         self.line(f"{place} = {narrow}({value})" if narrow else f"{place} = {value}")
 
@@ -455,10 +456,6 @@ class Emitter:
             number += 1
             name = f"{base}_{number}"
         return name
-
-
-def _may_fail(lines: list[str]) -> bool:
-    return any(line.lstrip().startswith("return ") for line in lines)
 
 
 def _certain_accesses(body: tuple[Stmt, ...]) -> Iterator[Load | Store]:

@@ -50,6 +50,7 @@ class ExpressionParser:
         self.arrays: dict[str, int | None] = {}
         self.scalars: set[str] = set()
         self.globals: set[str] = set()
+        self.functions: dict[str, ElementFunction] = {}
 
     def refuse(self, node: ast.AST, rule: str, way_out: str = "") -> NoReturn:
         raise self.source.error(UnsupportedSyntaxError, place_of(node), rule, way_out)
@@ -129,6 +130,7 @@ class ExpressionParser:
                     f"{function.name} takes {len(function.body.parameters)} arguments, "
                     f"not {len(arguments)}",
                 )
+            self.functions[ast.unparse(node.func)] = function
             return Call(function, arguments, place_of(node))
         row = ROW_OF.get(function) if _is_hashable(function) else None
         if row is None:
@@ -191,11 +193,13 @@ class ExpressionParser:
             self.refuse(node, "this attribute is outside what a kernel may contain")
         first = dotted.split(".")[0]
         if first in self.parameters:
-            if node.attr == "size" and self.arrays.get(first) == 1:
+            if node.attr == "size" and self.arrays.get(first) in (None, 1):
+                self.use_array(node, first, 1)
                 return self.extent(node, first, 0)
             self.refuse(
                 node,
-                f"a kernel knows `{first}.shape[axis]`, no other attribute of an argument",
+                f"a kernel knows `{first}.shape[axis]`, and the size of a vector, no other "
+                "attribute of an argument",
             )
         return self.constant(node, dotted)
 

@@ -12,26 +12,30 @@ import numpy as np
 from netts.compiler import checking
 from netts.compiler.access import accesses, reads, writes
 from netts.compiler.arguments import check_arguments, find_aliases
-from netts.compiler.element import ElementFunction
+from netts.compiler.element import ElementFunction, callees
 from netts.compiler.explain import explain
 from netts.compiler.launch import current_launcher
 from netts.compiler.nest import (
     Load,
     Nest,
     Scalar,
-    Set,
     all_expressions,
     body_of,
     walk_expression,
 )
 from netts.compiler.parser import parse_element, parse_kernel
-from netts.compiler.races import check_assigned, check_body_assigned, prove_independent
+from netts.compiler.races import (
+    check_assigned,
+    check_body_assigned,
+    outer_scalars,
+    prove_independent,
+)
 from netts.compiler.scope import Scope
 from netts.compiler.source import Source
 from netts.compiler.specialise import Specialisation, specialise
 from netts.devices.memory import BufferView
 from netts.devices.registry import choose
-
+from netts.errors import KernelError, KernelTypeError
 
 MAX_SPECIALISATIONS = 256
 """Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
@@ -63,9 +67,12 @@ class Kernel:
         self.writes = writes(self.routine)
         check_assigned(self.routine, self.source_code)
         self.accesses = accesses(self.routine)
-        self.outer = frozenset(one.name for one in self.routine.phases if isinstance(one, Set))
+        self.callees = tuple(callees(self.scope, self.routine.functions))
+        self.outer = outer_scalars(self.routine)
         self.proofs = {
-            number: prove_independent(phase, self.accesses[number], self.outer, self.source_code)
+            number: prove_independent(
+                phase, self.accesses[number], self.outer[number], self.source_code
+            )
             for number, phase in enumerate(self.routine.phases)
             if isinstance(phase, Nest)
         }
@@ -127,21 +134,43 @@ class Kernel:
         """
         arrays, numbers = check_arguments(self.routine, self.writes, arguments)
         aliases = find_aliases(self.routine, self.writes, arrays, arguments)
-        constants = tuple((name, self.scope.number(name)) for name in self.routine.globals)
+        constants = {name: self._constant(self.scope, name) for name in self.routine.globals}
         key = (
             tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
             tuple((type(n), n if isinstance(n, int) else None) for n in numbers.values()),
             tuple(aliases.items()),
-            tuple((type(value), value) for _, value in constants),
+            tuple(map(repr, constants.values())),
+            self._callee_constants() if self.callees else (),
         )
         found = self._specialisations.get(key)
         if found is None:
-            found = specialise(self, arrays, numbers, aliases, dict(constants))
+            found = specialise(self, arrays, numbers, aliases, constants)
             if len(self._specialisations) == MAX_SPECIALISATIONS:
                 del self._specialisations[next(iter(self._specialisations))]
             self._specialisations[key] = found
         self.last = found
         return found
+
+    def _constant(self, scope: Scope, name: str) -> bool | int | float:
+        value = scope.number(name)
+        if value is None:
+            kind = type(scope.lookup(name)).__name__
+            raise KernelTypeError(
+                f"kernel {self.routine.name!r} reads {name} as a number, and now it is a {kind}"
+            )
+        return value
+
+    def _callee_constants(self) -> tuple[str, ...]:
+        """Return the constants of the element functions, which must be what was parsed."""
+        found = []
+        for scope, name, function in self.callees:
+            if scope.lookup(name) is not function:
+                raise KernelError(
+                    f"{name} was defined anew after kernel {self.routine.name!r}, which calls it; "
+                    f"define {self.routine.name!r} anew too"
+                )
+            found += [repr(self._constant(function.scope, one)) for one in function.body.globals]
+        return tuple(found)
 
     def explain(self) -> str:
         """Return what netts understood: reads, writes, independence, contractions, devices."""

@@ -23,6 +23,7 @@ import llvmlite.binding as llvm
 import numba
 from numba import cfunc
 from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
 
 from netts.compiler import cache as code_cache
 
@@ -122,6 +123,8 @@ def _from_cache(key: str) -> Native | None:
     line, _, body = content.partition(b"\n")
     header = json.loads(line)
     code, bitcode = body[: header["code_bytes"]], body[header["code_bytes"] :]
+    # Code may call numba's allocator, whose symbols exist only from here on; without, LLVM aborts.
+    rtsys.initialize(cpu_target.target_context)
     codegen = cpu_target.target_context.codegen()
     library = codegen.unserialize_library((header["name"], header["kind"], (code, bitcode)))
     address = library.get_pointer_to_function(header["symbol"])

@@ -116,7 +116,31 @@ class Apply:
     place: Place = _place()
 
     def __str__(self) -> str:
-        return f"{self.function}({', '.join(map(str, self.arguments))})"
+        texts = [_operand(self, one) for one in self.arguments]
+        form = _FORMS.get(self.function)
+        return f"{self.function}({', '.join(texts)})" if form is None else form[1].format(*texts)
+
+
+_FORMS = {
+    "select": (0, "{1} if {0} else {2}"), "or": (1, "{0} or {1}"), "and": (2, "{0} and {1}"),
+    "not": (3, "not {0}"), "lt": (4, "{0} < {1}"), "le": (4, "{0} <= {1}"),
+    "gt": (4, "{0} > {1}"), "ge": (4, "{0} >= {1}"), "eq": (4, "{0} == {1}"),
+    "ne": (4, "{0} != {1}"), "bitor": (5, "{0} | {1}"), "bitxor": (6, "{0} ^ {1}"),
+    "bitand": (7, "{0} & {1}"), "lshift": (8, "{0} << {1}"), "rshift": (8, "{0} >> {1}"),
+    "add": (9, "{0} + {1}"), "sub": (9, "{0} - {1}"), "mul": (10, "{0} * {1}"),
+    "truediv": (10, "{0} / {1}"), "floordiv": (10, "{0} // {1}"), "mod": (10, "{0} % {1}"),
+    "neg": (11, "-{0}"), "invert": (11, "~{0}"), "square": (12, "{0} ** 2"),
+    "cube": (12, "{0} ** 3"), "pow": (12, "{0} ** {1}"),
+}  # fmt: skip
+"""How tightly each operator binds, and how Python writes it."""
+
+
+def _operand(of: Apply, operand: Expr) -> str:
+    """Return the text of an operand, in parentheses where it binds no tighter than its operator."""
+    binding, _ = _FORMS.get(of.function, (-1, ""))
+    inner, _ = _FORMS.get(operand.function, (99, "")) if isinstance(operand, Apply) else (99, "")
+    is_first_of_equals = inner == binding in (9, 10) and operand is of.arguments[0]
+    return str(operand) if inner > binding or is_first_of_equals else f"({operand})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +268,11 @@ class Routine:
     ranks
         For each array parameter the number of its dimensions, or None where only its shape is read.
     scalars
-        The parameters that are not arrays.
+        The parameters that are read as numbers. One that is in neither is not used.
     globals
         Names of closure and module numbers that the kernel reads.
+    functions
+        The element functions that it calls, with the names that it calls them by.
     """
 
     name: str
@@ -254,6 +280,7 @@ class Routine:
     ranks: dict[str, int | None] = field(hash=False)
     scalars: tuple[str, ...]
     globals: tuple[str, ...]
+    functions: tuple[tuple[str, ElementFunction], ...]
     phases: tuple[Stmt | Nest, ...]
 
 

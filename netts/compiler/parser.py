@@ -29,13 +29,13 @@ class _KernelParser(StatementParser):
                 "a kernel needs a parallel loop",
                 "write `for i in parallel(x.shape[0]):` over the elements of the result",
             )
-        unused = [p for p in self.parameters if p not in self.arrays and p not in self.scalars]
         return Routine(
             self.source.kernel,
             self.parameters,
             dict(self.arrays),
-            tuple(p for p in self.parameters if p in self.scalars or p in unused),
+            tuple(p for p in self.parameters if p in self.scalars),
             tuple(sorted(self.globals)),
+            tuple(self.functions.items()),
             tuple(phases),
         )
 
@@ -45,6 +45,10 @@ class _KernelParser(StatementParser):
     def nest(self, node: ast.For) -> Nest:
         assert isinstance(node.iter, ast.Call)
         extents = node.iter.args
+        if node.orelse:
+            self.refuse(node.orelse[0], "a loop has no else branch in a kernel")
+        if node.iter.keywords:
+            self.refuse(node.iter, "parallel takes extents, no keywords")
         if any(isinstance(one, ast.Starred) for one in extents) or not extents:
             self.refuse(node.iter, "parallel takes one extent for each index, written out")
         names = [node.target] if len(extents) == 1 else getattr(node.target, "elts", [])
@@ -99,7 +103,9 @@ class _ElementParser(StatementParser):
                 "an element function returns a number on every path",
                 "end it with a return statement",
             )
-        return ElementBody(self.parameters, tuple(sorted(self.globals)), body)
+        return ElementBody(
+            self.parameters, tuple(sorted(self.globals)), tuple(self.functions.items()), body
+        )
 
     def returned(self, node: ast.stmt, value: ast.expr | None) -> Return:
         if value is None:

@@ -15,6 +15,7 @@ from netts.compiler.access import Access
 from netts.compiler.affine import Polynomial
 from netts.compiler.nest import (
     Apply,
+    Axis,
     Expr,
     If,
     Jump,
@@ -25,6 +26,7 @@ from netts.compiler.nest import (
     Set,
     Stmt,
     While,
+    assigned,
     body_of,
     expressions,
     walk_expression,
@@ -48,12 +50,13 @@ class Independence:
     scattered
         The parallel indices whose iterations may add to the same element; they run in order.
     factors
-        Coefficients that must not be zero when arguments are bound, with the access they are from.
+        Coefficients of parallel indices that must not be zero when arguments are bound, with the
+        access they are from.
     """
 
     reductions: Mapping[str, str]
     scattered: frozenset[str]
-    factors: tuple[tuple[Polynomial, Access], ...]
+    factors: tuple[tuple[Axis, Polynomial, Access], ...]
 
 
 def prove_independent(
@@ -70,7 +73,7 @@ def prove_independent(
     touched
         The accesses of the nest.
     outer
-        The scalars assigned at the top level of the kernel.
+        The scalars that the top level assigns before the nest.
     aliases
         Arrays that are the same memory under another name: name to the name to use for it.
 
@@ -81,23 +84,34 @@ def prove_independent(
     """
     aliases = aliases or {}
     scattered: set[str] = set()
-    factors: list[tuple[Polynomial, Access]] = []
+    factors: list[tuple[Axis, Polynomial, Access]] = []
     by_array: dict[str, list[Access]] = {}
     for one in touched:
         by_array.setdefault(aliases.get(one.array, one.array), []).append(one)
     for group in by_array.values():
         if all(one.kind == "load" for one in group):
             continue
-        for index in nest.indices:
-            factor = _owned(index, group)
+        for axis in nest.axes:
+            factor = _owned(axis.index, group)
             if factor is not None:
-                factors.append((factor, group[0]))
+                factors.append((axis, factor, group[0]))
             elif all(one.kind == "add" and None in one.subscripts for one in group):
-                scattered.add(index)
+                scattered.add(axis.index)
             else:
-                raise _race(index, group, source)
+                raise _race(axis.index, group, source)
     reductions = _reductions(nest, outer, source)
     return Independence(reductions, frozenset(scattered), tuple(factors))
+
+
+def outer_scalars(routine: Routine) -> dict[int, frozenset[str]]:
+    """Return the scalars that the top level assigns before each phase."""
+    found: dict[int, frozenset[str]] = {}
+    known: frozenset[str] = frozenset()
+    for number, phase in enumerate(routine.phases):
+        found[number] = known
+        if not isinstance(phase, Nest):
+            known |= assigned(body_of(phase))
+    return found
 
 
 def _owned(index: str, group: Sequence[Access]) -> Polynomial | None:
@@ -161,6 +175,15 @@ def _reductions(nest: Nest, outer: frozenset[str], source: Source) -> dict[str, 
                 f"`min({update.name}, value)` may cross iterations; otherwise set "
                 f"{update.name} inside the nest",
             )
+    for axis in nest.axes:
+        for expr in walk_expression(axis.extent):
+            if isinstance(expr, Local) and expr.name in found:
+                raise source.error(
+                    RaceError,
+                    nest.place,
+                    f"{expr.name} is an extent of the nest and changed by every iteration",
+                    "sum into another scalar",
+                )
     for statement in walk_statements(nest.body):
         for expr in expressions(statement):
             read = [e for e in walk_expression(expr) if isinstance(e, Local) and e.name in found]

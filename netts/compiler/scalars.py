@@ -75,6 +75,13 @@ def _arithmetic(types: Sequence[Type]) -> tuple[tuple[Type, ...], Type]:
     return (common,) * len(types), common
 
 
+def _sum(types: Sequence[Type]) -> tuple[tuple[Type, ...], Type]:
+    if all(one is Type.BOOL for one in types):
+        # NumPy's own conditions: True + True is True, and - is refused.
+        raise TypeRuleError("conditions are no numbers; write int(...) around each, or `and`, `or`")
+    return _arithmetic(types)
+
+
 def _floating(types: Sequence[Type]) -> tuple[tuple[Type, ...], Type]:
     common = join(Type.WEAK, *types)
     return (common,) * len(types), common
@@ -110,6 +117,12 @@ def _bits(types: Sequence[Type]) -> tuple[tuple[Type, ...], Type]:
     return (Type.INT,) * len(types), Type.INT
 
 
+def _inverted(types: Sequence[Type]) -> tuple[tuple[Type, ...], Type]:
+    if types[0] is Type.BOOL:
+        raise TypeRuleError("~ takes integers; write `not`")
+    return _bits(types)
+
+
 def _classified(types: Sequence[Type]) -> tuple[tuple[Type, ...], Type]:
     return _floating(types)[0], Type.BOOL
 
@@ -141,8 +154,8 @@ class Row:
 
 
 ROWS: dict[str, Row] = {
-    "add": Row(_arithmetic, "({0} + {1})"),
-    "sub": Row(_arithmetic, "({0} - {1})"),
+    "add": Row(_sum, "({0} + {1})"),
+    "sub": Row(_sum, "({0} - {1})"),
     "mul": Row(_arithmetic, "({0} * {1})"),
     "truediv": Row(_floating, "({0} / {1})"),
     "floordiv": Row(_arithmetic, "({0} // {1})"),
@@ -150,7 +163,7 @@ ROWS: dict[str, Row] = {
     "pow": Row(_power, "({0} ** {1})"),
     "square": Row(_arithmetic, "({0} * {0})"),
     "cube": Row(_arithmetic, "({0} * {0} * {0})"),
-    "neg": Row(_arithmetic, "(-{0})"),
+    "neg": Row(_sum, "(-{0})"),
     "abs": Row(_arithmetic, "abs({0})"),
     # Python's min and max keep the first operand unless the second is strictly beyond it, which
     # decides what a NaN does; max(0, x) on a NaN x is 0.
@@ -169,7 +182,7 @@ ROWS: dict[str, Row] = {
     "bitand": Row(_bits, "({0} & {1})"),
     "bitor": Row(_bits, "({0} | {1})"),
     "bitxor": Row(_bits, "({0} ^ {1})"),
-    "invert": Row(_bits, "(~{0})"),
+    "invert": Row(_inverted, "(~{0})"),
     "lshift": Row(_bits, "({0} << {1})"),
     "rshift": Row(_bits, "({0} >> {1})"),
     "int": Row(_to(Type.INT), "int64({0})"),
@@ -194,8 +207,10 @@ _LIBRARY = (
 
 ROWS |= {name: Row(_floating, name + "_{type}({0})") for name in VECTORISED}
 ROWS |= {name: Row(_floating, f"math.{name}({{0}})") for name in _LIBRARY}
-for _name in ("atan2", "copysign", "fmod", "hypot"):
+for _name in ("atan2", "copysign", "hypot"):
     ROWS[_name] = Row(_floating, f"math.{_name}({{0}}, {{1}})")
+# numba has no math.fmod; % of numbers that are not negative is exact, and the same.
+ROWS["fmod"] = Row(_floating, "math.copysign(abs({0}) % abs({1}), {0})")
 
 ROW_OF: dict[Callable[..., object], str] = {
     builtins.abs: "abs",

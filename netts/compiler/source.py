@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import linecache
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,18 +38,12 @@ class Source:
                 f"the source of {name!r} cannot be read, and netts compiles source; "
                 "define the function in a file or a notebook cell"
             ) from error
-        tree = ast.parse(textwrap.dedent("".join(lines))).body[0]
         file = inspect.getsourcefile(function) or "<unknown>"
+        tree = _parsed(lines, first)
         if not isinstance(tree, ast.FunctionDef):
             raise UnsupportedSyntaxError(
                 f"{file}:{first}: {name!r} is not a plain function; use `def`"
             )
-        indent = len(lines[0]) - len(lines[0].lstrip())
-        ast.increment_lineno(tree, first - 1)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.expr | ast.stmt | ast.arg):
-                node.col_offset += indent
-                node.end_col_offset = (node.end_col_offset or 0) + indent
         return cls(name, file, tree)
 
     def error(
@@ -69,12 +62,35 @@ class Source:
         text.append(f'  File "{self.file}", line {place.line}')
         if line.strip():
             indent = len(line) - len(line.lstrip())
-            end = place.end_column if place.end_line == place.line else len(line)
+            start, end = _columns(line, place.column), len(line)
+            if place.end_line == place.line:
+                end = _columns(line, place.end_column)
             text.append(f"    {line.strip()}")
-            text.append("    " + " " * (place.column - indent) + "^" * max(end - place.column, 1))
+            text.append("    " + " " * (start - indent) + "^" * max(end - start, 1))
         if way_out:
             text.append(f"  {way_out}")
         return "\n".join(text)
+
+
+def _parsed(lines: list[str], first: int) -> ast.stmt | None:
+    """Parse the lines of a definition where they stand, None where they are no statement.
+
+    Under an `if`, an indented definition needs no dedenting, which strings of several lines defy.
+    """
+    indented = lines[0][:1].isspace()
+    text = "".join(["if True:\n" if indented else "\n", *lines])
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # part of an expression: a lambda
+        return None
+    ast.increment_lineno(tree, first - 2)
+    outer = tree.body[0]
+    return outer.body[0] if isinstance(outer, ast.If) else outer
+
+
+def _columns(line: str, column: int) -> int:
+    """Return a column in characters, of one in bytes of UTF-8, which syntax trees count in."""
+    return len(line.encode()[:column].decode(errors="replace"))
 
 
 def place_of(node: ast.AST) -> Place:

@@ -11,14 +11,26 @@ import numpy as np
 
 from netts.compiler import engine, native
 from netts.compiler.access import Access
-from netts.compiler.affine import at
+from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.bounds import find_unproved
 from netts.compiler.contraction import Contraction, find_contraction
 from netts.compiler.cost import estimate_seconds
 from netts.compiler.cpu import Program, lower
 from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
-from netts.compiler.nest import Expr, Extent, Global, Nest, Scalar, walk_expression
+from netts.compiler.nest import (
+    Expr,
+    Extent,
+    Global,
+    Local,
+    Nest,
+    Routine,
+    Scalar,
+    Set,
+    body_of,
+    walk_expression,
+    walk_statements,
+)
 from netts.compiler.races import Independence, prove_independent
 from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.typing import infer, type_of_number
@@ -179,7 +191,7 @@ def specialise(
 ) -> Specialisation:
     """Check and compile a kernel for arguments; see `Kernel.specialise`."""
     routine = kernel.routine
-    symbols = _symbols(arrays, numbers, constants)
+    symbols = _symbols(routine, arrays, numbers, constants)
     elements = {name: ELEMENT_TYPES[np.dtype(one.dtype)] for name, one in arrays.items()}
     scalars = {name: type_of_number(value) for name, value in numbers.items()}
     types = infer(routine, kernel.source_code, kernel.scope, elements, scalars)
@@ -210,6 +222,7 @@ def specialise(
 
 
 def _symbols(
+    routine: Routine,
     arrays: Mapping[str, ArrayInfo],
     numbers: Mapping[str, bool | int | float],
     constants: Mapping[str, Any],
@@ -222,6 +235,13 @@ def _symbols(
     }
     symbols |= {Scalar(name): int(n) for name, n in numbers.items() if isinstance(n, int)}
     symbols |= {Global(name): int(n) for name, n in constants.items() if isinstance(n, int)}
+    every = [one for phase in routine.phases for one in walk_statements(body_of(phase))]
+    names = [one.name for one in every if isinstance(one, Set)]
+    for phase in routine.phases:
+        if isinstance(phase, Set) and names.count(phase.name) == 1:
+            value = evaluate(phase.value, symbols)
+            if value is not None:
+                symbols[Local(phase.name)] = value
     return symbols
 
 
@@ -234,9 +254,10 @@ def _proofs(
         for number in proofs:
             phase = kernel.routine.phases[number]
             assert isinstance(phase, Nest)
+            touched, outer = kernel.accesses[number], kernel.outer[number]
             try:
                 proofs[number] = prove_independent(
-                    phase, kernel.accesses[number], kernel.outer, kernel.source_code, aliases
+                    phase, touched, outer, kernel.source_code, aliases
                 )
             except RaceError as error:
                 names = ", ".join(f"{one} and {other}" for one, other in aliases.items())
@@ -245,14 +266,19 @@ def _proofs(
                     "  pass a copy, or write the result into another array"
                 ) from None
     for proof in proofs.values():
-        for factor, access in proof.factors:
-            form = at(factor, symbols)
-            if form is not None and form.constant == 0:
+        for axis, factor, access in proof.factors:
+            extent, form = evaluate(axis.extent, symbols), at(factor, symbols)
+            if extent is not None and extent <= 1:
+                continue
+            if form is None or form.constant == 0:
+                known = "0 with these arguments" if form else "not known before the kernel runs"
                 raise kernel.source_code.error(
                     RaceError,
                     access.place,
-                    f"with these arguments the factor of an index in {access.node} is 0, so "
-                    "every iteration writes the same element",
+                    f"the factor of {axis.index} in {access.node} is {known}, so several "
+                    "iterations may write the same element",
+                    "compute the factor from shapes and integer arguments that make it other "
+                    f"than 0, or make {axis.index} a range() loop inside the nest",
                 )
     return proofs
 
@@ -270,7 +296,7 @@ def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[s
     return {
         name: int(number)
         for name, number in numbers.items()
-        if name in inside and isinstance(number, int) and abs(number) <= FOLDED_LIMIT
+        if name in inside and type(number) is int and abs(number) <= FOLDED_LIMIT
     }
 
 

@@ -78,6 +78,8 @@ class StatementParser(ExpressionParser):
                 return (Store(array, subscripts, self.expression(value), False, place_of(target)),)
             case ast.Tuple(elts=targets):
                 values = self.unpacked(value, len(targets))
+                for one in targets:
+                    self.assignable(one, self.plain_name(one))
                 return tuple(
                     Set(self.plain_name(one), expr, place)
                     for one, expr in zip(targets, values, strict=True)

@@ -16,6 +16,8 @@ from netts.compiler.nest import (
     Index,
     Load,
     Local,
+    Loop,
+    Nest,
     Place,
     Return,
     Routine,
@@ -118,6 +120,10 @@ def infer(
     types = _with_locals(types, statements)
     for statement in statements:
         _check(statement, types)
+    for phase in routine.phases:
+        for axis in phase.axes if isinstance(phase, Nest) else ():
+            _check_subscripts(axis.extent, types)
+            _check_extent(axis.extent, phase.place, types)
     return types
 
 
@@ -147,6 +153,8 @@ def _check(statement: Stmt, types: Types) -> None:
     for expr in expressions(statement):
         types.of(expr)
         _check_subscripts(expr, types)
+        if isinstance(statement, Loop):
+            _check_extent(expr, statement.place, types)
     if isinstance(statement, Store):
         target, value = types.elements[statement.array], types.of(statement.value)
         if value.is_floating and not target.is_floating:
@@ -157,6 +165,15 @@ def _check(statement: Stmt, types: Types) -> None:
             )
         for subscript in statement.subscripts:
             _check_subscript(subscript, statement.place, types)
+
+
+def _check_extent(extent: Expr, place: Place, types: Types) -> None:
+    if types.of(extent) is not Type.INT:
+        raise types.error(
+            place,
+            f"a loop runs to {extent}, which is {types.of(extent).value}, not an integer",
+            "write int(...), or pass an integer",
+        )
 
 
 def _check_subscripts(expr: Expr, types: Types) -> None:
