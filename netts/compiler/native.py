@@ -23,7 +23,6 @@ import llvmlite.binding as llvm
 import numba
 from numba import cfunc
 from numba.core.registry import cpu_target
-from numba.core.runtime import rtsys
 
 from netts.compiler import cache as code_cache
 
@@ -100,9 +99,11 @@ _RUNTIME_SOURCES = ("runtime.py", "vector_math.py", "bits.py", "native.py")
 def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
     start_threads()
     start = time.perf_counter()
-    compiled = cfunc(signature, nopython=True, error_model="numpy", fastmath=set(FASTMATH))(
-        function
-    )
+    # Nothing here allocates. Without `_nrt=False` numba refers to its allocator all the same, whose
+    # symbols a process that only loads code does not have: LLVM would end it.
+    compiled = cfunc(
+        signature, nopython=True, _nrt=False, error_model="numpy", fastmath=set(FASTMATH)
+    )(function)
     name, kind, (code, bitcode) = compiled._library.serialize_using_object_code()
     header = {
         "name": name,
@@ -123,8 +124,6 @@ def _from_cache(key: str) -> Native | None:
     line, _, body = content.partition(b"\n")
     header = json.loads(line)
     code, bitcode = body[: header["code_bytes"]], body[header["code_bytes"] :]
-    # Code may call numba's allocator, whose symbols exist only from here on; without, LLVM aborts.
-    rtsys.initialize(cpu_target.target_context)
     codegen = cpu_target.target_context.codegen()
     library = codegen.unserialize_library((header["name"], header["kind"], (code, bitcode)))
     address = library.get_pointer_to_function(header["symbol"])
