@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numba
 import numpy as np
 import scipy.linalg.cython_blas
 import threadpoolctl
@@ -60,7 +61,8 @@ def replay(
     stop : int64 array of shape (1,)
         Set to a value other than 0 by another thread, it ends the replay after the running step.
     threads
-        The most parts to split an operation in; all of numba's threads by default.
+        The most parts to split an operation in; by default as many as numba may use here
+        (`numba.set_num_threads`, NUMBA_NUM_THREADS).
     times : int64 array of shape (n + 2,), optional
         The nanoseconds of each operation are added to the first n words.
     calls_blas
@@ -71,7 +73,7 @@ def replay(
     tuple of int and Failure or None
         The steps done, and what failed.
     """
-    threads = 1 if _pool.is_forked else min(threads or native.start_threads(), MAX_PARTS)
+    threads = 1 if _pool.is_forked else min(threads or numba.get_num_threads(), MAX_PARTS)
     splits = threads > 1 and len(operations) > 0 and int(operations[:, 2].max()) > 1
     words, address = _workspace()
     arguments: tuple[int, ...] = (

@@ -131,10 +131,10 @@ def _from_cache(key: str) -> Native | None:
 
 
 @cache
-def start_threads() -> int:
-    """Start numba's threads and return how many there are.
+def start_threads() -> None:
+    """Start numba's threads.
 
     Code with a parallel region refers to symbols that exist only once the threads were started;
     loading it earlier ends the process.
     """
-    return int(numba.get_num_threads())
+    numba.get_num_threads()
