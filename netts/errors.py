@@ -1,5 +1,10 @@
 """One class for each kind of mistake, each also the built-in that a caller would catch."""
 
+from __future__ import annotations
+
+import sys
+import warnings
+
 
 class NettsError(Exception):
     """Base of everything that netts raises on purpose."""
@@ -57,8 +62,8 @@ class DataError(NettsError, ValueError):
     """A table or array of data cannot be used as it is."""
 
 
-class DivergenceWarning(UserWarning):
-    """Training was stopped because its loss is no longer finite."""
+class OneClassWarning(UserWarning):
+    """A classifier was trained on samples of one class, so it knows no other."""
 
 
 class InterruptedFitWarning(UserWarning):
@@ -83,3 +88,12 @@ class UnknownColumnError(DataError, LookupError):
 
 class NotBuiltError(NettsError, RuntimeError):
     """A network is used before it has parameters."""
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the user's own line: the last one before netts, or scikit-learn, was called."""
+    frame, level = sys._getframe(1), 2
+    ours = {"netts", "sklearn"}
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

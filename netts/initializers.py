@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netts.choices import choose
+from netts.choices import choose_or_take
 
 Shape = tuple[int, ...]
 Initializer = Callable[[np.random.Generator, Shape, int, int], np.ndarray]
@@ -108,7 +108,11 @@ INITIALIZERS: dict[str, Initializer] = {
 
 
 def initializer_from(initializer: str | Initializer) -> Initializer:
-    """Return an initialiser by name, or the one that is passed."""
-    if callable(initializer):
-        return initializer
-    return choose("initializer", initializer, INITIALIZERS)
+    """Return an initialiser by name, or the one that is passed.
+
+    Raises
+    ------
+    ParameterError
+        Where no initialiser has that name, or it cannot be called.
+    """
+    return choose_or_take("initializer", initializer, INITIALIZERS, ("__call__",))

@@ -14,11 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from netts.choices import choose
+from netts.choices import choose_or_take
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import expm1, sqrt
 from netts.devices.memory import BufferView
-from netts.errors import ParameterError
 from netts.hyperparameters import check_real
 
 
@@ -231,10 +230,7 @@ def optimizer_from(optimizer: str | Optimizer) -> Optimizer:
     Raises
     ------
     ParameterError
-        Where no optimiser has that name.
+        Where no optimiser has that name, or it is no optimiser.
     """
-    if isinstance(optimizer, str):
-        return choose("optimizer", optimizer, OPTIMIZERS)
-    if not hasattr(optimizer, "update"):
-        raise ParameterError(f"an optimizer is a name, SGD(...) or Adam(...), got {optimizer!r}")
-    return optimizer
+    needs = ("learning_rate", "state_names", "update")
+    return choose_or_take("optimizer", optimizer, OPTIMIZERS, needs)

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netts.choices import choose
-from netts.errors import ParameterError
+from netts.choices import choose_or_take
 from netts.hyperparameters import check_real, check_whole
 
 
@@ -143,10 +142,7 @@ def schedule_from(schedule: str | Schedule) -> Schedule:
     Raises
     ------
     ParameterError
-        Where no schedule has that name.
+        Where no schedule has that name, or it is no schedule.
     """
-    if isinstance(schedule, str):
-        return choose("schedule", schedule, SCHEDULES)
-    if not hasattr(schedule, "next_rate"):
-        raise ParameterError(f"a schedule is a name or a Schedule, got {schedule!r}")
-    return schedule
+    needs = ("needs_plateau", "next_rate", "on_plateau")
+    return choose_or_take("schedule", schedule, SCHEDULES, needs)

@@ -9,10 +9,12 @@ import numpy as np
 
 from netts import devices as machine
 from netts.devices.memory import Arena, BufferView
+from netts.errors import NettsError
 from netts.graph import TaskGraph
 from netts.layers.base import Layer, RandomCounters, Shape, as_rows
 from netts.losses.squared_error import copy_values
 from netts.network import Network
+from netts.network.inputs import as_shape
 from netts.network.propagation import Propagation
 
 DIFFERENCE_STEP = 1e-5
@@ -37,7 +39,8 @@ def check_layer(
 
     Gradients by the input and by every parameter are measured in float64 with inputs from the
     standard normal distribution. Buffers hold leftovers when `backward` is called, so that one that
-    adds instead of overwriting is found.
+    adds instead of overwriting is found. `backward` is also tried as in a network's first layer,
+    whose `grad_input` is None.
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ def check_layer(
     >>> from netts.layers import Dense
     >>> check_layer(Dense(2), 3)
     """
-    shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
+    shape = as_shape(input_shape)
     others = [name for name in devices or available_devices() if name != "reference"]
     for rows in batch_sizes:
         exam = _Exam(layer, shape, rows, np.float64, "reference", random_state)
@@ -74,6 +77,7 @@ def check_layer(
                 other = _Exam(layer, shape, rows, dtype, device, random_state)
                 what = f"{device} in {np.dtype(dtype).name}"
                 exam.compare(expected, other.run(), exam.rounding(dtype), what, "the reference")
+        exam.try_as_first_layer()
 
 
 def available_devices() -> tuple[str, ...]:
@@ -103,16 +107,17 @@ class _Exam:
         self.x.array[...] = generator.standard_normal(self.x.shape)
         self.grad_output.array[...] = generator.standard_normal(self.grad_output.shape)
         self.state = self.network.state.flat.array.copy()
-        self._record(rows, RandomCounters(self.order, cursor, step, key, stream=0), device)
+        self.random = RandomCounters(self.order, cursor, step, key, stream=0)
+        self._record(rows, device)
 
-    def _record(self, rows: int, random: RandomCounters, device: str) -> None:
+    def _record(self, rows: int, device: str) -> None:
         graph = TaskGraph()
         propagation = Propagation(
             self.network,
             graph,
             rows,
             gradients=self.gradients,
-            random=random,
+            random=self.random,
             needs_input_gradient=True,
         )
         with graph.recording("forward"):
@@ -125,6 +130,19 @@ class _Exam:
             assert gradient is not None
             copy_values(as_rows(gradient), as_rows(self.grad_input))
         self.plan = graph.compile(device=device)
+
+    def try_as_first_layer(self) -> None:
+        """Raise where the backward pass cannot be recorded without `grad_input`."""
+        rows, graph = len(self.order.array), TaskGraph()
+        first = Propagation(self.network, graph, rows, gradients=self.gradients, random=self.random)
+        try:
+            with graph.recording("both"):
+                first.backward(first.forward(self.x), self.grad_output)
+        except (NettsError, AttributeError, TypeError) as error:
+            raise AssertionError(
+                f"{self.network.nodes[0]}: backward fails in a network's first layer, where "
+                "at.grad_input is None: write it under `if at.grad_input is not None:`"
+            ) from error
 
     def run(self) -> dict[str, np.ndarray]:
         """Return the output and all gradients, copied."""

@@ -1,12 +1,14 @@
 """Losses against scipy and scikit-learn, at any size of logits; gradients against differences."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import scipy.special
 from sklearn.metrics import accuracy_score, log_loss, mean_poisson_deviance, r2_score
 
 from netts.errors import DataError, ParameterError, ShapeError
-from netts.losses import LOSSES, loss_from
+from netts.losses import LOSSES, Loss, SquaredError, loss_from
 
 ROWS, OUTPUTS = 7, 4
 HUGE = np.array([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 999.0], [1e3, 1e3, 1e3]])
@@ -175,8 +177,28 @@ def test_targets_without_a_meaning_are_refused(name, y, error, message):
         LOSSES[name].targets(np.array(y), OUTPUTS, np.float64)
 
 
+def test_a_loss_of_ones_own_is_whole_and_hashable():
+    @dataclass
+    class Thawed(Loss):
+        targets, forward, backward = (
+            SquaredError.targets,
+            SquaredError.forward,
+            SquaredError.backward,
+        )
+        predict, score = SquaredError.predict, SquaredError.score
+
+    class Half(Loss):
+        def targets(self, y, n_outputs, dtype):
+            return y
+
+    with pytest.raises(TypeError, match=r"abstract.*backward.*predict"):
+        Half()
+    with pytest.raises(ParameterError, match=r"write @dataclass\(frozen=True\) over class Thawed"):
+        loss_from(Thawed())
+
+
 def test_unknown_loss_names_the_choices():
     with pytest.raises(ParameterError, match="unknown loss 'mse'; choose from: cross_entropy, bin"):
         loss_from("mse")
-    with pytest.raises(ParameterError, match="a name or a Loss"):
+    with pytest.raises(ParameterError, match=r"loss None lacks targets, forward, .*choose from"):
         loss_from(None)

@@ -117,7 +117,8 @@ def test_penalty_is_a_gradient_of_l2_times_weight_per_sample(optimizer):
         (lambda: Adam(beta_2=-0.1), r"beta_2 is a number in \[0, 1\), got -0.1"),
         (lambda: Adam(epsilon=0), r"epsilon is a number in \(0, inf\), got 0"),
         (lambda: optimizer_from("adma"), r"unknown optimizer 'adma' \(did you mean 'adam'\?\)"),
-        (lambda: optimizer_from(0.1), r"an optimizer is a name"),
+        (lambda: optimizer_from(0.1), r"optimizer 0.1 lacks learning_rate, state_names, upd"),
+        (lambda: optimizer_from(Adam), r"optimizer is the class Adam: pass .* Adam\(\.\.\.\)"),
     ],
 )
 def test_bad_settings_are_refused(make, message):

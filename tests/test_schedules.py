@@ -51,5 +51,5 @@ def test_bad_settings_are_refused():
         schedule_from("invscaling")
     with pytest.raises(ParameterError, match=r"power is a number in \[0, inf\), got -1"):
         InverseScaling(-1)
-    with pytest.raises(ParameterError, match="a name or a Schedule"):
+    with pytest.raises(ParameterError, match=r"schedule 0\.1 lacks needs_plateau"):
         schedule_from(0.1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from netts import accelerate, parallel
+from netts.errors import GraphError
 from netts.layers import Layer, Parameter
 from netts.testing import check_layer
 
@@ -72,6 +73,26 @@ def test_a_wrong_gradient_is_named():
 def test_a_backward_that_adds_is_found():
     with pytest.raises(AssertionError, match=r"grad_factor\[0\] is 1e\+30 by backward"):
         check_layer(AddsToItsGradient(), 5)
+
+
+def test_a_backward_that_needs_a_place_for_the_inputs_gradient_is_found():
+    class NeverFirst(Scale):
+        def backward(self, at):
+            scale_backward(at.input, at.grad_output, at.grad_factor)
+            scale_forward(at.grad_output, at.factor, at.grad_input)
+
+    message = "NeverFirst.*first layer, where at.grad_input is None"
+    with pytest.raises(AssertionError, match=message):
+        check_layer(NeverFirst(), 5)
+
+
+def test_a_gradient_that_is_never_written_is_found():
+    class Forgets(Scale):
+        def backward(self, at):
+            scale_backward(at.input, at.grad_output, at.grad_factor)
+
+    with pytest.raises(GraphError, match=r"reads .* 'grad_input of layer 0' before anything wrote"):
+        check_layer(Forgets(), 5)
 
 
 def test_an_unknown_buffer_is_named():

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import textwrap
 import time
 import warnings
 from typing import Any
 
+import numpy as np
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from netts import devices
 from netts.cli.exit_codes import INTERRUPTED, SUCCESS
+from netts.compiler.cache import cache_size_bytes
 from netts.data import Table, dataset_names, find_table
 from netts.data.splitting import split_table
-from netts.errors import InterruptedFitWarning
+from netts.errors import DataError, InterruptedFitWarning
 from netts.estimators import MLPClassifier, MLPRegressor
 from netts.evaluation import classification_report, regression_report
 from netts.training import ProgressBar
 
 EPILOG = f"""\
-A table is a CSV file of numbers whose target may also be text. Columns are separated by commas,
-semicolons or tabs; a first line without any number is taken for the column names. Part of the rows
-is held back, the columns are standardised, the network learns from the rest, and the report says
-how well it does on the rows held back.
+A table is a CSV file of numbers whose target may also be text. Columns are
+separated by commas, semicolons or tabs; a first line without any number is
+taken for the column names. Part of the rows is held back, the columns are
+standardised, the network learns from the rest, and the report says how well
+it does on the rows held back.
 
 bundled tables: {", ".join(dataset_names())}
 """
@@ -35,6 +41,9 @@ DEFAULT_HIDDEN = (64, 32)
 DEFAULT_EPOCHS = 100
 BATCH_SIZE = 32
 WEIGHT_PENALTY = 0.3
+
+LARGEST = 1e150
+"""Standard deviations add up squares, which float64 holds up to 1.8e308."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,11 +94,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, split, train and report; 130 if Ctrl-C ended the training early."""
+    devices.choose(options.device)  # refuses a wrong name before anything is printed
     table = find_table(options.table, options.target, task=options.task)
+    _check_magnitudes(table)
     training, held_back = split_table(table, options.test_size, random_state=options.seed)
     if not options.quiet:
-        print(table)
+        _print_wrapped(str(table))
         print(f"training on {training.n_samples} rows, {held_back.n_samples} held back")
+        _explain_first_run()
     model = _build_model(training, options)
     start = time.perf_counter()
     was_interrupted = _fit(model, training)
@@ -99,6 +111,31 @@ def run(options: argparse.Namespace) -> int:
         print(f"\non the {held_back.n_samples} rows held back:")
     print(_report(model, table, held_back))
     return INTERRUPTED if was_interrupted else SUCCESS
+
+
+def _check_magnitudes(table: Table) -> None:
+    columns = dict(zip(table.feature_names, table.X.T, strict=True))
+    if table.task == "regression":
+        columns[table.target_name] = table.y
+    for name, values in columns.items():
+        largest = values[np.abs(values).argmax()]
+        if abs(largest) > LARGEST:
+            raise DataError(
+                f"{table.name}: column {name!r} holds {largest:g}, and netts train standardises "
+                f"numbers up to {LARGEST:g} only: write the column in a larger unit"
+            )
+
+
+def _print_wrapped(text: str) -> None:
+    width = shutil.get_terminal_size().columns
+    for line in text.splitlines():
+        print(textwrap.fill(line, width, subsequent_indent="  "))
+
+
+def _explain_first_run() -> None:
+    """Say what a person waits for when there is nothing in the cache yet."""
+    if sys.stderr.isatty() and not cache_size_bytes():
+        print("compiling for this machine, once: some seconds", file=sys.stderr)
 
 
 def _build_model(training: Table, options: argparse.Namespace) -> Any:

@@ -64,7 +64,7 @@ def read_target(rows: Rows, column: int, task: Task | None) -> tuple[np.ndarray,
     if task == "regression" or _is_number_column(rows, column):
         values = read_numbers(rows, column)
         task = task or ("classification" if looks_like_classes(values) else "regression")
-        y = values if task == "regression" else _labels(values)
+        y = values if task == "regression" else _labels(values, rows.column(column))
     else:
         task, y = "classification", np.array(rows.column(column))
     _check_variety(y, task, rows, column)
@@ -111,7 +111,9 @@ def _is_number_column(rows: Rows, column: int) -> bool:
     return False
 
 
-def _labels(values: np.ndarray) -> np.ndarray:
+def _labels(values: np.ndarray, cells: list[str]) -> np.ndarray:
+    if np.abs(values).max() >= 2**53:
+        return np.array(cells)  # as float64, different labels might be the same
     if np.all(values == np.floor(values)):
         return values.astype(np.int64)
     return np.array([f"{value:g}" for value in values])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from netts.choices import did_you_mean
 from netts.data.columns import Task
-from netts.data.spelling import did_you_mean
 from netts.data.table import Table, read_table
 from netts.errors import DataFileNotFoundError, UnknownDatasetError
 
@@ -36,7 +36,7 @@ def load(name: str) -> Table:
     --------
     >>> print(load("iris"))
     iris: 150 rows, 4 numeric columns
-    target 'species': classification, 3 classes (setosa 50, versicolor 50, virginica 50)
+    target 'species': 3 classes (setosa 50, versicolor 50, virginica 50)
     """
     if name not in NAMES:
         raise UnknownDatasetError(

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from netts.data.spelling import did_you_mean
+from netts.choices import did_you_mean
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
 
 # Ties go to the first: a comma may stand inside a number or a text, the others rarely do.

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from netts.choices import nearest_first
 from netts.data.columns import Task, is_text, read_numbers, read_target
 from netts.data.rows import Rows, read_rows
-from netts.data.spelling import nearest_first
 from netts.errors import DataError, UnknownColumnError
 
 # Classes that a description names before it says how many more there are.
@@ -55,13 +55,13 @@ class Table:
     def __str__(self) -> str:
         return (
             f"{self.name}: {self.n_samples} rows, {self.n_features} numeric columns\n"
-            f"target {self.target_name!r}: {self.task}, {self._describe_target()}"
+            f"target {self.target_name!r}: {self._describe_target()}"
         )
 
     def _describe_target(self) -> str:
         if self.task == "regression":
             low, mean, high = self.y.min(), self.y.mean(), self.y.max()
-            return f"{low:g} to {high:g}, mean {mean:.4g}"
+            return f"regression, {low:g} to {high:g}, mean {mean:.4g}"
         labels, counts = np.unique(self.y, return_counts=True)
         shown = [f"{label} {count}" for label, count in zip(labels, counts, strict=True)]
         more = len(shown) - MAX_CLASSES_SHOWN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from netts import devices
-from netts.errors import ParameterError
+from netts.errors import ParameterError, warn
 from netts.estimators.live import LiveNetwork
 from netts.estimators.narration import Narration
 from netts.estimators.parameters import FLOATS, MLPParameters
@@ -155,11 +154,10 @@ class MLPBase(MLPParameters, ABC):
         finally:
             self._keep(trainer, plateau, len(training.X))
         if trainer.history_.stopped_by == "epochs" and not is_partial:
-            warnings.warn(
+            warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def _divide(self, data: Rows, random_state: np.random.RandomState) -> tuple[Rows, Rows | None]:

@@ -18,7 +18,7 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import validate_data
 
-from netts.errors import DataError
+from netts.errors import DataError, OneClassWarning, warn
 from netts.estimators.base import MLPBase
 from netts.estimators.documentation import documented
 from netts.losses import BinaryCrossEntropy, CrossEntropy, Loss
@@ -77,9 +77,18 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         if not hasattr(self, "classes_") or not (self.warm_start or is_partial):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
+            self._warn_of_one_class()
         else:
             self._check_labels(y)
         return X, self._label_binarizer.transform(y).astype(bool)
+
+    def _warn_of_one_class(self) -> None:
+        if len(self.classes_) == 1:
+            warn(
+                f"y has one class only, {self.classes_.tolist()[0]!r}, which every prediction will "
+                "be: pass samples of the other classes too",
+                OneClassWarning,
+            )
 
     def _check_labels(self, y: Any) -> None:
         classes = unique_labels(y)

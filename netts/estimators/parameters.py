@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
@@ -13,7 +12,7 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
-from netts.errors import ParameterError
+from netts.errors import ParameterError, warn
 from netts.estimators.live import ACTIVATIONS
 from netts.optimizers import SGD, Adam, Optimizer
 from netts.schedules import Adaptive, InverseScaling, Schedule
@@ -138,9 +137,7 @@ class MLPParameters(BaseEstimator):
         if self.batch_size == "auto":
             return min(200, n_samples)
         if self.batch_size > n_samples:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                "clipped",
-                stacklevel=6,
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped"
             )
         return min(self.batch_size, n_samples)

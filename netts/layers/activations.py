@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netts.choices import choose
-from netts.errors import ParameterError
-from netts.layers.base import Layer
+from netts.choices import choose_or_take
+from netts.layers.base import LAYER_METHODS, Layer
 from netts.layers.rectifiers import ELU, LeakyReLU, ReLU
 from netts.layers.sigmoids import GELU, Sigmoid, Swish, Tanh
 from netts.layers.softmax import Softmax
@@ -54,10 +53,6 @@ def activation_from(activation: str | Layer) -> Layer:
     Raises
     ------
     ParameterError
-        Where no activation has that name.
+        Where no activation has that name, or it is no layer.
     """
-    if isinstance(activation, str):
-        return choose("activation", activation, ACTIVATIONS)
-    if not hasattr(activation, "forward"):
-        raise ParameterError(f"an activation is a name or a layer, got {activation!r}")
-    return activation
+    return choose_or_take("activation", activation, ACTIVATIONS, LAYER_METHODS)

@@ -1,6 +1,21 @@
 """What a layer is: a specification that knows its shapes and which kernels to call.
 
-A layer of one's own is a frozen dataclass over `Layer` with two methods::
+A layer of one's own is its kernels and a frozen dataclass over `Layer` that calls them::
+
+    @accelerate
+    def scale_forward(x, factor, output):
+        for i, j in parallel(x.shape[0], x.shape[1]):
+            output[i, j] = x[i, j] * factor[j]
+
+
+    @accelerate
+    def scale_backward(x, grad_output, grad_factor):
+        for j in parallel(grad_factor.shape[0]):
+            total = 0.0
+            for i in range(x.shape[0]):
+                total += x[i, j] * grad_output[i, j]
+            grad_factor[j] = total
+
 
     @dataclass(frozen=True)
     class Scale(Layer):
@@ -11,7 +26,7 @@ A layer of one's own is a frozen dataclass over `Layer` with two methods::
             scale_forward(at.input, at.factor, at.output)
 
         def backward(self, at):
-            scale_backward(at.input, at.factor, at.grad_output, at.grad_factor)
+            scale_backward(at.input, at.grad_output, at.grad_factor)
             if at.grad_input is not None:
                 scale_forward(at.grad_output, at.factor, at.grad_input)
 
@@ -32,6 +47,11 @@ from netts.devices.memory import BufferView
 from netts.initializers import Initializer, initializer_from
 
 Shape = tuple[int, ...]
+
+LAYER_METHODS = (
+    "output_shape", "parameters", "state", "passes_through", "expand", "forward", "backward",
+)  # fmt: skip
+"""What makes an object a layer, whether or not it inherits from `Layer`."""
 
 
 @dataclass(frozen=True)

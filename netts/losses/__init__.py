@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netts.choices import choose
+from netts.choices import choose_or_take
 from netts.errors import ParameterError
-from netts.losses.base import Loss
+from netts.losses.base import LOSS_METHODS, Loss
 from netts.losses.cross_entropy import BinaryCrossEntropy, CrossEntropy
 from netts.losses.poisson import Poisson
 from netts.losses.squared_error import SquaredError
@@ -33,10 +33,13 @@ def loss_from(loss: str | Loss) -> Loss:
     Raises
     ------
     ParameterError
-        Where no loss has that name.
+        Where no loss has that name, or it is no loss.
     """
-    if isinstance(loss, str):
-        return choose("loss", loss, LOSSES)
-    if not hasattr(loss, "backward"):
-        raise ParameterError(f"a loss is a name or a Loss, got {loss!r}")
-    return loss
+    chosen = choose_or_take("loss", loss, LOSSES, LOSS_METHODS)
+    if type(chosen).__hash__ is None:
+        name = type(chosen).__name__
+        raise ParameterError(
+            f"loss {chosen!r} may change, and plans are kept by it: write "
+            f"@dataclass(frozen=True) over class {name}"
+        )
+    return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import DTypeLike
 from netts.devices.memory import BufferView
 from netts.errors import DataError, ShapeError
 
+LOSS_METHODS = ("targets", "forward", "backward", "predict", "score")
+"""What makes an object a loss, whether or not it inherits from `Loss`."""
+
 
 class Loss(Protocol):
     """A loss of a batch: the mean over its rows, weighted, of a cost of each row.
@@ -17,9 +21,10 @@ class Loss(Protocol):
     Networks end with the raw scores (logits) that a loss expects; `predict` makes of them what the
     user asked for. In all kernels `output` is (rows, n_outputs) of the network's dtype, `targets`
     (rows, k) as `targets` of the loss returned them, `losses` and `weights` (rows,), `weight_sum`
-    (1,).
+    (1,). A loss is hashable, as frozen dataclasses are.
     """
 
+    @abstractmethod
     def targets(self, y: np.ndarray, n_outputs: int, dtype: DTypeLike) -> np.ndarray:
         """Return the targets as kernels take them: a contiguous matrix of n_samples rows.
 
@@ -30,10 +35,12 @@ class Loss(Protocol):
         """
         ...
 
+    @abstractmethod
     def forward(self, output: BufferView, targets: BufferView, losses: BufferView) -> None:
         """Write the cost of each row, not weighted, to `losses`."""
         ...
 
+    @abstractmethod
     def backward(
         self,
         output: BufferView,
@@ -46,10 +53,12 @@ class Loss(Protocol):
         """Write the gradient of sum(weights * losses) / weight_sum; reads what `forward` wrote."""
         ...
 
+    @abstractmethod
     def predict(self, output: BufferView, prediction: BufferView) -> None:
         """Write probabilities or values, of the shape of `output`."""
         ...
 
+    @abstractmethod
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         """Return how good outputs are for a person to read, higher is better: accuracy or R^2."""
         ...

@@ -84,7 +84,10 @@ class CrossEntropy(Loss):
     def targets(self, y: np.ndarray, n_outputs: int, dtype: DTypeLike) -> np.ndarray:
         """Return (n_samples, 1) int64."""
         if y.ndim != 1:
-            raise ShapeError(f"cross_entropy expects y of shape (n_samples,), got {y.shape}")
+            raise ShapeError(
+                f"cross_entropy expects y of shape (n_samples,), got {y.shape}: y.ravel() makes it "
+                "of a column, y.argmax(axis=1) of one column for each class"
+            )
         if y.dtype.kind not in "iub":
             raise DataError(
                 "cross_entropy expects y of whole numbers, 0 to n_classes - 1, got dtype "
@@ -94,8 +97,9 @@ class CrossEntropy(Loss):
         if outside.any():
             row = int(outside.argmax())
             raise DataError(
-                f"cross_entropy expects classes 0 to {n_outputs - 1}, as the network has "
-                f"{n_outputs} outputs, got class {y[row]} in row {row}"
+                f"cross_entropy expects classes 0 to {n_outputs - 1}, one for each output of the "
+                f"network, got class {y[row]} in row {row}: give its last layer more units, or "
+                "number the classes from 0"
             )
         return np.ascontiguousarray(y, np.int64).reshape(-1, 1)
 

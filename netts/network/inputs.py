@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from netts.errors import DataError, ShapeError
+from netts.hyperparameters import check_whole
 from netts.layers.base import Shape
+
+
+def as_shape(input_shape: int | Iterable[int]) -> Shape:
+    """Return the shape of a sample as a tuple of int; a whole number is one axis.
+
+    Raises
+    ------
+    ParameterError
+        Where an axis is no whole number of at least 1.
+    """
+    axes = tuple(input_shape) if isinstance(input_shape, Iterable) else (input_shape,)
+    for n in axes:
+        check_whole("each axis of input_shape", n, 1)
+    return tuple(map(int, axes))
 
 
 def dtype_for(X: np.ndarray) -> np.dtype:

@@ -14,8 +14,8 @@ from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.inference import Inference, chunk_rows, rows_for
-from netts.network.inputs import as_samples
-from netts.network.nodes import chain, shapes_of
+from netts.network.inputs import as_array, as_samples, as_shape
+from netts.network.nodes import chain, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet
 from netts.network.summary import summary_table
 from netts.random_state import RandomState, generator_from
@@ -54,6 +54,10 @@ class Network:
     """
 
     def __init__(self, layers: Iterable[Layer], dtype: DTypeLike | None = None) -> None:
+        if not isinstance(layers, Iterable):
+            raise ParameterError(
+                f"a network is a list of layers, got {layers!r}: write [{layers!r}]"
+            )
         self.layers = tuple(layers)
         self.requested_dtype = None if dtype is None else _floating(dtype)
         self.nodes = chain(self.layers)
@@ -85,21 +89,22 @@ class Network:
         -------
         Network
             This one.
+
+        Raises
+        ------
+        ShapeError
+            Where a layer's input does not fit it.
+        ParameterError
+            Where `input_shape` or `dtype` is something else, or a layer declares what is no
+            parameter.
         """
-        shape = (input_shape,) if isinstance(input_shape, int) else tuple(map(int, input_shape))
         chosen = _floating(np.float32 if dtype is None else dtype)
         if self.requested_dtype is not None:
             chosen = self.requested_dtype
-        shapes = shapes_of(self.nodes, shape)
-        inputs = [shapes[node.inputs[0]] for node in self.nodes]
-        pairs = list(zip(self.nodes, inputs, strict=True))
-        self._allocate(
-            shapes,
-            chosen,
-            [node.layer.parameters(shape) for node, shape in pairs],
-            [node.layer.state(shape) for node, shape in pairs],
-            generator_from(random_state),
-        )
+        shapes = shapes_of(self.nodes, as_shape(input_shape))
+        declared = [declared_by(node, shapes[node.inputs[0]]) for node in self.nodes]
+        parameters, state = zip(*declared, strict=True)
+        self._allocate(shapes, chosen, parameters, state, generator_from(random_state))
         return self
 
     def _allocate(
@@ -141,10 +146,18 @@ class Network:
         batch_size : int, optional
             How many samples go through at once; what fits in a few megabytes by default.
         device : str
+            "auto", "cpu" or "reference".
 
         Returns
         -------
         ndarray of shape (n_samples, *output_shape), of the network's dtype
+
+        Raises
+        ------
+        NotBuiltError
+            Where the network has no parameters yet.
+        ShapeError, DataError
+            Where samples have another shape than `input_shape`, or values that are not finite.
         """
         self._require_built()
         rows = as_samples(X, self.shapes[0], self.dtype)
@@ -188,14 +201,14 @@ class Network:
         ------
         ParameterError
             Where a name is missing or unknown; nothing has changed then.
-        ShapeError
-            Where a shape differs; nothing has changed then.
+        ShapeError, DataError
+            Where a shape differs, or values are no numbers; nothing has changed then.
         """
         named = self._named()
         if set(weights) != set(named):
             missing, unknown = sorted(set(named) - set(weights)), sorted(set(weights) - set(named))
             raise ParameterError(f"weights lack {missing} and have unknown {unknown}")
-        arrays = {name: np.asarray(array) for name, array in weights.items()}
+        arrays = {name: as_array(array, name) for name, array in weights.items()}
         for name, array in arrays.items():
             if array.shape != named[name].shape:
                 raise ShapeError(f"{name} has shape {named[name].shape}, got {array.shape}")
@@ -222,8 +235,7 @@ class Network:
         if input_shape is None:
             self._require_built()
             return summary_table(self, self.shapes)
-        shape = (input_shape,) if isinstance(input_shape, int) else tuple(input_shape)
-        return summary_table(self, shapes_of(self.nodes, shape))
+        return summary_table(self, shapes_of(self.nodes, as_shape(input_shape)))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return layers and NumPy arrays: no plan, buffer or device goes into a pickle."""
@@ -241,7 +253,7 @@ class Network:
 
 
 def _floating(dtype: DTypeLike) -> np.dtype:
-    chosen = np.dtype(dtype)
-    if chosen not in (np.float32, np.float64):
-        raise ParameterError(f"the dtype of a network is float32 or float64, got {chosen}")
-    return chosen
+    for chosen in map(np.dtype, (np.float32, np.float64)):
+        if dtype in (chosen, chosen.type, chosen.name):
+            return chosen
+    raise ParameterError(f"the dtype of a network is float32 or float64, got {dtype!r}")

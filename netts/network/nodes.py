@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netts.errors import ParameterError, ShapeError
-from netts.layers.base import Layer, Shape, describe
-
-_METHODS = ("output_shape", "parameters", "state", "expand", "forward", "backward")
+from netts.layers.base import LAYER_METHODS, Layer, LayerBuffers, Parameter, Shape, describe
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def chain(layers: Iterable[Layer]) -> tuple[Node, ...]:
     """
     nodes: list[Node] = []
     for position, layer in enumerate(layers):
-        if isinstance(layer, type) or not all(hasattr(layer, name) for name in _METHODS):
+        if isinstance(layer, type) or not all(hasattr(layer, name) for name in LAYER_METHODS):
             raise ParameterError(
                 f"a network is a list of layers, such as layers.Dense(10) or layers.ReLU(), got "
                 f"{layer!r} at position {position}"
@@ -67,12 +66,43 @@ def shapes_of(nodes: tuple[Node, ...], input_shape: Shape) -> tuple[Shape, ...]:
     Raises
     ------
     ShapeError
-        Where a layer's input does not fit it.
+        Where a layer's input does not fit it, or its output has no shape.
     """
     shapes = [input_shape]
     for node in nodes:
         try:
-            shapes.append(tuple(node.layer.output_shape(shapes[node.inputs[0]])))
+            shape = node.layer.output_shape(shapes[node.inputs[0]])
         except ShapeError as error:
             raise ShapeError(f"{node} {error}") from None
+        if not isinstance(shape, Iterable):
+            raise ShapeError(
+                f"{node} gives output_shape {shape!r}: return a tuple, as ({shape!r},)"
+            )
+        shapes.append(tuple(shape))
     return tuple(shapes)
+
+
+def declared_by(
+    node: Node, input_shape: Shape
+) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
+    """Return the parameters and the state that a layer declares for an input of this shape.
+
+    Raises
+    ------
+    ParameterError
+        Where something is no `Parameter`, or has a name that `LayerBuffers` does not give it by.
+    """
+    parameters, state = node.layer.parameters(input_shape), node.layer.state(input_shape)
+    taken = {field.name for field in dataclasses.fields(LayerBuffers)}
+    for name, parameter in [*parameters.items(), *state.items()]:
+        if not isinstance(parameter, Parameter):
+            raise ParameterError(
+                f"{node} declares {name!r} as {parameter!r}: write Parameter(shape, initializer)"
+            )
+        if name in taken or name.startswith(("_", "grad_")):
+            raise ParameterError(
+                f"{node} cannot call an array {name!r}, as `at.{name}` means something else: "
+                "choose another name"
+            )
+        taken.add(name)
+    return parameters, state

@@ -66,7 +66,7 @@ class Propagation:
             if node.layer.passes_through(self.gradients is not None):
                 values.append(source.reshape(x.shape[0], *shape))
                 continue
-            output = self._buffer(f"output {node.label}", shape, x.shape[0])
+            output = self._buffer(f"output of layer {node.label}", shape, x.shape[0])
             node.layer.forward(self._at(k, source, output))
             values.append(output)
         return values
@@ -90,7 +90,7 @@ class Propagation:
                 self._at(k, source, values[k + 1]),
                 grad_output=gradient,
                 grad_input=(
-                    self._buffer(f"gradient {node.label}", source.shape[1:], rows)
+                    self._buffer(f"grad_input of layer {node.label}", source.shape[1:], rows)
                     if needed
                     else None
                 ),

@@ -71,6 +71,11 @@ class Feed:
         Not allocated yet; order, cursor and sums are reserved in it.
     step
         Counts the batches given, int64 of shape (1,).
+
+    Attributes
+    ----------
+    loss_sum
+        What the losses of an epoch add up to, of shape (1,).
     """
 
     def __init__(
@@ -83,7 +88,7 @@ class Feed:
         dtype = samples.X.dtype
         self.order = arena.reserve((len(samples),), np.int64)
         self.cursor = arena.reserve((1,), np.int64)
-        self._loss_sum = arena.reserve((1,), dtype)
+        self.loss_sum = arena.reserve((1,), dtype)
         self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
         self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
         self.is_weighted = samples.weights is not None
@@ -102,11 +107,6 @@ class Feed:
             self._weight_sums.array[...] = self.batch_size, self.n_last
 
     @property
-    def loss_sum(self) -> BufferView:
-        """What the losses of the epoch add up to: one element."""
-        return self._loss_sum
-
-    @property
     def row_counts(self) -> dict[str, int]:
         """The rows of a batch by the end of its recording's name, the shorter last one apart."""
         counts = {"": self.batch_size if self.n_full else 0, "_last": self.n_last}
@@ -123,7 +123,7 @@ class Feed:
 
     def finish(self, batch: Batch, losses: BufferView) -> None:
         """Record the end of a batch."""
-        finish_batch(losses, batch.weights, self._loss_sum, self.cursor, self.step)
+        finish_batch(losses, batch.weights, self.loss_sum, self.cursor, self.step)
 
     def run(self, plan: Plan, name: str, order: np.ndarray | None = None) -> float:
         """Replay an epoch and return its weighted mean loss.
@@ -139,9 +139,9 @@ class Feed:
         if order is not None:
             self.order.array[...] = order
         self.cursor.array[0] = 0
-        self._loss_sum.array[0] = 0
+        self.loss_sum.array[0] = 0
         if self.n_full:
             plan.run(recording=name, steps=self.n_full)
         if self.n_last:
             plan.run(recording=f"{name}_last", steps=1)
-        return float(self._loss_sum.array[0]) / self.samples.total_weight
+        return float(self.loss_sum.array[0]) / self.samples.total_weight

@@ -68,7 +68,8 @@ class Plateau:
     def see(self, epoch: Epoch) -> bool:
         """Take an epoch into account and return whether it is the best so far."""
         value = MONITORS[self.rule.monitor] * getattr(epoch, self.rule.monitor)
-        self.waited = self.waited + 1 if value < self.best + self.rule.min_delta else 0
+        # NaN, as the loss of a validation set may be, is no progress.
+        self.waited = 0 if value >= self.best + self.rule.min_delta else self.waited + 1
         self.is_reached = self.waited > self.rule.patience
         is_best = value > self.best
         self.best = max(self.best, value)

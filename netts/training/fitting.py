@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from netts.errors import DivergenceError, InterruptedFitWarning
+from netts.errors import DivergenceError, InterruptedFitWarning, ShapeError, warn
 from netts.optimizers import optimizer_from
 from netts.schedules import Progress, schedule_from
 from netts.training.early_stopping import EarlyStopping
@@ -31,8 +30,8 @@ class Resumable:
         The bytes of the optimiser's state and of its step count; None to begin with a new one.
     rate
         The learning rate of the next epoch; None for that of the optimiser.
-    samples
-        How many samples have been trained on.
+    epochs, samples
+        How many epochs have ended, and how many samples they trained on.
     generator
         Where the order of the next epoch is drawn from; None for the trainer's `random_state`.
     words
@@ -42,6 +41,7 @@ class Resumable:
 
     optimizer: np.ndarray | None = None
     rate: float | None = None
+    epochs: int = 0
     samples: int = 0
     generator: np.random.Generator | None = None
     words: np.ndarray | None = None
@@ -62,8 +62,8 @@ class Fit:
         self.generator, self.words = generator, words
         self.schedule = schedule_from(trainer.schedule)
         self.initial_rate = float(optimizer_from(trainer.optimizer).learning_rate)
-        self.rate = resumed.rate or self.initial_rate
-        self.samples = resumed.samples
+        self.rate = self.initial_rate if resumed.rate is None else resumed.rate
+        self.epochs, self.samples = resumed.epochs, resumed.samples
         self.history = trainer.history_ = History()
         rule = trainer.early_stopping
         self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
@@ -85,23 +85,21 @@ class Fit:
         except KeyboardInterrupt:
             self.session.restore(self.last)
             history.stopped_by = "interrupt"
-            when = (
-                f"of epoch {len(history)} of {trainer.epochs}"
-                if history.epochs
-                else "it began with"
-            )
-            warnings.warn(
-                f"training was interrupted: the network has the weights {when}",
-                InterruptedFitWarning,
-                stacklevel=4,
-            )
+            warn(f"training was interrupted: {self._weights_kept()}", InterruptedFitWarning)
         finally:
             self._notify("on_fit_end", history)
         return history
 
     def resumable(self) -> Resumable:
         """Return what a later fit needs to go on from the last finished epoch."""
-        return Resumable(self.last.optimizer, self.rate, self.samples, self.generator, self.words)
+        return Resumable(
+            optimizer=self.last.optimizer,
+            rate=self.rate,
+            epochs=self.epochs,
+            samples=self.samples,
+            generator=self.generator,
+            words=self.words,
+        )
 
     def _epoch(self) -> bool:
         """Run one epoch and return whether to go on."""
@@ -122,6 +120,7 @@ class Fit:
                 seconds=time.perf_counter() - start,
             )
         )
+        self.epochs += 1
         self.samples += n_samples
         goes_on = self._adapt()
         self._notify("on_epoch_end", self.history)
@@ -133,19 +132,23 @@ class Fit:
     def _order(self, n_samples: int) -> np.ndarray | None:
         shuffle = self.trainer.shuffle
         if callable(shuffle):
-            return shuffle(n_samples)
+            order = shuffle(n_samples)
+            if np.shape(order) != (n_samples,):
+                raise ShapeError(
+                    f"shuffle gives an order of shape ({n_samples},), got {np.shape(order)}"
+                )
+            return order
         return self.generator.permutation(n_samples) if shuffle else None
 
     def _adapt(self) -> bool:
         """Set the next epoch's learning rate and return whether there is to be one."""
-        epochs = len(self.history)
         self.rate = self.schedule.next_rate(
-            Progress(self.initial_rate, self.rate, epochs, self.samples)
+            Progress(self.initial_rate, self.rate, self.epochs, self.samples)
         )
         if self.plateau is None:
             return True
         if self.plateau.see(self.history.epochs[-1]) and self.plateau.rule.restore_best:
-            self.best, self.history.best_epoch = self.last, epochs
+            self.best, self.history.best_epoch = self.last, len(self.history)
         if not self.plateau.is_reached:
             return True
         rate = self.schedule.on_plateau(self.rate)
@@ -165,9 +168,14 @@ class Fit:
         what = "the loss became" if not math.isfinite(loss) else "parameters overflowed at loss"
         raise DivergenceError(
             f"{what} {loss} in epoch {len(self.history) + 1} with learning rate {self.rate:g}: try "
-            f"a smaller one, such as {self.rate / 10:g}, and scale the columns of X to mean 0 and "
-            f"standard deviation 1; the network has the weights of epoch {len(self.history)}"
+            f"a smaller one, such as {self.rate / 10:g}, and scale the columns of X, and y where "
+            f"it is a quantity, to mean 0 and standard deviation 1; {self._weights_kept()}"
         )
+
+    def _weights_kept(self) -> str:
+        n_epochs = len(self.history)
+        which = f"of epoch {n_epochs} of {self.trainer.epochs}" if n_epochs else "it began with"
+        return f"the network has the weights {which}"
 
     def _notify(self, event: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:

@@ -41,7 +41,8 @@ class History:
     stopped_by : str
         "epochs" when all were run, "early_stopping", "callback" or "interrupt".
     best_epoch : int or None
-        The number of the epoch whose weights early stopping restored.
+        The number of the best epoch, by early stopping with `restore_best`: the network has its
+        weights, unless training was interrupted or failed.
     """
 
     epochs: list[Epoch] = field(default_factory=list)

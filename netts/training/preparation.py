@@ -33,20 +33,20 @@ def prepare(
         )
     n_outputs = int(np.prod(network.shapes[-1]))
     columns = loss.targets(targets, n_outputs, network.dtype)
-    return Samples(rows, columns, _weights(sample_weight, len(rows), network.dtype))
+    return Samples(rows, columns, _weights(sample_weight, rows, name))
 
 
-def _weights(sample_weight: Any, n_samples: int, dtype: np.dtype) -> np.ndarray | None:
+def _weights(sample_weight: Any, rows: np.ndarray, name: str) -> np.ndarray | None:
     if sample_weight is None:
         return None
-    weights = np.ascontiguousarray(as_array(sample_weight, "sample_weight"), dtype)
-    if weights.shape != (n_samples,):
-        raise ShapeError(f"sample_weight has shape ({n_samples},), got {weights.shape}")
+    weights = np.ascontiguousarray(as_array(sample_weight, "sample_weight"), rows.dtype)
+    if weights.shape != (len(rows),):
+        raise ShapeError(f"sample_weight has shape ({len(rows)},), got {weights.shape}")
     check_finite(weights, "sample_weight")
     if (weights < 0).any():
         raise DataError(f"sample_weight is not negative, got {weights.min()}")
     if not weights.any():
-        raise DataError("sample_weight is zero for every sample: nothing would be trained on")
+        raise DataError(f"sample_weight is zero for every sample of {name}: none would count")
     return weights
 
 
@@ -60,7 +60,7 @@ def hold_out(
     Raises
     ------
     DataError
-        Where one part would be empty.
+        Where one part would be empty, or its weights all zero.
     """
     n_held = round(fraction * len(samples))
     if not 0 < n_held < len(samples):
@@ -75,4 +75,10 @@ def hold_out(
     places = (np.arange(n_held) + 0.5) * len(samples) / n_held
     is_held = np.zeros(len(samples), bool)
     is_held[order[places.astype(np.int64)]] = True
-    return samples.take(np.flatnonzero(~is_held)), samples.take(np.flatnonzero(is_held))
+    training, held = samples.take(np.flatnonzero(~is_held)), samples.take(np.flatnonzero(is_held))
+    if not (training.total_weight and held.total_weight):
+        raise DataError(
+            f"validation_fraction={fraction} leaves one part with samples of weight zero only: "
+            "leave such samples out, or pass validation_data"
+        )
+    return training, held

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netts.devices.memory import Arena, BufferView
+from netts.errors import ParameterError
 from netts.graph import TaskGraph
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
@@ -176,5 +177,17 @@ class Session:
             arena[...] = kept
 
     def restore_optimizer(self, kept: np.ndarray) -> None:
-        """Go on with the optimiser's state of another session."""
-        self._arenas()[-1][...] = kept
+        """Go on with the optimiser's state of another session.
+
+        Raises
+        ------
+        ParameterError
+            Where it is that of another optimiser or network.
+        """
+        state = self._arenas()[-1]
+        if kept.shape != state.shape:
+            raise ParameterError(
+                f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
+                f"{state.nbytes}: resume with the same optimiser and network, or fit anew"
+            )
+        state[...] = kept

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from netts.errors import ParameterError
+from netts.errors import ParameterError, ShapeError
 from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
 from netts.network import Network
@@ -17,7 +17,7 @@ from netts.optimizers import Optimizer, optimizer_from
 from netts.random_state import RandomState, generator_from
 from netts.schedules import Schedule, schedule_from
 from netts.training.batches import Samples
-from netts.training.callbacks import Callback
+from netts.training.callbacks import Callback, check_callbacks
 from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.fitting import Fit, Resumable
 from netts.training.history import History
@@ -106,6 +106,8 @@ class Trainer:
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.network, Network):
+            raise ParameterError(f"network is a Network([...]), got {self.network!r}")
         loss_from(self.loss)
         optimizer_from(self.optimizer)
         if schedule_from(self.schedule).needs_plateau and self.early_stopping is None:
@@ -118,13 +120,31 @@ class Trainer:
             check_whole("batch_size", self.batch_size, 1)
         check_real("l2", self.l2, "[0, inf)")
         check_real("validation_fraction", self.validation_fraction, "[0, 1)")
+        if not (isinstance(self.shuffle, bool | np.bool) or callable(self.shuffle)):
+            raise ParameterError(f"shuffle is True, False or a function, got {self.shuffle!r}")
+        if not isinstance(self.early_stopping, EarlyStopping | Plateau | None):
+            raise ParameterError(
+                f"early_stopping is None or EarlyStopping(...), got {self.early_stopping!r}"
+            )
+        check_callbacks(self.callbacks)
 
     def stop(self) -> None:
         """End training after the epoch that runs; for callbacks and other threads."""
         self.is_stopping = True
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
-        """Return what the loss makes of the network's outputs: probabilities, or values."""
+        """Return what the loss makes of the network's outputs: probabilities, or values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *input_shape)
+        batch_size : int, optional
+            As `Network.predict` takes it.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, *output_shape), of the network's dtype
+        """
         return self.network.predict(X, loss=self.loss, batch_size=batch_size, device=self.device)
 
     def fit(
@@ -157,6 +177,8 @@ class Trainer:
         ------
         DataError, ShapeError
             Where the data cannot be trained on.
+        ParameterError
+            Where settings do not fit each other or the data.
         DivergenceError
             Where the loss is no longer finite; the weights of the last good epoch are restored.
 
@@ -188,6 +210,11 @@ class Trainer:
         return self.resumable_ if resume else Resumable()
 
     def _build(self, X: np.ndarray, generator: np.random.Generator) -> None:
+        if X.ndim < 2:
+            raise ShapeError(
+                f"X has a row for each sample, got shape {X.shape}: X.reshape(-1, 1) makes one "
+                "feature of it"
+            )
         if not self.network.is_built:
             self.network.build(X.shape[1:], dtype=dtype_for(X), random_state=generator)
         if not self.network.parameters.n_elements:
@@ -205,6 +232,7 @@ class Trainer:
         training = prepare(network, loss, X, y, sample_weight)
         validation: Samples | None = None
         if validation_data is not None:
+            _check_validation_data(validation_data)
             validation = prepare(network, loss, *validation_data, name="validation X")
         elif self.validation_fraction:
             chooser = generator_from(words[2])
@@ -230,3 +258,9 @@ class Trainer:
                 f"early stopping watches {rule.monitor!r}, but there is no validation data: pass "
                 "validation_fraction or validation_data, or EarlyStopping('loss')"
             )
+
+
+def _check_validation_data(data: Any) -> None:
+    if not (isinstance(data, tuple | list) and len(data) in (2, 3)):
+        shown = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
+        raise ParameterError(f"validation_data is (X, y) or (X, y, sample_weight), got {shown}")

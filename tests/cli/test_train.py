@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import warnings
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_iris_is_learned_and_everything_is_said(capsys):
     lines = captured.out.splitlines()
     assert lines[:3] == [
         "iris: 150 rows, 4 numeric columns",
-        "target 'species': classification, 3 classes (setosa 50, versicolor 50, virginica 50)",
+        "target 'species': 3 classes (setosa 50, versicolor 50, virginica 50)",
         "training on 120 rows, 30 held back",
     ]
     assert re.fullmatch(
@@ -75,7 +76,7 @@ def test_diabetes_is_learned_in_the_targets_own_unit(capsys):
 def test_a_file_is_learned_and_its_target_may_be_chosen(capsys, table_file):
     assert main(["train", str(table_file), "--target", "side"]) == 0
     printed = capsys.readouterr().out
-    assert "target 'side': classification, 2 classes" in printed
+    assert "target 'side': 2 classes" in printed
     assert score(printed, "accuracy") >= 0.8
 
 
@@ -125,10 +126,41 @@ def test_ctrl_c_in_training_still_reports_and_exits_with_130(monkeypatch, capsys
     assert score(captured.out, "accuracy") > 0
 
 
-def test_a_terminal_sees_a_progress_bar_on_stderr():
+def test_sigint_ends_a_training_that_runs_with_a_report():
+    program = """
+        import math, os, signal, sys, threading
+        import netts.cli.train
+        from netts.cli import main
+        from netts.training import Callback
+
+        class Signal(Callback):
+            def on_fit_begin(self, trainer):
+                kill = lambda: os.kill(os.getpid(), signal.SIGINT)
+                threading.Timer(0.3, kill).start()
+
+        class Endless(netts.cli.train.MLPClassifier):
+            def fit(self, X, y):
+                self.set_params(n_iter_no_change=math.inf, callbacks=[Signal()])
+                return super().fit(X, y)
+
+        netts.cli.train.MLPClassifier = Endless
+        sys.exit(main(["train", "iris", "--epochs", "100000000"]))
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert found.returncode == 130
+    message = r"netts: warning: training was interrupted: the network has the weights of epoch \d+"
+    assert re.match(message, found.stderr)
+    assert "Traceback" not in found.stderr
+    assert score(found.stdout, "accuracy") > 0
+
+
+def test_a_terminal_sees_a_progress_bar_on_stderr(tmp_path):
     terminal, its_end = os.openpty()
     command = [sys.executable, "-m", "netts", "train", "iris", "--epochs", "5"]
-    environment = {**os.environ, "TERM": "xterm"}
+    environment = {**os.environ, "TERM": "xterm", "NETTS_CACHE_DIR": str(tmp_path)}
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=its_end, env=environment
     ) as process:
@@ -142,6 +174,7 @@ def test_a_terminal_sees_a_progress_bar_on_stderr():
         finally:
             os.close(terminal)
     assert process.returncode == 0
+    assert b"compiling for this machine, once" in shown  # the cache is empty
     assert b"epoch" in shown
     assert b"5/5" in shown
 
@@ -182,6 +215,15 @@ def test_what_cannot_be_done_is_explained_without_a_traceback(capsys, arguments,
     assert captured.err.startswith("netts: ")
     assert message in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(("row", "column"), [("1e200,0.5", "a"), ("1,-3e155", "b")])
+def test_numbers_too_large_to_standardise_are_refused(capsys, tmp_path, row, column):
+    path = tmp_path / "huge.csv"
+    path.write_text(f"a,b\n0.1,0.2\n0.3,0.4\n0.5,0.6\n{row}\n", encoding="utf-8")
+    assert main(["train", str(path)]) == 1
+    message = rf"netts: huge: column '{column}' holds -?\de\+1?\d+.* in a larger unit\n"
+    assert re.fullmatch(message, capsys.readouterr().err)
 
 
 def test_the_checkouts_own_file_trains_as_the_design_shows(capsys):

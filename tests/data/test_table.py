@@ -69,6 +69,11 @@ def test_labels_are_text_or_int64_and_values_float64(read):
     assert read("a,t\n1,0.5\n2,1\n3,2\n").y.dtype == np.float64
 
 
+def test_long_numbers_stay_different_labels(read):
+    rows = "".join(f"{k},{10**17 + k % 2}\n" for k in range(6))
+    assert set(read("x,t\n" + rows).y) == {str(10**17), str(10**17 + 1)}
+
+
 def test_the_task_can_be_chosen(read):
     whole = "a,t\n1,0\n2,1\n3,0\n4,1\n"
     assert read(whole, task="regression").y.dtype == np.float64
@@ -78,7 +83,7 @@ def test_the_task_can_be_chosen(read):
 
 def test_a_table_describes_itself(read):
     assert str(read("a,t\n1,x\n2,y\n3,x\n4,y\n5,x\n")) == (
-        "table: 5 rows, 1 numeric columns\ntarget 't': classification, 2 classes (x 3, y 2)"
+        "table: 5 rows, 1 numeric columns\ntarget 't': 2 classes (x 3, y 2)"
     )
     assert str(read("a,t\n1,0.5\n2,1.5\n3,4\n")) == (
         "table: 3 rows, 1 numeric columns\ntarget 't': regression, 0.5 to 4, mean 2"

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 
 # scikit-learn checks its own MLPs with 100 epochs too. No check is expected to fail.
+@pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
 @parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)

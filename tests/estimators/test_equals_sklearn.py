@@ -6,6 +6,7 @@ import sklearn.utils
 from estimator_cases import CLASSIFICATIONS, ENGINES, N_SAMPLES, TASKS, data, estimator, fit
 from numpy.testing import assert_allclose, assert_array_equal
 
+from netts.errors import OneClassWarning
 from netts.estimators.protocol import EpochOrder
 
 SOLVERS = {
@@ -248,10 +249,15 @@ def test_sample_weights_in_early_stopping():
     assert_equal_fits(*models, X)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("labels", ["only", 7])
 def test_one_class_is_learned_as_in_sklearn(labels):
     X, _ = data("binary")
-    models = [fit(model, X, [labels] * N_SAMPLES) for model in pair("binary")]
+    models = pair("binary")
+    with pytest.warns(OneClassWarning, match=f"y has one class only, {labels!r}, which every") as w:
+        models[0].fit(X, [labels] * N_SAMPLES)
+    assert w[0].filename == __file__
+    fit(models[1], X, [labels] * N_SAMPLES)
     assert_equal_fits(*models, X)
     assert models[0].predict(X).tolist() == [labels] * N_SAMPLES
 

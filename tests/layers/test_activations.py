@@ -82,7 +82,7 @@ def test_unknown_activation_names_the_choices():
         activation_from("rleu")
     with pytest.raises(ParameterError, match="choose from: identity, relu"):
         layers.Dense(3, "nothing")
-    with pytest.raises(ParameterError, match="a name or a layer"):
+    with pytest.raises(ParameterError, match=r"activation 3 lacks output_shape, .* or pass an obj"):
         activation_from(3)
 
 

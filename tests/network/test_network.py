@@ -152,6 +152,21 @@ def test_dtype_is_that_of_the_network(X):
     assert Network([layers.Dense(2)]).build(4).dtype == np.float32
 
 
+class TwoMeanings(layers.Layer):
+    def parameters(self, input_shape):
+        return {"input": layers.Parameter(input_shape)}
+
+
+class NoParameter(layers.Layer):
+    def state(self, input_shape):
+        return {"a": 3}
+
+
+class NoTuple(layers.Layer):
+    def output_shape(self, input_shape):
+        return input_shape[0]
+
+
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
@@ -174,6 +189,18 @@ def test_dtype_is_that_of_the_network(X):
         (lambda n, X: Network([layers.Dense(2)]).predict(X), NotBuiltError, "train it, or call"),
         (lambda n, X: Network([layers.Dense(2)]).weights(), NotBuiltError, "train it, or call"),
         (lambda n, X: Network([layers.Dense(2)]).summary(), NotBuiltError, "train it, or call"),
+        (lambda n, X: n.build(2.5), ParameterError, "each axis of input_shape is a whole .*2.5"),
+        (lambda n, X: n.build(0), ParameterError, "each axis of input_shape is a whole .* 0"),
+        (lambda n, X: n.build(4, dtype="foo"), ParameterError, "float32 or float64, got 'foo'"),
+        (lambda n, X: Network(layers.ReLU()), ParameterError, r"got ReLU\(\): write \[ReLU\(\)\]"),
+        (lambda n, X: Network([TwoMeanings()]).build(4), ParameterError, "`at.input` means somet"),
+        (lambda n, X: Network([NoParameter()]).build(4), ParameterError, "'a' as 3: write Param"),
+        (lambda n, X: Network([NoTuple()]).build(4), ShapeError, r"output_shape 4: .* as \(4,\)"),
+        (
+            lambda n, X: n.set_weights({**n.weights(), "0.bias": list("abcde")}),
+            DataError,
+            "0.bias holds numbers",
+        ),
         (lambda n, X: n.build(4, random_state=-1), ParameterError, "random_state is a non-neg"),
     ],
 )

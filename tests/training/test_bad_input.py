@@ -10,6 +10,7 @@ import pytest
 
 from netts import Network, Trainer, layers
 from netts.errors import (
+    BoundsError,
     DataError,
     DivergenceError,
     InterruptedFitWarning,
@@ -18,6 +19,8 @@ from netts.errors import (
 )
 from netts.optimizers import SGD
 from netts.training import Callback, EarlyStopping
+from netts.training.batches import Samples
+from netts.training.preparation import hold_out
 
 
 @pytest.fixture
@@ -54,6 +57,8 @@ def changed(array, place, value):
         (lambda X, y: (X, y, np.full(20, np.nan)), DataError, "sample_weight has 20 values"),
         (lambda X, y: ([["a"] * 3] * 20, y), DataError, "X holds numbers"),
         (lambda X, y: ([[1, 2], [3]], y), DataError, "X is no array"),
+        (lambda X, y: (X[:, 0], y), ShapeError, r"got shape \(20,\): X.reshape\(-1, 1\) makes"),
+        (lambda X, y: (X, y[:, None]), ShapeError, r"got \(20, 1\): y.ravel\(\) makes it of a"),
     ],
 )
 def test_data_that_cannot_be_trained_on_is_refused(data, spoil, error, message):
@@ -88,6 +93,12 @@ def test_sparse_data_is_refused_with_the_way_out(data):
         ({"loss": "hinge"}, "unknown loss 'hinge'; choose from"),
         ({"optimizer": "rmsprop"}, "unknown optimizer 'rmsprop'; choose from: sgd, adam"),
         ({"schedule": "linear"}, "unknown schedule 'linear'; choose from"),
+        ({"optimizer": SGD}, r"optimizer is the class SGD: pass an object of it, SGD\(\.\.\.\)"),
+        ({"early_stopping": True}, r"early_stopping is None or EarlyStopping\(\.\.\.\), got True"),
+        ({"shuffle": "yes"}, "shuffle is True, False or a function, got 'yes'"),
+        ({"callbacks": Callback()}, r"callbacks is a list, got .*: write \[<"),
+        ({"callbacks": [print]}, r"derived from netts\.training\.Callback, got <built-in"),
+        ({"callbacks": [Callback]}, r"derived from netts\.training\.Callback, got <class"),
         ({"schedule": "adaptive"}, r"pass early_stopping=EarlyStopping\('loss'\)"),
     ],
 )
@@ -104,6 +115,54 @@ def test_early_stopping_needs_something_to_watch(data):
 def test_too_little_data_to_hold_out_is_refused(data):
     with pytest.raises(DataError, match=r"validation_fraction=0\.01 of 20 samples leaves 0 to"):
         trainer(validation_fraction=0.01).fit(*data)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_weights_that_leave_a_part_without_any_are_refused(data, place):
+    def divided(weights):
+        samples = Samples(data[0], data[1][:, None], weights)
+        return hold_out(samples, 0.1, np.random.default_rng(0))
+
+    weights = np.ones(20)
+    weights[divided(np.arange(1.0, 21.0))[place].weights.astype(int) - 1] = 0
+    with pytest.raises(DataError, match=r"validation_fraction=0\.1 leaves one part .* weight zero"):
+        divided(weights)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (lambda X, y: X, "got ndarray"),
+        (lambda X, y: (X,), "got 1 of them"),
+    ],
+)
+def test_validation_data_is_a_pair(data, given, message):
+    with pytest.raises(ParameterError, match=rf"validation_data is \(X, y\) or .*{message}"):
+        trainer().fit(*data, validation_data=given(*data))
+
+
+@pytest.mark.parametrize("order", [np.arange(19), 0, None])
+def test_an_order_of_another_length_is_refused(data, order):
+    with pytest.raises(ShapeError, match=r"shuffle gives an order of shape \(20,\), got \("):
+        trainer(shuffle=lambda n_samples: order).fit(*data)
+
+
+def test_an_order_of_samples_that_do_not_exist_is_refused(data):
+    with pytest.raises(BoundsError, match="which is outside of the axis"):
+        trainer(shuffle=lambda n_samples: np.arange(n_samples) + 5).fit(*data)
+
+
+def test_resuming_with_another_optimiser_is_refused(data):
+    one = trainer(epochs=1)
+    one.fit(*data)
+    one.optimizer = "sgd"
+    with pytest.raises(ParameterError, match="resume with the same optimiser and network"):
+        one.fit(*data, resume=True)
+
+
+def test_a_list_of_layers_is_no_network():
+    with pytest.raises(ParameterError, match=r"network is a Network\(\[\.\.\.\]\), got \["):
+        Trainer([layers.Dense(2)])
 
 
 def test_a_network_without_parameters_is_refused(data):
@@ -170,3 +229,4 @@ def test_ctrl_c_reaches_a_replay_that_runs(data):
     assert time.perf_counter() - start < 5
     assert history.stopped_by == "interrupt"
     assert [one.category for one in caught] == [InterruptedFitWarning]
+    assert caught[0].filename == __file__

@@ -2,6 +2,7 @@
 
 import io
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -56,6 +57,19 @@ def test_a_callback_may_stop_training(data):
     assert len(one.fit(*data)) == 2  # it stops again: the request does not outlive the fit
 
 
+def test_another_thread_may_stop_training(data):
+    one = trainer(epochs=1_000_000_000)
+    timer = threading.Timer(0.3, one.stop)
+    timer.start()
+    assert one.fit(*data).stopped_by == "callback"
+
+
+def test_a_request_before_the_fit_stops_nothing(data):
+    one = trainer()
+    one.stop()
+    assert len(one.fit(*data)) == one.epochs
+
+
 def test_the_end_is_told_after_an_error_too(data):
     class Fail(Callback):
         def on_epoch_end(self, trainer, history):
@@ -86,6 +100,7 @@ def epochs(values, monitor):
         ("validation_score", [0.5, 0.7, 0.6, 0.65, 0.9], 2, None),
         ("validation_score", [0.5, 0.7, 0.6, 0.65, 0.66, 0.9], 2, 5),
         ("validation_loss", [1.0, 1.0, 1.0], math.inf, None),
+        ("validation_loss", [1.0, math.nan, math.nan], 1, 3),
     ],
 )
 def test_early_stopping_counts_epochs_without_progress(monitor, values, patience, stops_after):

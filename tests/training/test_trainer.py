@@ -8,6 +8,7 @@ import pytest
 import netts.training.trainer as trainer_module
 from netts import Network, Trainer, devices, layers
 from netts.optimizers import SGD, Adam
+from netts.schedules import Cosine, StepDecay
 from netts.training import Callback, EarlyStopping
 from netts.training.batches import Samples
 from netts.training.preparation import hold_out
@@ -174,12 +175,13 @@ def test_held_out_classes_keep_their_shares():
     assert sorted([*kept.X[:, 0], *apart.X[:, 0]]) == sorted(X[:, 0])
 
 
-def test_resuming_equals_training_longer(data, device):
+@pytest.mark.parametrize("schedule", ["inverse_scaling", Cosine(6), StepDecay(4)])
+def test_resuming_equals_training_longer(data, device, schedule):
     parts = layers.Dropout(0.3), layers.Dense(5), layers.Dense(3)
     settings = {
         "batch_size": 5,
         "random_state": 0,
-        "schedule": "inverse_scaling",
+        "schedule": schedule,
         "validation_fraction": 0.3,
         "device": device,
     }
