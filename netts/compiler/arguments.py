@@ -46,8 +46,9 @@ class ArrayInfo:
         return None
 
     def overlaps(self, other: ArrayInfo) -> bool:
-        """Whether the byte ranges meet."""
-        return self.space == other.space and self.start < other.stop and other.start < self.stop
+        """Whether the byte ranges meet; an empty one meets nothing."""
+        start, stop = max(self.start, other.start), min(self.stop, other.stop)
+        return self.space == other.space and start < stop
 
     def is_same(self, other: ArrayInfo) -> bool:
         """Whether it is the same elements in the same order."""
@@ -120,6 +121,11 @@ def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -
     if rank is not None and argument.ndim != rank:
         raise KernelTypeError(
             f"{who} is used with {rank} subscripts, got an array of shape {argument.shape}"
+        )
+    if argument.ndim < routine.axes.get(name, 0):
+        raise KernelTypeError(
+            f"{who} is asked for the extent of axis {routine.axes[name] - 1}, got an array of "
+            f"shape {argument.shape}"
         )
     if argument.dtype not in ELEMENT_TYPES:
         names = ", ".join(dtype.name for dtype in ELEMENT_TYPES)
@@ -216,4 +222,6 @@ def _named(routine: Routine, name: str) -> str:
 def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray | BufferView):
         return f"an array of shape {value.shape}"
+    if isinstance(value, int | np.integer):
+        return f"{value}, which does not fit 64 bits"
     return f"a {type(value).__name__}"

@@ -11,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
+import uuid
 from pathlib import Path
 
 import platformdirs
+
+from netts.errors import ParameterError
 
 DIRECTORY_VARIABLE = "NETTS_CACHE_DIR"
 LIMIT_VARIABLE = "NETTS_CACHE_LIMIT_MB"
@@ -32,16 +34,18 @@ def cache_directory() -> Path:
 
 
 def cache_size_bytes() -> int:
-    """Return the bytes of all entries."""
+    """Return the bytes of all entries, those that a killed process left unfinished included."""
     return sum(size for _, size, _ in _entries())
 
 
 def clear_cache() -> int:
-    """Delete every entry and return how many there were."""
-    entries = _entries()
-    for path, _, _ in entries:
-        path.unlink(missing_ok=True)
-    return len(entries)
+    """Delete every entry and return how many were deleted."""
+    deleted = 0
+    for path, _, _ in _entries():
+        with contextlib.suppress(OSError):
+            path.unlink()
+            deleted += 1
+    return deleted
 
 
 def read(key: str) -> bytes | None:
@@ -66,14 +70,14 @@ def write(key: str, content: bytes) -> bool:
     temporary = None
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=directory, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + _digest(content) + content)
-        Path(temporary).replace(directory / f"{key}{_SUFFIX}")
+        # Readable to whom the directory is, as one that is filled once and then shared must be.
+        temporary = directory / f"{key}{_SUFFIX}.{uuid.uuid4().hex}"
+        temporary.write_bytes(_MAGIC + _digest(content) + content)
+        temporary.replace(directory / f"{key}{_SUFFIX}")
     except OSError:
         if temporary is not None:
             with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+                temporary.unlink()
         return False
     _enforce_limit()
     return True
@@ -87,7 +91,7 @@ def _entries() -> list[tuple[Path, int, float]]:
     """Return path, bytes and time of last use of each entry."""
     found = []
     with contextlib.suppress(OSError):
-        for path in cache_directory().glob(f"*{_SUFFIX}"):
+        for path in cache_directory().glob(f"*{_SUFFIX}*"):
             with contextlib.suppress(OSError):
                 status = path.stat()
                 found.append((path, status.st_size, status.st_mtime))
@@ -96,12 +100,19 @@ def _entries() -> list[tuple[Path, int, float]]:
 
 def _enforce_limit() -> None:
     """Delete the longest unused entries until the rest fits."""
-    limit = float(os.environ.get(LIMIT_VARIABLE, DEFAULT_LIMIT_MB)) * 1e6
     entries = sorted(_entries(), key=lambda entry: entry[2])
-    excess = sum(size for _, size, _ in entries) - limit
+    excess = sum(size for _, size, _ in entries) - _limit_bytes()
     for path, size, _ in entries:
         if excess <= 0:
             break
         with contextlib.suppress(OSError):
             path.unlink()
         excess -= size
+
+
+def _limit_bytes() -> float:
+    text = os.environ.get(LIMIT_VARIABLE) or str(DEFAULT_LIMIT_MB)
+    try:
+        return float(text) * 1e6
+    except ValueError:
+        raise ParameterError(f"{LIMIT_VARIABLE} is a number of megabytes, got {text!r}") from None

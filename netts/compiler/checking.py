@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netts.compiler.arguments import check_arguments, find_aliases
+from netts.compiler.specialise import prove_aliased
 from netts.devices.memory import BufferView
 from netts.errors import BoundsError, KernelError
 
@@ -61,7 +62,7 @@ def is_on() -> bool:
 def run(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
     """Run a kernel interpreted, with every access tested."""
     arrays, _ = check_arguments(kernel.routine, kernel.writes, arguments)
-    find_aliases(kernel.routine, kernel.writes, arrays, arguments)
+    prove_aliased(kernel, find_aliases(kernel.routine, kernel.writes, arrays, arguments))
     seen = _Seen(kernel.routine.name)
     guarded = [
         _CheckedArray(seen, name, value) if isinstance(value, np.ndarray | BufferView) else value

@@ -139,7 +139,8 @@ def _matched(
     first = before[-1]
     assert isinstance(first, Set)
     is_zero = isinstance(first.value, Const) and first.value.value == 0
-    is_plain = is_zero and after == (stored[0],) and stored[0].value == Local(name)
+    is_plain = before == (first,) and is_zero and after == (stored[0],)
+    is_plain = is_plain and stored[0].value == Local(name)
     accumulates = stored[0].accumulates
     if accumulates and not is_plain:
         return "the sum is changed before it is added to the result"

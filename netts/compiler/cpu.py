@@ -37,7 +37,7 @@ from netts.compiler.nest import (
     walk_statements,
 )
 from netts.compiler.races import Independence
-from netts.compiler.scalars import Type
+from netts.compiler.scalars import DIVISIONS, Type
 
 BLOCKS = 64
 """Blocks of a reduction: enough for the cores of a machine, few enough to combine at once."""
@@ -51,7 +51,9 @@ import math
 
 from numba import bool_, float32, float64, int32, int64, njit, uint8
 '''
-_NJIT = '@njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})\ndef '
+_NJIT = (
+    '@njit(forceinline=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})\ndef '
+)
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,29 @@ class _Lowering:
                 self.fixed[phase.name] = phase
             elif phase.name in reduced and self._top_level_sets(phase.name) == 1:
                 self.initial[phase.name] = phase
+        self._unfix_the_unread()
+
+    def _unfix_the_unread(self) -> None:
+        """Take from the recomputed scalars those that nothing would compute, if they may fail."""
+        read = self._needed(
+            tuple(
+                one
+                for phase in self.routine.phases
+                if not (isinstance(phase, Set) and phase.name in self.fixed)
+                for one in (*body_of(phase), *_extents(phase))
+            )
+        )
+        for name in self.fixed.keys() - read:
+            if self._may_fail(self.fixed[name].value):
+                del self.fixed[name]
+
+    def _may_fail(self, value: Expr) -> bool:
+        """Whether a value is tested at run time: a subscript, or a divisor that is no literal."""
+        tested = {node for node, _ in self.binding.unproved}
+        return any(
+            one.function in DIVISIONS if isinstance(one, Apply) else id(one) in tested
+            for one in walk_expression(value)
+        )
 
     def _array(self, name: str) -> str:
         return self.binding.aliases.get(name, name)
@@ -175,8 +200,7 @@ class _Lowering:
     def _nest(self, number: int, nest: Nest, done: set[str]) -> Program:
         emitter = Emitter(self.binding)
         reductions = self.proofs[number].reductions
-        extents = tuple(Set("", axis.extent) for axis in nest.axes)
-        self._bring(emitter, (*nest.body, *extents), done, without=set(reductions))
+        self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set(reductions))
         found = find_contraction(nest) if number in self.contracted else None
         contraction = found if isinstance(found, Contraction) else None
         split = self._split_axis(number, nest)
@@ -267,8 +291,7 @@ class _Lowering:
             phase = self.routine.phases[nest]
             assert isinstance(phase, Nest)
             changed += self.proofs[nest].reductions
-            combined = tuple(Set("", Local(name)) for name in changed)
-            combined += tuple(Set("", axis.extent) for axis in phase.axes)
+            combined = tuple(Set("", Local(name)) for name in changed) + _extents(phase)
         # What is assigned under a condition, or in a loop, may keep its value.
         compound = tuple(one for one in scalars if not isinstance(one, Set))
         kept = tuple(Set("", Local(name)) for name in sorted(assigned(compound)))
@@ -302,10 +325,7 @@ class _Lowering:
         return any(
             Local(name) in walk_expression(expr)
             for phase in self.routine.phases[number:]
-            for one in (
-                *walk_statements(body_of(phase)),
-                *([Set("", a.extent) for a in phase.axes] if isinstance(phase, Nest) else ()),
-            )
+            for one in (*walk_statements(body_of(phase)), *_extents(phase))
             for expr in expressions(one)
         )
 
@@ -449,6 +469,11 @@ class _Lowering:
             if type_ is Type.BOOL:
                 return [f"    {name} = args[{position}] != 0"]
         return [f"    {name} = args[{position}]"]
+
+
+def _extents(phase: Stmt | Nest) -> tuple[Set, ...]:
+    """Return the extents of a nest, as statements that read them."""
+    return tuple(Set("", axis.extent) for axis in phase.axes) if isinstance(phase, Nest) else ()
 
 
 def _subscripts(operand: Operand, nest: Nest) -> tuple[Expr, Expr]:

@@ -389,24 +389,23 @@ class Emitter:
         changed = {one.name for one in walk_statements(loop.body) if isinstance(one, Set)}
         changed |= {one.index for one in walk_statements(loop.body) if isinstance(one, Loop)}
         written = {self._name(one.array) for one in stores(loop.body)}
-        candidates = [
-            (node, axis)
+        # A dict: `x[i[k]] *= 2` holds its subscripts twice, in what it reads and in what it writes.
+        candidates = {
+            (id(node), axis): node
             for node in _certain_accesses(loop.body)
             for axis, subscript in enumerate(node.subscripts)
             if (id(node), axis) in self.binding.unproved
             and (id(node), axis) not in self._hoisted
             and self._is_invariant(subscript, {*changed, loop.index}, written)
-        ]
-        keys: list[tuple[int, int]] = []
-        for node, axis in candidates:
+        }
+        for (key, axis), node in candidates.items():
             self._fresh += 1
             name = f"t{self._fresh}"
             self.line(f"{name} = 0")
             with self.indented(f"if {start} {'<' if loop.step > 0 else '>'} {stop}:"):
                 self.line(f"{name} = {self._subscript(node, axis, node.subscripts[axis])}")
-            self._hoisted[id(node), axis] = name
-            keys.append((id(node), axis))
-        return keys
+            self._hoisted[key, axis] = name
+        return list(candidates)
 
     def _is_invariant(self, expr: Expr, changed: set[str], written: set[str]) -> bool:
         for one in walk_expression(expr):

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -116,11 +117,19 @@ class _Blas:
     """SciPy's BLAS: held to one thread as long as any replay runs, then as it was."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may fork
         self._users = 0
         self._before: list[tuple[Any, int]] = []
 
+    def before_fork(self) -> None:
+        # OpenBLAS ends its threads before a fork, and setting their number starts them again: a
+        # child forked while another thread does so would wait for it for ever.
+        self._lock.acquire()
+
     def after_fork(self) -> None:
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
         self.__init__()  # type: ignore[misc]
 
     @contextmanager
@@ -141,7 +150,12 @@ class _Blas:
     @staticmethod
     def _set(wanted: list[tuple[Any, int]]) -> None:
         for library, threads in wanted:
+            # From threadpoolctl 3.8 on, the first thread that sets a number keeps the right to it,
+            # and what others set is ignored in silence. Replays of all threads take turns here.
+            release = getattr(library, "clear_controlling_thread", lambda force: None)
+            release(force=True)
             library.set_num_threads(threads)
+            release(force=True)
 
 
 _pool, _blas = _Pool(), _Blas()
@@ -149,7 +163,11 @@ _local = threading.local()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.after_fork)
-    os.register_at_fork(after_in_child=_blas.after_fork)
+    os.register_at_fork(
+        before=_blas.before_fork,
+        after_in_parent=_blas.after_fork,
+        after_in_child=_blas.after_fork_in_child,
+    )
 
 
 def _workspace() -> tuple[np.ndarray, int]:
@@ -159,6 +177,7 @@ def _workspace() -> tuple[np.ndarray, int]:
         address = words.ctypes.data
         words[runtime.ITEMS] = address + 8 * runtime.NUMBERS
         words[runtime.STRIDES] = 8
+        words[runtime.POOL] = numba.config.NUMBA_NUM_THREADS
         words[runtime.NUMBERS :] = np.arange(MAX_PARTS)
         _local.words, _local.address = words, address
     return _local.words, _local.address
@@ -209,4 +228,6 @@ def _blas_libraries() -> list[Any]:
     assert scipy.linalg.cython_blas  # imported, so loaded
     every = threadpoolctl.ThreadpoolController().lib_controllers
     libraries = [one for one in every if one.user_api == "blas"]
-    return [one for one in libraries if "scipy" in one.filepath] or libraries
+    # By directory: the file of NumPy's own is called libscipy_openblas64_ too.
+    own = [one for one in libraries if "scipy" in str(Path(one.filepath).parent)]
+    return own or libraries

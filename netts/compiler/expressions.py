@@ -32,6 +32,19 @@ UNARY_ROWS: dict[type[ast.AST], str] = {ast.USub: "neg", ast.Not: "not", ast.Inv
 COMPARISON_ROWS: dict[type[ast.AST], str] = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
 }  # fmt: skip
+_SYMBOLS: dict[type[ast.AST], str] = {
+    ast.MatMult: "@", ast.In: "in", ast.NotIn: "not in", ast.Is: "is", ast.IsNot: "is not",
+}  # fmt: skip
+_NAMES: dict[type[ast.AST], str] = {
+    ast.List: "a list", ast.Tuple: "a tuple", ast.Dict: "a dictionary", ast.Set: "a set",
+    ast.ListComp: "a list comprehension", ast.SetComp: "a set comprehension",
+    ast.DictComp: "a dictionary comprehension", ast.GeneratorExp: "a generator",
+    ast.Lambda: "a lambda", ast.NamedExpr: "an assignment inside of an expression",
+    ast.JoinedStr: "a formatted string", ast.Starred: "a starred expression", ast.Await: "await",
+    ast.Yield: "yield", ast.YieldFrom: "yield",
+}  # fmt: skip
+"""What stands outside the dialect, in words."""
+
 _SMALL_POWERS = {2: "square", 3: "cube"}
 _ARITY = {"min": (2, 99), "max": (2, 99), "pow": (2, 2), "atan2": (2, 2), "copysign": (2, 2),
           "fmod": (2, 2), "hypot": (2, 2)}  # fmt: skip
@@ -48,6 +61,7 @@ class ExpressionParser:
         self.indices: list[str] = []
         self.all_indices: set[str] = set()
         self.arrays: dict[str, int | None] = {}
+        self.axes: dict[str, int] = {}
         self.scalars: set[str] = set()
         self.globals: set[str] = set()
         self.functions: dict[str, ElementFunction] = {}
@@ -60,7 +74,9 @@ class ExpressionParser:
 
     def expression(self, node: ast.expr) -> Expr:
         match node:
-            case ast.Constant(value=bool() | int() | float() as value):
+            case ast.Constant(value=bool() | int() | float() as value) if (
+                as_number(value) is not None
+            ):
                 return Const(value)
             case ast.Name(id=name):
                 return self.name(node, name)
@@ -86,12 +102,29 @@ class ExpressionParser:
             case ast.Attribute():
                 return self.attribute(node)
             case _:
-                self.refuse(node, f"a {syntax_name(node)} is outside what a kernel may contain")
+                self.refuse_expression(node)
+
+    def refuse_expression(self, node: ast.expr) -> NoReturn:
+        name = _NAMES.get(type(node)) or ast.unparse(node)
+        self.refuse(
+            node,
+            f"{name} is outside what a kernel may contain",
+            "a kernel computes with numbers and elements of arrays",
+        )
+
+    def row_of(self, node: ast.AST, op: ast.operator) -> str:
+        """Return the row of a binary operator."""
+        row = BINARY_ROWS.get(type(op))
+        if row is None:
+            self.refuse(
+                node,
+                f"the operator {_SYMBOLS[type(op)]} is outside the dialect",
+                "write the sum as a loop over the elements",
+            )
+        return row
 
     def binary(self, node: ast.BinOp, op: ast.operator, operands: tuple[Expr, Expr]) -> Expr:
-        operator = BINARY_ROWS.get(type(op))
-        if operator is None:
-            self.refuse(node, f"the operator {syntax_name(op)} is outside the dialect")
+        operator = self.row_of(node, op)
         exponent = operands[1]
         if operator == "pow" and isinstance(exponent, Const) and exponent.value in _SMALL_POWERS:
             return self.apply(node, _SMALL_POWERS[int(exponent.value)], operands[:1])
@@ -108,28 +141,33 @@ class ExpressionParser:
         return total
 
     def comparison(self, node: ast.Compare) -> Expr:
+        for op in node.ops:
+            if type(op) not in COMPARISON_ROWS:
+                self.refuse(
+                    node,
+                    f"the comparison `{_SYMBOLS[type(op)]}` is outside the dialect",
+                    "compare numbers with <, <=, ==, !=, >= and >",
+                )
         operands = [self.expression(one) for one in (node.left, *node.comparators)]
         tests: list[Expr] = []
         for op, left, right in zip(node.ops, operands, operands[1:], strict=False):
-            if type(op) not in COMPARISON_ROWS:
-                self.refuse(node, f"the comparison {syntax_name(op)} is outside the dialect")
             tests.append(self.apply(node, COMPARISON_ROWS[type(op)], (left, right)))
         return self.folded(node, "and", tests)
 
     def call(self, node: ast.Call) -> Expr:
         function = self.resolve(node.func)
         if node.keywords:
-            self.refuse(node, "functions are called with positional arguments in a kernel")
+            self.refuse(
+                node,
+                "functions are called with positional arguments in a kernel",
+                "write the arguments without their names",
+            )
         if function is len and len(node.args) == 1 and isinstance(node.args[0], ast.Name):
             return self.extent(node, node.args[0].id, 0)
         arguments = tuple(self.expression(one) for one in node.args)
         if isinstance(function, ElementFunction):
-            if len(arguments) != len(function.body.parameters):
-                self.refuse(
-                    node,
-                    f"{function.name} takes {len(function.body.parameters)} arguments, "
-                    f"not {len(arguments)}",
-                )
+            arity = len(function.body.parameters)
+            self.check_arity(node, function.name, arity, arity)
             self.functions[ast.unparse(node.func)] = function
             return Call(function, arguments, place_of(node))
         row = ROW_OF.get(function) if _is_hashable(function) else None
@@ -140,19 +178,29 @@ class ExpressionParser:
                 "use math.*, netts's functions, min, max, abs, or mark a small scalar function of "
                 "your own with @element; a kernel does not call other kernels",
             )
-        low, high = _ARITY.get(row, (1, 1))
-        if not low <= len(arguments) <= high:
-            self.refuse(node, f"{row} takes {low} argument{'s' * (low > 1)} in a kernel")
+        self.check_arity(node, row, *_ARITY.get(row, (1, 1)))
         return (
             self.folded(node, row, list(arguments))
             if row in ("min", "max")
             else self.apply(node, row, arguments)
         )
 
+    def check_arity(self, node: ast.Call, name: str, low: int, high: int) -> None:
+        given = len(node.args)
+        if not low <= given <= high:
+            more = " or more" if high > low else ""
+            self.refuse(
+                node,
+                f"{name} takes {low} argument{'s' * (low != 1)}{more} in a kernel, not {given}",
+                "over an array, write it as a loop" if name in ("min", "max") else "",
+            )
+
     def resolve(self, node: ast.expr) -> Any:
         """Return the object that a function's name stands for, None where it is unknown."""
         dotted = _dotted(node)
-        if dotted is None or dotted.split(".")[0] in (*self.parameters, *self.assigned):
+        if dotted is None:
+            return None
+        if dotted.split(".")[0] in (*self.parameters, *self.assigned, *self.indices):
             return None
         try:
             return self.scope.lookup(dotted)
@@ -163,12 +211,20 @@ class ExpressionParser:
         if name in self.indices:
             return Index(name)
         if name in self.all_indices:
-            self.refuse(node, f"the loop index {name!r} is read outside of its loop")
+            self.refuse(
+                node,
+                f"the loop index {name!r} is read outside of its loop",
+                "assign it to a local inside of the loop",
+            )
         if name in self.assigned:
             return Local(name)
         if name in self.parameters:
             if name in self.arrays:
-                self.refuse(node, f"the array {name!r} is used without a subscript")
+                self.refuse(
+                    node,
+                    f"the array {name!r} is used without a subscript",
+                    f"write its elements, `{name}[i]`",
+                )
             self.scalars.add(name)
             return Scalar(name)
         return self.constant(node, name)
@@ -190,7 +246,7 @@ class ExpressionParser:
     def attribute(self, node: ast.Attribute) -> Expr:
         dotted = _dotted(node)
         if dotted is None:
-            self.refuse(node, "this attribute is outside what a kernel may contain")
+            self.refuse_expression(node)
         first = dotted.split(".")[0]
         if first in self.parameters:
             if node.attr == "size" and self.arrays.get(first) in (None, 1):
@@ -198,8 +254,8 @@ class ExpressionParser:
                 return self.extent(node, first, 0)
             self.refuse(
                 node,
-                f"a kernel knows `{first}.shape[axis]`, and the size of a vector, no other "
-                "attribute of an argument",
+                f"{first}.{node.attr} is outside what a kernel may contain",
+                f"a kernel knows `{first}.shape[axis]`, and the size of a vector",
             )
         return self.constant(node, dotted)
 
@@ -209,7 +265,11 @@ class ExpressionParser:
                 match node.slice:
                     case ast.Constant(value=int() as axis) if axis >= 0:
                         return self.extent(node, array, axis)
-                self.refuse(node, "the axis of a shape is a literal, counted from 0")
+                self.refuse(
+                    node,
+                    "the axis of a shape is a literal, counted from 0",
+                    f"write `{array}.shape[0]`",
+                )
         array, subscripts = self.element_of(node)
         return Load(array, subscripts, place_of(node))
 
@@ -217,7 +277,12 @@ class ExpressionParser:
         self.use_array(node, array, None)
         rank = self.arrays[array]
         if rank is not None and axis >= rank:
-            self.refuse(node, f"{array} has {rank} subscripts elsewhere, so no axis {axis}")
+            self.refuse(
+                node,
+                f"{array} has {rank} ax{'e' if rank != 1 else 'i'}s elsewhere, so no axis {axis}",
+                "axes are counted from 0",
+            )
+        self.axes[array] = max(self.axes.get(array, 0), axis + 1)
         return Extent(array, axis)
 
     def element_of(self, node: ast.Subscript) -> tuple[str, tuple[Expr, ...]]:
@@ -249,7 +314,11 @@ class ExpressionParser:
             )
         known = self.arrays.get(name)
         if known is not None and rank is not None and known != rank:
-            self.refuse(node, f"{name} has {known} subscripts elsewhere, {rank} here")
+            self.refuse(
+                node,
+                f"{name} has {known} ax{'e' if known != 1 else 'i'}s elsewhere, {rank} here",
+                "an argument has the same number of axes in the whole kernel",
+            )
         self.arrays[name] = known if rank is None else rank
 
 
@@ -292,11 +361,6 @@ def _is_hashable(value: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def syntax_name(node: ast.AST) -> str:
-    """Return what Python's grammar calls a node."""
-    return type(node).__name__
 
 
 assert set(BINARY_ROWS.values()) | set(COMPARISON_ROWS.values()) | set(UNARY_ROWS.values()) <= set(

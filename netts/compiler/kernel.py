@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -35,10 +37,15 @@ from netts.compiler.source import Source
 from netts.compiler.specialise import Specialisation, specialise
 from netts.devices.memory import BufferView
 from netts.devices.registry import choose
-from netts.errors import KernelError, KernelTypeError
+from netts.errors import BoundsError, KernelError, KernelTypeError
 
 MAX_SPECIALISATIONS = 256
 """Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
+
+LARGEST_EXAMPLE = 4
+"""The largest extent tried where code is printed without arguments; few kernels name `x[3]`."""
+
+_forgetting = threading.Lock()
 
 
 class Kernel:
@@ -145,9 +152,10 @@ class Kernel:
         found = self._specialisations.get(key)
         if found is None:
             found = specialise(self, arrays, numbers, aliases, constants)
-            if len(self._specialisations) == MAX_SPECIALISATIONS:
-                del self._specialisations[next(iter(self._specialisations))]
-            self._specialisations[key] = found
+            with _forgetting:
+                if len(self._specialisations) >= MAX_SPECIALISATIONS:
+                    del self._specialisations[next(iter(self._specialisations))]
+                self._specialisations[key] = found
         self.last = found
         return found
 
@@ -184,17 +192,29 @@ class Kernel:
         device : {"cpu", "reference"}
             The generated numba code, or the Python itself.
         *arguments
-            Arguments to compile for; those of the last call if there are none, and contiguous
+            Arguments to compile for; those of the last call if there are none, and small contiguous
             float32 arrays (int64 where used as subscripts) if there was no call.
+
+        Raises
+        ------
+        KernelTypeError, BoundsError
+            Where the kernel takes no such arrays.
         """
         if choose(device) == "reference":
             return inspect.getsource(self.function)
         if arguments:
             return self.specialise(arguments).source
-        return (self.last or self.specialise(self._example())).source
+        return (self.last or self._specialised_for_example()).source
 
-    def _example(self) -> tuple[Any, ...]:
-        """Return arguments of the right kinds, empty, for printing the generated code."""
+    def _specialised_for_example(self) -> Specialisation:
+        """Return the kernel compiled for empty arrays, or where it needs elements, the smallest."""
+        for extent in range(LARGEST_EXAMPLE):
+            with contextlib.suppress(BoundsError):
+                return self.specialise(self._example(extent))
+        return self.specialise(self._example(LARGEST_EXAMPLE))
+
+    def _example(self, extent: int) -> tuple[Any, ...]:
+        """Return arguments of the right kinds, for printing the generated code."""
         every = [e for phase in self.routine.phases for e in all_expressions(body_of(phase))]
         inside = {
             one
@@ -207,7 +227,7 @@ class Kernel:
         whole = {one.name for one in inside if isinstance(one, Scalar)}
         ranks = self.routine.ranks
         return tuple(
-            np.zeros((0,) * (ranks[name] or 1), np.int64 if name in integers else np.float32)
+            np.zeros((extent,) * (ranks[name] or 1), np.int64 if name in integers else np.float32)
             if name in ranks
             else (1 if name in whole else 1.0)
             for name in self.parameters

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import threading
 import time
@@ -52,7 +53,12 @@ class Native:
 
 
 _loaded: dict[str, Native] = {}
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may fork
+
+if hasattr(os, "register_at_fork"):  # a child forked while a thread compiles would wait for ever
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def load(text: str, build: Callable[[], Callable[..., Any]], signature: Any) -> Native:

@@ -267,6 +267,8 @@ class Routine:
     ----------
     ranks
         For each array parameter the number of its dimensions, or None where only its shape is read.
+    axes
+        For each array parameter whose shape is read, how many axes that needs.
     scalars
         The parameters that are read as numbers. One that is in neither is not used.
     globals
@@ -278,6 +280,7 @@ class Routine:
     name: str
     parameters: tuple[str, ...]
     ranks: dict[str, int | None] = field(hash=False)
+    axes: dict[str, int] = field(hash=False)
     scalars: tuple[str, ...]
     globals: tuple[str, ...]
     functions: tuple[tuple[str, ElementFunction], ...]

@@ -33,6 +33,7 @@ class _KernelParser(StatementParser):
             self.source.kernel,
             self.parameters,
             dict(self.arrays),
+            dict(self.axes),
             tuple(p for p in self.parameters if p in self.scalars),
             tuple(sorted(self.globals)),
             tuple(self.functions.items()),
@@ -45,15 +46,23 @@ class _KernelParser(StatementParser):
     def nest(self, node: ast.For) -> Nest:
         assert isinstance(node.iter, ast.Call)
         extents = node.iter.args
-        if node.orelse:
-            self.refuse(node.orelse[0], "a loop has no else branch in a kernel")
+        self.refuse_else(node.orelse)
         if node.iter.keywords:
-            self.refuse(node.iter, "parallel takes extents, no keywords")
+            self.refuse(node.iter, "parallel takes extents, no keywords", "write `parallel(n, m)`")
         if any(isinstance(one, ast.Starred) for one in extents) or not extents:
-            self.refuse(node.iter, "parallel takes one extent for each index, written out")
+            self.refuse(
+                node.iter,
+                "parallel takes one extent for each index, written out",
+                "write `parallel(x.shape[0], x.shape[1])`",
+            )
         names = [node.target] if len(extents) == 1 else getattr(node.target, "elts", [])
         if len(names) != len(extents):
-            self.refuse(node.target, f"{len(extents)} extents need {len(extents)} indices")
+            self.refuse(
+                node.target,
+                f"{len(extents)} extent{'s' * (len(extents) > 1)} of parallel, and not as many "
+                "indices",
+                "write `for i, j in parallel(n, m):`",
+            )
         indices = tuple(self.plain_name(one) for one in names)
         axes = tuple(
             Axis(index, self.expression(extent))

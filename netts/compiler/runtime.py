@@ -191,8 +191,9 @@ gemm_float64 = _gemm_function(_dgemm, float64)
 
 WORK_WORDS = 4
 """The words of a workspace that describe the operation at work: entry, block, parts, status."""
-ITEMS, COUNTS, STRIDES, NUMBERS = 4, 5, 6, 8
-"""Where a workspace keeps what `parallel_for` is given: `NUMBERS` starts the list 0, 1, 2, ..."""
+ITEMS, COUNTS, STRIDES, POOL, NUMBERS = 4, 5, 6, 7, 8
+"""Where a workspace keeps what `parallel_for` is given: `POOL` is how many threads there are, more
+than which numba's `workqueue` layer cannot be asked for, `NUMBERS` starts the list 0, 1, 2, ..."""
 
 
 def share(items, counts, _strides, work):
@@ -229,7 +230,7 @@ def run_operation(operation, share_address, workspace, threads):
         workspace + 8 * COUNTS,
         workspace + 8 * STRIDES,
         workspace,
-        parts,
+        min(parts, work[POOL]),
     )
     return work[3]
 

@@ -56,12 +56,17 @@ class Scope:
         return isinstance(self._first(name), types.ModuleType | type)
 
 
+def fits_word(value: int) -> bool:
+    """Whether an integer has at most 64 bits, its sign included."""
+    return -(2**63) <= value < 2**63
+
+
 def as_number(value: Any) -> bool | int | float | None:
-    """Return a Python number for a Python or NumPy scalar, None for anything else."""
+    """Return a Python number for a Python or NumPy scalar of 64 bits, None for anything else."""
     if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, int | np.integer):
-        return int(value)
+        return int(value) if fits_word(int(value)) else None
     if isinstance(value, float | np.floating):
         return float(value)
     return None

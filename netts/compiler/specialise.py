@@ -245,10 +245,14 @@ def _symbols(
     return symbols
 
 
-def _proofs(
-    kernel: Kernel, aliases: Mapping[str, str], symbols: Mapping[Expr, int]
-) -> dict[int, Independence]:
-    """Return what is proved of each nest, with the arrays that are the same taken as one."""
+def prove_aliased(kernel: Kernel, aliases: Mapping[str, str]) -> dict[int, Independence]:
+    """Return what is proved of each nest, with the arrays that are the same taken as one.
+
+    Raises
+    ------
+    AliasError
+        Where iterations depend on one another because arrays are the same.
+    """
     proofs = dict(kernel.proofs)
     if aliases:
         for number in proofs:
@@ -265,6 +269,14 @@ def _proofs(
                     f"{names} are the same array, and then {error}\n"
                     "  pass a copy, or write the result into another array"
                 ) from None
+    return proofs
+
+
+def _proofs(
+    kernel: Kernel, aliases: Mapping[str, str], symbols: Mapping[Expr, int]
+) -> dict[int, Independence]:
+    """Return what is proved of each nest with these arguments."""
+    proofs = prove_aliased(kernel, aliases)
     for proof in proofs.values():
         for axis, factor, access in proof.factors:
             extent, form = evaluate(axis.extent, symbols), at(factor, symbols)

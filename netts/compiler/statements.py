@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from netts.compiler.expressions import BINARY_ROWS, ExpressionParser, syntax_name
+from netts.compiler.expressions import ExpressionParser
 from netts.compiler.nest import (
     Apply,
     Const,
@@ -25,6 +25,14 @@ from netts.compiler.nest import (
 )
 from netts.compiler.source import place_of
 
+_KEYWORDS: dict[type[ast.AST], str] = {
+    ast.AnnAssign: "name: type",
+    ast.AsyncFor: "async", ast.AsyncFunctionDef: "async", ast.AsyncWith: "async",
+    ast.ClassDef: "class", ast.Delete: "del", ast.FunctionDef: "def", ast.ImportFrom: "import",
+    ast.TryStar: "try",
+}  # fmt: skip
+"""How statements outside the dialect begin, where that is not the name of their class."""
+
 
 class StatementParser(ExpressionParser):
     """Parses blocks of scalar statements."""
@@ -34,8 +42,9 @@ class StatementParser(ExpressionParser):
 
     def statement(self, node: ast.stmt) -> tuple[Stmt, ...]:
         match node:
-            case ast.Assign(targets=[target], value=value):
-                return self.assignment(target, value, place_of(node))
+            case ast.Assign(targets=targets, value=value):
+                self.refuse_several(node, targets)
+                return self.assignment(targets[0], value, place_of(node))
             case ast.AnnAssign(target=target, value=ast.expr() as value):
                 return self.assignment(target, value, place_of(node))
             case ast.AugAssign():
@@ -44,7 +53,8 @@ class StatementParser(ExpressionParser):
                 return (If(self.test(test), self.block(body), self.block(orelse), place_of(test)),)
             case ast.For():
                 return (self.loop(node),)
-            case ast.While(test=test, body=body, orelse=[]):
+            case ast.While(test=test, body=body, orelse=orelse):
+                self.refuse_else(orelse)
                 return (While(self.test(test), self.block(body), place_of(test)),)
             case ast.Break():
                 return (Jump("break", place_of(node)),)
@@ -54,12 +64,30 @@ class StatementParser(ExpressionParser):
                 return ()
             case ast.Return(value=value):
                 return (self.returned(node, value),)
+            case ast.Expr(value=value):
+                self.expression(value)
+                self.refuse(
+                    node, f"nothing is done with the value of {ast.unparse(value)}", "assign it"
+                )
             case _:
+                keyword = _KEYWORDS.get(type(node), type(node).__name__.lower())
                 self.refuse(
                     node,
-                    f"a {syntax_name(node)} statement is outside what a kernel may contain",
+                    f"`{keyword}` is outside what a kernel may contain",
                     "kernels take assignments, if, for ... in range(...), while, break, continue",
                 )
+
+    def refuse_several(self, node: ast.Assign, targets: Sequence[ast.expr]) -> None:
+        if len(targets) > 1:
+            self.refuse(node, "one assignment sets one name", "write one assignment for each")
+
+    def refuse_else(self, orelse: Sequence[ast.stmt]) -> None:
+        if orelse:
+            self.refuse(
+                orelse[0],
+                "a loop has no else branch in a kernel",
+                "set a local in the loop and test it behind",
+            )
 
     def returned(self, node: ast.stmt, value: ast.expr | None) -> Return:
         self.refuse(
@@ -85,7 +113,11 @@ class StatementParser(ExpressionParser):
                     for one, expr in zip(targets, values, strict=True)
                 )
             case _:
-                self.refuse(target, "a kernel assigns scalars and elements of arrays only")
+                self.refuse(
+                    target,
+                    "a kernel assigns scalars and elements of arrays only",
+                    "write `name = ...` or `x[i] = ...`",
+                )
 
     def unpacked(self, value: ast.expr, count: int) -> list[Expr]:
         match value:
@@ -100,9 +132,7 @@ class StatementParser(ExpressionParser):
                 )
 
     def augmented(self, node: ast.AugAssign) -> Stmt:
-        operator = BINARY_ROWS.get(type(node.op))
-        if operator is None:
-            self.refuse(node, f"the operator {syntax_name(node.op)} is outside the dialect")
+        operator = self.row_of(node, node.op)
         value, place = self.expression(node.value), place_of(node)
         match node.target:
             case ast.Name(id=name):
@@ -118,11 +148,14 @@ class StatementParser(ExpressionParser):
                 changed = self.apply(node, operator, (old, value))
                 return Store(array, subscripts, changed, False, target)
             case _:
-                self.refuse(node, "a kernel changes scalars and elements of arrays only")
+                self.refuse(
+                    node,
+                    "a kernel changes scalars and elements of arrays only",
+                    "write `name += ...` or `x[i] += ...`",
+                )
 
     def loop(self, node: ast.For) -> Loop:
-        if node.orelse:
-            self.refuse(node.orelse[0], "a loop has no else branch in a kernel")
+        self.refuse_else(node.orelse)
         match node.iter:
             case ast.Call(func=func, args=args, keywords=[]) if self.resolve(func) is range:
                 pass
@@ -133,7 +166,11 @@ class StatementParser(ExpressionParser):
                     "write `for k in range(n):`",
                 )
         if not 1 <= len(args) <= 3:
-            self.refuse(node.iter, f"range takes 1 to 3 arguments, not {len(args)}")
+            self.refuse(
+                node.iter,
+                f"range takes 1 to 3 arguments, not {len(args)}",
+                "write range(stop), range(start, stop) or range(start, stop, step)",
+            )
         bounds = [self.expression(arg) for arg in args]
         start: Expr = Const(0) if len(bounds) == 1 else bounds[0]
         stop = bounds[0] if len(bounds) == 1 else bounds[1]
@@ -147,7 +184,11 @@ class StatementParser(ExpressionParser):
             inner = step.arguments[0]
             step = Const(-inner.value) if isinstance(inner, Const) else step
         if not (isinstance(step, Const) and isinstance(step.value, int) and step.value):
-            self.refuse(node, "the step of a range is a literal other than 0")
+            self.refuse(
+                node,
+                "the step of a range is a literal other than 0",
+                "write `range(n)` and multiply the index by the step",
+            )
         return step.value
 
     def with_indices(
@@ -156,7 +197,11 @@ class StatementParser(ExpressionParser):
         """Parse a loop's body with its indices in scope."""
         for name in names:
             if name in self.indices or names.count(name) > 1:
-                self.refuse(node, f"the index {name!r} is in use by a loop around this one")
+                self.refuse(
+                    node,
+                    f"the index {name!r} is in use by a loop around this one",
+                    "rename one of them",
+                )
             if name in self.parameters:
                 self.refuse(node, f"the index {name!r} is also a parameter", "rename one of them")
             if name in self.assigned:
@@ -169,7 +214,11 @@ class StatementParser(ExpressionParser):
 
     def plain_name(self, node: ast.expr) -> str:
         if not isinstance(node, ast.Name):
-            self.refuse(node, "expected a plain name here")
+            self.refuse(
+                node,
+                f"{ast.unparse(node)} stands where a name is expected",
+                "write the name of a local",
+            )
         return node.id
 
     def assignable(self, node: ast.AST, name: str) -> None:

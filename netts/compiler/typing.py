@@ -171,9 +171,13 @@ def _check_extent(extent: Expr, place: Place, types: Types) -> None:
     if types.of(extent) is not Type.INT:
         raise types.error(
             place,
-            f"a loop runs to {extent}, which is {types.of(extent).value}, not an integer",
+            f"a loop runs to {extent}, which is {_named(types.of(extent))}, not an integer",
             "write int(...), or pass an integer",
         )
+
+
+def _named(type_: Type) -> str:
+    return {Type.BOOL: "a condition", Type.WEAK: "a floating number"}.get(type_, type_.value)
 
 
 def _check_subscripts(expr: Expr, types: Types) -> None:
@@ -188,7 +192,7 @@ def _check_subscript(subscript: Expr, place: Place, types: Types) -> None:
     if types.of(subscript) is not Type.INT:
         raise types.error(
             place,
-            f"the subscript {subscript} is {types.of(subscript).value}, not an integer",
+            f"the subscript {subscript} is {_named(types.of(subscript))}, not an integer",
             "write int(...), or pass an integer",
         )
 

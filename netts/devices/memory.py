@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import math
+import operator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +70,8 @@ class Buffer:
         """Give the buffer its memory: a one-dimensional uint8 array of `nbytes` bytes."""
         if self.memory is not None:
             raise GraphError(f"buffer {self.name!r} has memory already and cannot move")
+        if memory.nbytes != self.nbytes:  # kernels are given addresses, which know no end
+            raise GraphError(f"buffer {self.name!r} has {self.nbytes} bytes, not {memory.nbytes}")
         self.memory = memory
         self._address = int(memory.ctypes.data)
 
@@ -76,11 +79,13 @@ class Buffer:
         return self.name, self.nbytes, self.lifetime, self.memory
 
     def __setstate__(self, state: tuple[str, int, Lifetime, np.ndarray | None]) -> None:
-        # A copy has memory of its own, so an address of its own.
+        # A copy has memory of its own, aligned and writable whatever memory it was pickled to.
         self.name, self.nbytes, self.lifetime, memory = state
         self.memory, self._address = None, 0
         if memory is not None:
-            self.attach(memory)
+            own = allocate(self.nbytes)
+            own[...] = memory
+            self.attach(own)
 
     @property
     def is_attached(self) -> bool:
@@ -121,6 +126,8 @@ class BufferView:
         cls, buffer: Buffer, shape: tuple[int, ...], dtype: DTypeLike, offset: int = 0
     ) -> BufferView:
         """Return a C-contiguous view of `buffer` from byte `offset` on."""
+        if min(shape, default=0) < 0:
+            raise ShapeError(f"a view of buffer {buffer.name!r} cannot have shape {shape}")
         dtype = np.dtype(dtype)
         strides: list[int] = []
         step = dtype.itemsize
@@ -177,20 +184,35 @@ class BufferView:
                 strides.append(stride * step)
                 offset += start * stride if shape[-1] else 0
             else:
-                if not -extent <= one < extent:
-                    raise IndexError(f"index {one} is out of bounds for an axis of {extent}")
-                offset += (one % extent) * stride
+                index = operator.index(one)
+                if not -extent <= index < extent:
+                    raise IndexError(f"index {index} is out of bounds for an axis of {extent}")
+                offset += (index % extent) * stride
         return BufferView(self.buffer, offset, tuple(shape), self.dtype, tuple(strides))
 
     def reshape(self, *shape: int) -> BufferView:
-        """Return the same elements, which must be contiguous, under another shape."""
-        contiguous = BufferView.over(self.buffer, self.shape, self.dtype, self.offset)
-        known = math.prod(n for n in shape if n >= 0)
-        if -1 in shape and known:
-            shape = tuple(self.size // known if n == -1 else n for n in shape)
-        if contiguous.strides != self.strides or math.prod(shape) != self.size:
+        """Return the same elements, which must be contiguous, under another shape.
+
+        One extent may be -1: what the others leave.
+        """
+        known = math.prod(n for n in shape if n != -1)
+        whole = shape
+        if shape.count(-1) == 1 and known:
+            whole = tuple(self.size // known if n == -1 else n for n in shape)
+        if min(whole, default=0) < 0 or math.prod(whole) != self.size:
             raise ShapeError(f"a view of shape {self.shape} cannot be reshaped to {shape}")
-        return BufferView.over(self.buffer, shape, self.dtype, self.offset)
+        if not self._is_contiguous():
+            raise ShapeError(
+                f"a view with gaps, of shape {self.shape} and strides of {self.strides} bytes, "
+                f"cannot be reshaped to {shape}"
+            )
+        return BufferView.over(self.buffer, whole, self.dtype, self.offset)
+
+    def _is_contiguous(self) -> bool:
+        """Whether the elements lie side by side in order; the stride of one element is nothing."""
+        packed = BufferView.over(self.buffer, self.shape, self.dtype).strides
+        axes = zip(self.shape, self.strides, packed, strict=True)
+        return self.size == 0 or all(n == 1 or one == other for n, one, other in axes)
 
 
 class Arena:
@@ -203,33 +225,41 @@ class Arena:
 
     def __init__(self, name: str, lifetime: Lifetime = Lifetime.VARIABLE) -> None:
         self.buffer = Buffer(name, 0, lifetime)
-        self._end = 0
 
     def __repr__(self) -> str:
         state = "allocated" if self.buffer.is_attached else "open"
-        return f"Arena({self.buffer.name!r}, {self._end} bytes, {state})"
+        return f"Arena({self.buffer.name!r}, {self.nbytes} bytes, {state})"
 
     @property
     def nbytes(self) -> int:
         """The bytes reserved so far, alignment included."""
-        return self._end
+        return self.buffer.nbytes
 
     def reserve(self, shape: tuple[int, ...], dtype: DTypeLike) -> BufferView:
         """Reserve a C-contiguous piece and return the view of it."""
         if self.buffer.is_attached:
             raise GraphError(f"arena {self.buffer.name!r} is allocated; reserve before that")
-        view = BufferView.over(self.buffer, shape, dtype, self._end)
-        self._end = align(self._end + view.nbytes, PIECE_ALIGNMENT_BYTES)
+        view = BufferView.over(self.buffer, shape, dtype, self.nbytes)
+        self.buffer.nbytes = align(self.nbytes + view.nbytes, PIECE_ALIGNMENT_BYTES)
         return view
 
     def allocate(self) -> Arena:
         """Give every piece its zeroed memory; the addresses are fixed from now on."""
-        self.buffer.nbytes = self._end
-        self.buffer.attach(allocate(self._end))
+        self.buffer.attach(allocate(self.nbytes))
         return self
 
     def flat(self, dtype: DTypeLike, start: int = 0, stop: int | None = None) -> BufferView:
-        """Return bytes `start` to `stop` (the end) as one vector of `dtype`."""
-        dtype = np.dtype(dtype)
-        length = ((self._end if stop is None else stop) - start) // dtype.itemsize
-        return BufferView.over(self.buffer, (length,), dtype, start)
+        """Return bytes `start` to `stop` (the end) as one vector of `dtype`.
+
+        Raises
+        ------
+        ShapeError
+            Where they are not bytes of the arena, or no whole number of elements.
+        """
+        dtype, stop = np.dtype(dtype), self.nbytes if stop is None else stop
+        if not 0 <= start <= stop <= self.nbytes or start % dtype.itemsize or stop % dtype.itemsize:
+            raise ShapeError(
+                f"bytes {start} to {stop} of arena {self.buffer.name!r}, which has {self.nbytes}, "
+                f"are no vector of {dtype}"
+            )
+        return BufferView.over(self.buffer, ((stop - start) // dtype.itemsize,), dtype, start)

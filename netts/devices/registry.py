@@ -58,14 +58,23 @@ def choose(device: str = "auto") -> str:
     DeviceError
         Where there is no device of that name here.
     """
-    if device == "auto":
-        device = _chosen.get() or os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
-    if device == "auto":
-        return next(one.name for one in available() if one.is_available)
-    if device not in _DEVICES:
-        names = ", ".join(repr(name) for name in ("auto", *_DEVICES))
-        raise DeviceError(f"there is no device {device!r}; choose one of {names}")
-    return device
+    return explain_choice(device)[0]
+
+
+def explain_choice(device: str = "auto") -> tuple[str, str]:
+    """Return the name of the device to use, as `choose` does, and why it is that one."""
+    name, why = device, "asked for"
+    if name == "auto":
+        name, why = _chosen.get() or "auto", "chosen by `with netts.device(...)`"
+    if name == "auto":
+        name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+        why = f"chosen by {ENVIRONMENT_VARIABLE}"
+    if name == "auto":
+        return next(one.name for one in available() if one.is_available), "the fastest there is"
+    if name not in _DEVICES:
+        names = ", ".join(repr(known) for known in ("auto", *_DEVICES))
+        raise DeviceError(f"there is no device {name!r}, {why}; choose one of {names}")
+    return name, why
 
 
 @contextlib.contextmanager

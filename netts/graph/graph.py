@@ -8,11 +8,13 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
+from netts.compiler import checking
 from netts.compiler.arguments import check_arguments, find_aliases
 from netts.compiler.kernel import Kernel
 from netts.compiler.launch import launching
+from netts.compiler.specialise import prove_aliased
 from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
-from netts.devices.registry import choose
+from netts.devices.registry import explain_choice
 from netts.errors import GraphError
 from netts.graph.memory import MemoryPlan, lifespans, pack
 from netts.graph.plan import Plan
@@ -45,6 +47,7 @@ class TaskGraph:
 
     def __init__(self) -> None:
         self.recordings: dict[str, tuple[Task, ...]] = {}
+        self._open: list[str] = []
         self._memory: MemoryPlan | None = None
 
     def transient(self, shape: tuple[int, ...], dtype: DTypeLike, name: str = "") -> BufferView:
@@ -69,17 +72,21 @@ class TaskGraph:
         """
         if self._memory is not None:
             raise GraphError("the graph is compiled; record everything before, or make a new graph")
-        if name in self.recordings:
+        if name in self.recordings or name in self._open:
             raise GraphError(f"the graph has a recording {name!r} already; give this another name")
         tasks: list[Task] = []
 
         def record(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
             arrays, _ = check_arguments(kernel.routine, kernel.writes, arguments)
-            find_aliases(kernel.routine, kernel.writes, arrays, arguments)
+            prove_aliased(kernel, find_aliases(kernel.routine, kernel.writes, arrays, arguments))
             tasks.append(Task(kernel, arguments))
 
-        with launching(record):
-            yield
+        self._open.append(name)
+        try:
+            with launching(record):
+                yield
+        finally:
+            self._open.remove(name)
         self.recordings[name] = tuple(tasks)
 
     def compile(self, device: str = "auto") -> Plan:
@@ -96,15 +103,41 @@ class TaskGraph:
         Raises
         ------
         GraphError
-            Where nothing was recorded, or a transient is read before it is written.
+            Where nothing was recorded or a recording is open; where an arena is not allocated, a
+            transient is read before it is written, or is another graph's.
         """
-        if not self.recordings:
+        if self._open:
+            raise GraphError(
+                f"recording {self._open[0]!r} is open; compile behind its `with` block"
+            )
+        if not any(self.recordings.values()):
             raise GraphError("nothing was recorded; call kernels inside `with graph.recording():`")
-        chosen = choose(device)
-        reason = f"asked for {device!r}" + (", the fastest there is" if device == "auto" else "")
+        chosen, reason = explain_choice(device)
+        if checking.is_on():
+            chosen, reason = "reference", "checked, with every access tested"
         if self._memory is None:
-            self._memory = pack(lifespans(self.recordings))
-            memory = allocate(self._memory.nbytes)
-            for buffer, offset in self._memory.offsets.items():
-                buffer.attach(memory[offset : offset + buffer.nbytes])
-        return Plan(chosen, reason, self.recordings, self._memory)
+            self._memory = self._planned_memory()
+        return Plan(chosen, reason, dict(self.recordings), self._memory)
+
+    def _planned_memory(self) -> MemoryPlan:
+        """Give the transients their memory; nothing has changed where that is refused."""
+        plan = pack(lifespans(self.recordings))
+        views = [
+            view
+            for tasks in self.recordings.values()
+            for task in tasks
+            for _, view in task.arrays()
+            if isinstance(view, BufferView)
+        ]
+        for buffer in (view.buffer for view in views):
+            if buffer in plan.offsets and buffer.is_attached:
+                raise GraphError(
+                    f"transient {buffer.name!r} has its memory from another graph, compiled before; "
+                    "make one with `transient` of this graph"
+                )
+            if buffer not in plan.offsets and not buffer.is_attached:
+                raise buffer.missing()
+        memory = allocate(plan.nbytes)
+        for buffer, offset in plan.offsets.items():
+            buffer.attach(memory[offset : offset + buffer.nbytes])
+        return plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -56,21 +57,27 @@ class Plan:
 
         Raises
         ------
+        GraphError
+            Where there is no such recording, or `steps` is negative.
         BoundsError
             Where a subscript that depends on data left its array.
         KeyboardInterrupt
             On Ctrl-C, between two steps, at most 0.1 seconds or one step later.
         """
+        replay = self._replay(recording)
+        _check_steps(steps, least=0)
         self._stop[0] = 0
-        return self._replay(recording).run(steps, self._stop)
+        return replay.run(steps, self._stop)
 
     def stop(self) -> None:
         """End the run in progress after its step; may be called from another thread."""
         self._stop[0] = 1
 
     def profile(self, steps: int = 10, recording: str = "main") -> Profile:
-        """Replay a recording `steps` times more, timing every operation."""
-        return self._replay(recording).profile(steps)
+        """Replay a recording `steps` times more, at least once, timing every operation."""
+        replay = self._replay(recording)
+        _check_steps(steps, least=1)
+        return replay.profile(steps)
 
     def explain(self) -> str:
         """Return what the plan does: device and why, memory, operations, what orders them."""
@@ -95,3 +102,8 @@ class Plan:
         except KeyError:
             names = ", ".join(map(repr, self._replays))
             raise GraphError(f"there is no recording {recording!r}, only {names}") from None
+
+
+def _check_steps(steps: int, least: int) -> None:
+    if operator.index(steps) < least:
+        raise GraphError(f"steps is a whole number of at least {least}, got {steps}")

@@ -117,11 +117,12 @@ class CpuReplay:
             placed.append(_Placed(position, chosen, operation, block))
         return placed
 
-    def run(self, steps: int, stop: np.ndarray) -> int:
+    def run(self, steps: int, stop: np.ndarray, times: np.ndarray | None = None) -> int:
         done = 0
         while done < steps and not stop[0]:
             start = perf_counter()
-            chunk, failure = engine.replay(self._table, min(steps - done, self._chunk()), stop)
+            most = min(steps - done, self._chunk())
+            chunk, failure = engine.replay(self._table, most, stop, times=times)
             if failure is not None:
                 raise self._error(failure)
             done += chunk
@@ -142,9 +143,7 @@ class CpuReplay:
 
     def profile(self, steps: int) -> Profile:
         times = np.zeros(len(self._placed) + 2, np.int64)
-        _, failure = engine.replay(self._table, steps, np.zeros(1, np.int64), times=times)
-        if failure is not None:
-            raise self._error(failure)
+        self.run(steps, np.zeros(1, np.int64), times)
         rows = [
             ProfileRow(
                 one.operation.label,
