@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -162,18 +163,20 @@ class Session:
         """Whether all parameters are."""
         return bool(np.isfinite(self.network.parameters.flat.array).all())
 
+    @cached_property
     def _arenas(self) -> tuple[np.ndarray, ...]:
+        """The bytes of everything that training changes, the optimiser's last."""
         network = self.network
         arenas = (network.parameters.arena, network.state.arena, self._optimizer_arena)
         return tuple(arena.flat(np.uint8).array for arena in arenas)
 
     def snapshot(self) -> Snapshot:
         """Return a copy of everything that training has changed."""
-        return Snapshot(tuple(arena.copy() for arena in self._arenas()))
+        return Snapshot(tuple(arena.copy() for arena in self._arenas))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go back to a snapshot."""
-        for arena, kept in zip(self._arenas(), snapshot.arenas, strict=True):
+        for arena, kept in zip(self._arenas, snapshot.arenas, strict=True):
             arena[...] = kept
 
     def restore_optimizer(self, kept: np.ndarray) -> None:
@@ -184,7 +187,7 @@ class Session:
         ParameterError
             Where it is that of another optimiser or network.
         """
-        state = self._arenas()[-1]
+        state = self._arenas[-1]
         if kept.shape != state.shape:
             raise ParameterError(
                 f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
