@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from netts import accelerate, parallel
@@ -104,3 +105,15 @@ def test_an_unknown_buffer_is_named():
         AttributeError, match=r"no buffer 'factr', only \['factor', 'grad_factor'\]"
     ):
         check_layer(Misspelt(), 5)
+
+
+class NumPyLayer(Layer):
+    """What a newcomer may write first."""
+
+    def forward(self, at):
+        at.output[...] = np.tanh(at.input)
+
+
+def test_a_layer_that_writes_with_numpy_is_told_to_call_a_kernel():
+    with pytest.raises(TypeError, match=r"written by kernels.*call a kernel"):
+        check_layer(NumPyLayer(), (3,))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netts.errors import GraphError, ShapeError
+from netts.errors import GraphError, KernelTypeError, ShapeError
 
 ALIGNMENT_BYTES = 256
 """Where each allocation starts: the alignment cudaMalloc promises, four cache lines on a CPU."""
@@ -189,6 +189,12 @@ class BufferView:
                     raise IndexError(f"index {index} is out of bounds for an axis of {extent}")
                 offset += (index % extent) * stride
         return BufferView(self.buffer, offset, tuple(shape), self.dtype, tuple(strides))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise KernelTypeError(
+            f"a view of buffer {self.buffer.name!r} is written by kernels, so that devices and task "
+            "graphs know of it: call a kernel; outside of a recording, write view.array[...]"
+        )
 
     def reshape(self, *shape: int) -> BufferView:
         """Return the same elements, which must be contiguous, under another shape.
