@@ -182,18 +182,20 @@ class BufferView:
                     raise ShapeError("a view is sliced with positive steps only")
                 shape.append(len(range(start, stop, step)))
                 strides.append(stride * step)
-                offset += start * stride if shape[-1] else 0
+                offset += start * stride
             else:
                 index = operator.index(one)
                 if not -extent <= index < extent:
                     raise IndexError(f"index {index} is out of bounds for an axis of {extent}")
                 offset += (index % extent) * stride
+        if 0 in shape:  # no element, so no place either: it could lie beyond the buffer
+            offset = self.offset
         return BufferView(self.buffer, offset, tuple(shape), self.dtype, tuple(strides))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise KernelTypeError(
-            f"a view of buffer {self.buffer.name!r} is written by kernels, so that devices and task "
-            "graphs know of it: call a kernel; outside of a recording, write view.array[...]"
+            f"a view of buffer {self.buffer.name!r} is written by kernels, so that devices and "
+            "task graphs know of it: call a kernel; outside of a recording, write view.array[...]"
         )
 
     def reshape(self, *shape: int) -> BufferView:

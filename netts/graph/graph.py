@@ -132,8 +132,8 @@ class TaskGraph:
         for buffer in (view.buffer for view in views):
             if buffer in plan.offsets and buffer.is_attached:
                 raise GraphError(
-                    f"transient {buffer.name!r} has its memory from another graph, compiled before; "
-                    "make one with `transient` of this graph"
+                    f"transient {buffer.name!r} has its memory from another graph, compiled "
+                    "before; make one with `transient` of this graph"
                 )
             if buffer not in plan.offsets and not buffer.is_attached:
                 raise buffer.missing()

@@ -326,7 +326,7 @@ class ProgramWriter(ExpressionWriter):
     def _prologue(self) -> None:
         self.budget = 20
         self.statements(self.choose(0, 0, 1, 2))
-        self.reducible = []
+        self.reducible = [name for name in self.kinds if self.chance(40)]
         for _ in range(self.choose(0, 0, 1, 2)):
             name = self.fresh()
             self.kinds[name] = self.choose("int", "float", "float")

@@ -98,7 +98,7 @@ def test_a_call_writes_its_results_and_returns_nothing():
 def test_defaults_and_keywords_are_those_of_the_function(device):
     run = scaled.on(device)
     for call, expected in (
-        (lambda x, out: run(x, out), [3, 6, 9, 12]),
+        (run, [3, 6, 9, 12]),
         (lambda x, out: run(x, offset=1, out=out), [4, 7, 10, 13]),
         (lambda x, out: run(out=out, x=x, factor=1), [1, 2, 3, 4]),
         (lambda x, out: run(x, out, 1, 10), [11, 12, 13, 14]),

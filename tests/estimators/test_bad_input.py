@@ -188,7 +188,7 @@ def test_dtypes_other_than_two(dtype):
 
 
 def test_a_device_that_does_not_exist():
-    with pytest.raises(DeviceError, match="there is no device 'abacus'.*; choose one of 'auto'"):
+    with pytest.raises(DeviceError, match=r"there is no device 'abacus'.*; choose one of 'auto'"):
         estimator("regression", device="abacus").fit(*data("regression"))
 
 

@@ -217,33 +217,25 @@ def test_a_kernel_may_read_back_what_it_wrote_itself():
 
 # ------------------------------------------------------------ packing
 
-SPANS = st.lists(
-    st.tuples(
-        st.integers(0, 2000),  # bytes
-        st.lists(
-            st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 9), st.integers(0, 9)),
-            min_size=1, max_size=2,
-        ),
-    ),
-    max_size=8,
-)  # fmt: skip
+
+def lifespan(recording, one, other):
+    return Lifespan(recording, min(one, other), max(one, other))
 
 
-@given(SPANS)
-def test_buffers_alive_together_lie_apart_and_take_no_more_than_side_by_side(spans):
-    alive = {
-        Buffer(str(n), nbytes, Lifetime.TRANSIENT): [
-            Lifespan(recording, min(ends), max(ends)) for recording, *ends in several
-        ]
-        for n, (nbytes, several) in enumerate(spans)
-    }
+SPANS = st.builds(lifespan, st.sampled_from("ab"), st.integers(0, 9), st.integers(0, 9))
+BUFFERS = st.builds(Buffer, st.just("some"), st.integers(0, 2000), st.just(Lifetime.TRANSIENT))
+ALIVE = st.dictionaries(BUFFERS, st.lists(SPANS, min_size=1, max_size=2), max_size=8)
+
+
+@given(ALIVE)
+def test_buffers_alive_together_lie_apart_and_take_no_more_than_side_by_side(alive):
     plan = pack(alive)
     assert set(plan.offsets) == set(alive)
     assert plan.nbytes <= plan.unshared_bytes
     assert plan.unshared_bytes == sum(align(one.nbytes, PIECE_ALIGNMENT_BYTES) for one in alive)
     ranges = {one: (start, start + one.nbytes) for one, start in plan.offsets.items()}
     assert all(start % PIECE_ALIGNMENT_BYTES == 0 for start, _ in ranges.values())
-    assert all(0 <= start and stop <= plan.nbytes for start, stop in ranges.values())
+    assert all(start >= 0 and stop <= plan.nbytes for start, stop in ranges.values())
     for one, spans_of_one in alive.items():
         for other, spans_of_other in alive.items():
             if one is other or not overlap(ranges[one], ranges[other]):
@@ -277,14 +269,8 @@ def test_a_gap_between_neighbours_is_used():
     assert pack(alive).offsets == {big: 0, middle: 640, late: 0, small: 192}
 
 
-@given(SPANS)
-def test_packing_is_the_same_every_time(spans):
-    alive = {
-        Buffer(str(n), nbytes, Lifetime.TRANSIENT): [
-            Lifespan(recording, min(ends), max(ends)) for recording, *ends in several
-        ]
-        for n, (nbytes, several) in enumerate(spans)
-    }
+@given(ALIVE)
+def test_packing_is_the_same_every_time(alive):
     assert pack(alive) == pack(dict(alive))
 
 
@@ -319,46 +305,37 @@ def task_lists(draw):
     return lengths, recordings
 
 
-def call(task, buffers, x, observed):
-    kind, one, other, out, seed = task
-    array = {-1: x, **dict(enumerate(buffers))}
-    if kind == "mixed":
-        mixed(array[one], array[other], array[out], seed)
-    elif kind == "incremented":
-        incremented(array[out])
-    else:
-        copied(array[out], observed)
+def run_tasks(tasks, transients, x, results):
+    """Call, or record, the tasks; what they observe goes to the results."""
+    for (kind, one, other, out, seed), result in zip(tasks, results, strict=True):
+        arrays = {-1: x, **dict(enumerate(transients))}
+        if kind == "mixed":
+            mixed(arrays[one], arrays[other], arrays[out], seed)
+        elif kind == "incremented":
+            incremented(arrays[out])
+        else:
+            copied(arrays[out], result)
 
 
 @given(task_lists())
 def test_random_task_lists_give_the_same_packed_and_with_memory_of_their_own(case):
     lengths, recordings = case
-    x = np.arange(8.0)
-    graph = TaskGraph()
+    x, graph = np.arange(8.0), TaskGraph()
     packed = [graph.transient((n,), float, str(n)) for n in lengths]
     own = [np.zeros(n) for n in lengths]
     found, expected = [], []
     for number, tasks in enumerate(recordings):
-        for results, buffers, context in (
-            (found, packed, graph.recording(str(number))),
-            (expected, own, None),
-        ):
-            outs = [np.zeros(lengths[t[3]] if t[3] >= 0 else len(x)) for t in tasks]
-            results.append(outs)
-            if context is None:
-                for task, out in zip(tasks, outs, strict=True):
-                    call(task, buffers, x, out)
-                continue
-            with context:
-                for task, out in zip(tasks, outs, strict=True):
-                    call(task, buffers, x, out)
-    plans = [graph.compile(device=device) for device in ("cpu", "reference")]
-    for plan in plans:
-        for outs in found:
-            for out in outs:
-                out[...] = np.nan
-        for number, tasks in enumerate(recordings):
+        # What is not observed stays 0.
+        for results in (found, expected):
+            results.append([np.zeros(len(x) if out < 0 else lengths[out]) for *_, out, _ in tasks])
+        with graph.recording(str(number)):
+            run_tasks(tasks, packed, x, found[number])
+        run_tasks(tasks, own, x, expected[number])
+    for device in ("cpu", "reference"):
+        plan = graph.compile(device=device)
+        for number in range(len(recordings)):
+            for result in found[number]:
+                result[...] = 0
             plan.run(2, str(number))
-            for task, out, right in zip(tasks, found[number], expected[number], strict=True):
-                if task[0] == "observed":
-                    np.testing.assert_array_equal(out, right)
+            for result, right in zip(found[number], expected[number], strict=True):
+                np.testing.assert_array_equal(result, right)
