@@ -124,7 +124,7 @@ class _Walker:
         if isinstance(phase, Nest):
             scope: Scope = ()
             for axis in phase.axes:
-                yield from self._expression(axis.extent, scope)
+                yield from self._expression(axis.extent, ())  # extents are read before any loop
                 scope += (_range_of(axis.index, Const(0), axis.extent, 1, self._known),)
             self._forget(assigned(phase.body))
             yield from self._block(phase.body, scope)

@@ -45,6 +45,9 @@ _NAMES: dict[type[ast.AST], str] = {
 }  # fmt: skip
 """What stands outside the dialect, in words."""
 
+MAX_LEVELS = 150
+"""How deep an expression may be: what walks it takes up to 3 of Python's 1,000 frames a level."""
+
 _SMALL_POWERS = {2: "square", 3: "cube"}
 _ARITY = {"min": (2, 99), "max": (2, 99), "pow": (2, 2), "atan2": (2, 2), "copysign": (2, 2),
           "fmod": (2, 2), "hypot": (2, 2)}  # fmt: skip
@@ -62,6 +65,7 @@ class ExpressionParser:
         self.all_indices: set[str] = set()
         self.arrays: dict[str, int | None] = {}
         self.axes: dict[str, int] = {}
+        self.level = 0
         self.scalars: set[str] = set()
         self.globals: set[str] = set()
         self.functions: dict[str, ElementFunction] = {}
@@ -73,6 +77,18 @@ class ExpressionParser:
         return self.expression(node)
 
     def expression(self, node: ast.expr) -> Expr:
+        self.level += 1
+        if self.level > MAX_LEVELS:
+            self.refuse(
+                node,
+                f"an expression has more than {MAX_LEVELS} levels",
+                "assign a part of it to a local first",
+            )
+        found = self._expression(node)
+        self.level -= 1
+        return found
+
+    def _expression(self, node: ast.expr) -> Expr:
         match node:
             case ast.Constant(value=bool() | int() | float() as value) if (
                 as_number(value) is not None

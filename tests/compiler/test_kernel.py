@@ -205,10 +205,19 @@ def test_source_before_any_call_takes_kernels_that_name_an_element():
             total += x[i + 3]
         out[0] = total
 
+    @accelerate
+    def every_second(x, out):
+        out[0] = x[0]
+        for i in parallel(out.shape[0] - 1):
+            out[i + 1] = x[2 * i + 2]
+
     assert summed_from_the_third.source().count("def entry") == 2
-    out = np.zeros(1)
-    summed_from_the_third(np.arange(6.0), out)
-    assert out[0] == 2 + 3 + 4 + 5
+    assert every_second.source().count("def entry") == 2
+    total, out = np.zeros(1), np.zeros(3)
+    summed_from_the_third(np.arange(6.0), total)
+    every_second(np.arange(6.0), out)
+    assert total[0] == 2 + 3 + 4 + 5
+    assert out.tolist() == [0, 2, 4]
 
 
 def test_source_after_a_call_is_what_ran_and_with_arguments_what_would_run():

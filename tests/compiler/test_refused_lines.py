@@ -232,6 +232,12 @@ SYNTAX = [
         "the comparison `in` is outside the dialect",
         "compare numbers with <",
     ),
+    syntax(
+        "an expression has no end",
+        NEST + "out[i] = " + "-" * 150 + "«x[i]»",
+        "an expression has more than 150 levels",
+        "assign a part of it to a local first",
+    ),
     # functions
     syntax(
         "a Python function is not called",

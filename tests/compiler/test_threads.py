@@ -20,6 +20,7 @@ from netts.compiler import engine
 from netts.errors import BoundsError
 
 N = 100_000  # of a sum that is worth splitting
+LONG = 10**9  # steps of a tiny plan: about a minute, should nothing stop them
 
 
 @accelerate
@@ -230,10 +231,10 @@ def test_a_plan_runs_without_the_gil():
         patch.setattr("netts.graph.replay.INTERRUPT_SECONDS", 1e9)
         plan.run(10)
         watcher.start()
-        done = plan.run(10**15)
+        done = plan.run(LONG)
     watcher.join()
     assert len(set(seen)) >= 3
-    assert 0 < done < 10**15
+    assert 0 < done < LONG
 
 
 # ------------------------------------------------------------ BLAS
