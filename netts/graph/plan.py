@@ -18,7 +18,8 @@ class Plan:
     """A compiled task graph; made by `TaskGraph.compile`.
 
     Addresses, shapes and scalar arguments are fixed. What changes from step to step is read from
-    arrays, so a run is the same list of operations every time.
+    arrays, so a run is the same list of operations every time. Plans may run in several threads at
+    once, but not one plan, nor plans that share buffers.
 
     Attributes
     ----------

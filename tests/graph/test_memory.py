@@ -176,6 +176,21 @@ def test_arenas_and_the_callers_arrays_keep_their_memory():
     assert "transients: 0 in 0 bytes" in plan.explain()
 
 
+def test_an_arena_of_transients_gets_its_memory_with_them_and_as_one():
+    graph, arena, out = TaskGraph(), Arena("gradients", Lifetime.TRANSIENT), np.zeros(16)
+    first, second = arena.reserve((16,), float), arena.reserve((16,), float)
+    (other,) = transients(graph, "other")
+    with graph.recording():
+        filled(arena.flat(float), 1.0)
+        filled(other, 5.0)
+        incremented(second)
+        copied(second, out)
+    graph.compile().run()
+    assert out.tolist() == [2.0] * 16
+    assert second.address == first.address + 16 * 8
+    assert not overlap(*places(arena.flat(float), other))
+
+
 # ------------------------------------------------------------ read before write
 
 
