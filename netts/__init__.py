@@ -20,6 +20,7 @@ _HOMES = {
     "netts.network": ("Network",),
     "netts.training": ("Trainer",),
     "netts.estimators": ("MLPClassifier", "MLPRegressor"),
+    "netts.persistence": ("load",),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from netts.errors import ParameterError
@@ -99,6 +100,19 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     nearest = nearest_first(word, names)[:1]
     # 0.6 is the cutoff of difflib.get_close_matches.
     return "".join(f" (did you mean {name!r}?)" for name in nearest if _likeness(word, name) >= 0.6)
+
+
+def did_you_mean_file(path: Path) -> str:
+    """Give a question that names the most likely file beside a path that does not exist.
+
+    Where there is no directory either, say that instead.
+    """
+    if not path.parent.is_dir():
+        return f": there is no directory {path.parent} either"
+    try:
+        return did_you_mean(path.name, [neighbour.name for neighbour in path.parent.iterdir()])
+    except PermissionError:
+        return ""
 
 
 def _likeness(word: str, name: str) -> float:

@@ -86,8 +86,44 @@ class UnknownColumnError(DataError, LookupError):
     """A table has no column of this name."""
 
 
+class UnknownValueError(DataError, LookupError):
+    """A column has a category, or a missing value, that no training row had."""
+
+
+class UnknownValueWarning(UserWarning):
+    """A column has a category, or a missing value, that no training row had."""
+
+
 class NotBuiltError(NettsError, RuntimeError):
     """A network is used before it has parameters."""
+
+
+class ModelFileError(NettsError, OSError):
+    """A model file cannot be read or written."""
+
+
+class ModelFileNotFoundError(ModelFileError, FileNotFoundError):
+    """A model file does not exist."""
+
+
+class BrokenModelError(NettsError, ValueError):
+    """A file is no model, or one that is damaged or contradicts itself."""
+
+
+class NewerModelError(BrokenModelError):
+    """A model file was written by a newer netts, in a format that this one does not know."""
+
+
+class ModelKindError(NettsError, TypeError):
+    """A model file holds a model of another kind than the one needed."""
+
+
+class UnknownClassError(NettsError, LookupError):
+    """A model file names a class or function that netts does not have and that was not passed."""
+
+
+class UnsavableError(NettsError, TypeError):
+    """A model holds something that a model file cannot."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import netts
 from netts.cli.exit_codes import FAILURE, INTERRUPTED, USAGE
+from netts.cli.messages import note
 from netts.errors import NettsError
 
 
@@ -27,8 +28,12 @@ class Command:
 
 
 COMMANDS = {
-    "train": Command("netts.cli.train", "train a network on a table and report how good it is"),
+    "train": Command("netts.cli.train", "train a network on a table, report, and save a model"),
+    "predict": Command("netts.cli.predict", "predict from a table with a model"),
+    "evaluate": Command("netts.cli.evaluate", "say how good a model is on another table"),
+    "inspect": Command("netts.cli.inspect", "say what is in a model file"),
     "devices": Command("netts.cli.devices", "list the devices that networks can run on"),
+    "warmup": Command("netts.cli.warmup", "compile beforehand what training needs"),
     "cache": Command("netts.cli.cache", "show or empty the cache of compiled kernels"),
 }
 
@@ -36,6 +41,7 @@ EPILOG = """\
 examples:
   netts train iris                          a bundled table
   netts train houses.csv --target price     a CSV file of your own
+  netts predict houses.netts new.csv        predictions from the model saved by it
   netts train --help                        all options of a command
 """
 
@@ -61,10 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NettsError as error:
         if "--debug" in arguments:
             raise
-        print(f"netts: {error}", file=sys.stderr)
+        note(str(error))
         return FAILURE
     except KeyboardInterrupt:
-        print("netts: interrupted", file=sys.stderr)
+        note("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has gone (`netts devices | head -1`): let Python's last flush go nowhere.

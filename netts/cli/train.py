@@ -1,37 +1,47 @@
-"""`netts train`: from a table to a report in one command."""
+"""`netts train`: from a table to a report and a model file in one command."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
-import textwrap
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from netts import devices
 from netts.cli.exit_codes import INTERRUPTED, SUCCESS
+from netts.cli.messages import note
+from netts.cli.options import (
+    add_device,
+    add_reading,
+    layer_sizes,
+    positive_integer,
+    read_options,
+    seed,
+    share,
+)
+from netts.cli.output import print_columns, print_wrapped
+from netts.cli.predictions import predict, report
 from netts.compiler.cache import cache_size_bytes
-from netts.data import Table, dataset_names, find_table
+from netts.data import Table, TableEncoder, dataset_names, find_table
 from netts.data.splitting import split_table
-from netts.errors import DataError, InterruptedFitWarning
-from netts.estimators import MLPClassifier, MLPRegressor
-from netts.evaluation import classification_report, regression_report
+from netts.errors import BrokenModelError, InterruptedFitWarning, ModelFileError
+from netts.estimators import MLPClassifier, MLPRegressor, TableModel
+from netts.persistence import check_replaceable, read_model_file
 from netts.training import ProgressBar
 
 EPILOG = f"""\
-A table is a CSV file of numbers whose target may also be text. Columns are
-separated by commas, semicolons or tabs; a first line without any number is
-taken for the column names. Part of the rows is held back, the columns are
-standardised, the network learns from the rest, and the report says how well
-it does on the rows held back.
+A table is a CSV file. What its columns are is told from their cells, and said
+before training: numbers, categories, dates, yes or no, with missing cells.
+Part of the rows is held back, the network learns from the rest, and the report
+says how well it does on the rows held back. The model file holds all that it
+takes to predict from another table:
+
+  netts train houses.csv --target price
+  netts predict houses.netts new_houses.csv
 
 bundled tables: {", ".join(dataset_names())}
 """
@@ -42,134 +52,169 @@ DEFAULT_EPOCHS = 100
 BATCH_SIZE = 32
 WEIGHT_PENALTY = 0.3
 
-LARGEST = 1e150
-"""Standard deviations add up squares, which float64 holds up to 1.8e308."""
+# Beyond that many rows the penalty falls as their number grows, as data speak for themselves:
+# bench/train_penalty.py and its results.
+PENALIZED_ROWS = 4000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = EPILOG
-    parser.add_argument("table", metavar="NAME_OR_TABLE", help="a bundled table, or a CSV file")
+    parser.add_argument("table", metavar="TABLE", help="a CSV file, or the name of a bundled table")
     parser.add_argument(
         "--target", metavar="COLUMN", help="what to learn (default: the last column)"
     )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="MODEL",
+        help="the model file to write (default: TABLE's name with .netts, in this directory)",
+    )
+    parser.add_argument("--no-save", action="store_true", help="write no model file")
     parser.add_argument(
         "--task",
         choices=("classification", "regression"),
         help="by default classification for text and for at most 20 different whole numbers",
     )
+    _add_training(parser)
+    group = add_reading(parser)
+    group.add_argument(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column not to learn from; may be repeated",
+    )
+    group.add_argument(
+        "--category",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="a column whose numbers are names, such as postal codes; may be repeated",
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--hidden",
-        type=_layer_sizes,
+        type=layer_sizes,
         default=DEFAULT_HIDDEN,
         metavar="UNITS",
         help="units of each hidden layer (default: 64,32)",
     )
     parser.add_argument(
         "--epochs",
-        type=_positive_integer,
+        type=positive_integer,
         default=DEFAULT_EPOCHS,
         metavar="N",
         help="passes over the rows, at most (default: %(default)s)",
     )
     parser.add_argument(
         "--test-size",
-        type=_share,
+        type=share,
         default=0.2,
         metavar="SHARE",
-        help="share of the rows to hold back (default: %(default)s)",
+        help="share of the rows to hold back; 0 for none, and no report (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
-        type=_seed,
+        type=seed,
         default=0,
         metavar="N",
         help="the same seed gives the same result (default: %(default)s)",
     )
-    parser.add_argument(
-        "--device", default="auto", metavar="NAME", help="one of `netts devices` (default: auto)"
-    )
+    add_device(parser)
     parser.add_argument("--quiet", action="store_true", help="print the report, nothing else")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Load, split, train and report; 130 if Ctrl-C ended the training early."""
+    """Load, split, train, report and save; 130 if Ctrl-C ended the training early."""
     devices.choose(options.device)  # refuses a wrong name before anything is printed
-    table = find_table(options.table, options.target, task=options.task)
-    _check_magnitudes(table)
-    training, held_back = split_table(table, options.test_size, random_state=options.seed)
+    table = _find(options)
+    path = _model_path(options)
+    if path is not None:
+        _check_path(path)  # before the time for training is spent
+    training, held_back = table, None
+    if options.test_size:
+        training, held_back = split_table(table, options.test_size, random_state=options.seed)
     if not options.quiet:
-        _print_wrapped(str(table))
-        print(f"training on {training.n_samples} rows, {held_back.n_samples} held back")
-        _explain_first_run()
-    model = _build_model(training, options)
+        _describe_data(table, training, held_back)
+    model = TableModel(_estimator(table, options, training.n_samples))
     start = time.perf_counter()
     was_interrupted = _fit(model, training)
     seconds = time.perf_counter() - start
+    model.reading_ = table.reading
     if not options.quiet:
         print(_describe_training(model, seconds))
-        print(f"\non the {held_back.n_samples} rows held back:")
-    print(_report(model, table, held_back))
+    if held_back is not None:
+        model.report_ = _report(model, held_back, is_quiet=options.quiet)
+    if path is not None:
+        _save(model, path, is_quiet=options.quiet)
     return INTERRUPTED if was_interrupted else SUCCESS
 
 
-def _check_magnitudes(table: Table) -> None:
-    columns = dict(zip(table.feature_names, table.X.T, strict=True))
-    if table.task == "regression":
-        columns[table.target_name] = table.y
-    for name, values in columns.items():
-        largest = values[np.abs(values).argmax()]
-        if abs(largest) > LARGEST:
-            raise DataError(
-                f"{table.name}: column {name!r} holds {largest:g}, and netts train standardises "
-                f"numbers up to {LARGEST:g} only: write the column in a larger unit"
-            )
+def _find(options: argparse.Namespace) -> Table:
+    return find_table(
+        options.table, options.target, task=options.task, options=read_options(options)
+    )
 
 
-def _print_wrapped(text: str) -> None:
-    width = shutil.get_terminal_size().columns
-    for line in text.splitlines():
-        print(textwrap.fill(line, width, subsequent_indent="  "))
+def _model_path(options: argparse.Namespace) -> Path | None:
+    if options.no_save:
+        return None
+    return options.out or Path(f"{Path(options.table).stem}.netts")
 
 
-def _explain_first_run() -> None:
-    """Say what a person waits for when there is nothing in the cache yet."""
+def _check_path(path: Path) -> None:
+    """Refuse to write where that is impossible, or would replace what is no model."""
+    check_replaceable(path)
+    if not path.exists():
+        return
+    try:
+        read_model_file(path)
+    except BrokenModelError as error:
+        raise ModelFileError(
+            f"{error}; it would be replaced by the model: choose another --out, or delete it"
+        ) from error
+
+
+def _describe_data(table: Table, training: Table, held_back: Table | None) -> None:
+    print_wrapped(str(table))
+    held = f", {held_back.n_samples:,} held back" if held_back is not None else ""
+    print(f"training on {training.n_samples:,} rows{held}\n")
+    print_columns(TableEncoder().fit(training).columns_, training.n_samples)
+    print()
     if sys.stderr.isatty() and not cache_size_bytes():
-        print("compiling for this machine, once: some seconds", file=sys.stderr)
+        note("compiling for this machine, once: some seconds (`netts warmup` does it beforehand)")
 
 
-def _build_model(training: Table, options: argparse.Namespace) -> Any:
-    """Put an estimator behind standardised inputs, and standardised targets for regression."""
-    settings = {
-        "hidden_layer_sizes": options.hidden,
-        "alpha": WEIGHT_PENALTY,
-        "batch_size": min(BATCH_SIZE, training.n_samples),
-        "max_iter": options.epochs,
-        "random_state": options.seed,
-        "device": options.device,
-        "callbacks": [ProgressBar()] if sys.stderr.isatty() and not options.quiet else [],
-    }
-    if training.task == "classification":
-        return make_pipeline(StandardScaler(), MLPClassifier(**settings))
-    regressor = make_pipeline(StandardScaler(), MLPRegressor(**settings))
-    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
+def _estimator(table: Table, options: argparse.Namespace, n_samples: int) -> Any:
+    kind = MLPClassifier if table.task == "classification" else MLPRegressor
+    return kind(
+        hidden_layer_sizes=options.hidden,
+        alpha=WEIGHT_PENALTY * min(1.0, PENALIZED_ROWS / n_samples),
+        batch_size=min(BATCH_SIZE, n_samples),
+        max_iter=options.epochs,
+        random_state=options.seed,
+        device=options.device,
+        callbacks=[ProgressBar()] if sys.stderr.isatty() and not options.quiet else [],
+    )
 
 
-def _fit(model: Any, training: Table) -> bool:
+def _fit(model: TableModel, training: Table) -> bool:
     """Fit, pass warnings on as messages, and tell whether Ctrl-C ended it."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         # To have run all the epochs asked for is no mistake here.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(training.X, training.y)
+        model.fit(training, training.y)
     for warning in caught:
-        print(f"netts: warning: {warning.message}", file=sys.stderr)
+        note(f"warning: {warning.message}")
     return any(issubclass(warning.category, InterruptedFitWarning) for warning in caught)
 
 
-def _describe_training(model: Any, seconds: float) -> str:
-    pipeline = getattr(model, "regressor_", model)
-    estimator = pipeline[-1]
+def _describe_training(model: TableModel, seconds: float) -> str:
+    estimator = model.estimator_
     sizes = [layer.shape[0] for layer in estimator.coefs_] + [estimator.coefs_[-1].shape[1]]
     layers = "-".join(map(str, sizes))
     return (
@@ -178,40 +223,17 @@ def _describe_training(model: Any, seconds: float) -> str:
     )
 
 
-def _report(model: Any, table: Table, held_back: Table) -> str:
-    predictions = model.predict(held_back.X)
-    if table.task == "regression":
-        return str(regression_report(held_back.y, predictions))
-    return str(classification_report(held_back.y, predictions, model.classes_))
+def _report(model: TableModel, held_back: Table, *, is_quiet: bool) -> Any:
+    predictions = predict(model, held_back.columns, held_back.line_numbers)
+    result = report(model, held_back.y, predictions)
+    if not is_quiet:
+        print(f"\non the {held_back.n_samples:,} rows held back:")
+    print(result)
+    return result
 
 
-def _layer_sizes(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(_positive_integer(part) for part in text.split(","))
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of units such as 64 or 64,32"
-        ) from error
-
-
-def _positive_integer(text: str) -> int:
-    if not text.strip().isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    # The range of numpy.random.RandomState, which divides the rows.
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {2**32 - 1}")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and below 1")
-    return value
+def _save(model: TableModel, path: Path, *, is_quiet: bool) -> None:
+    model.save(path)
+    if not is_quiet:
+        size = path.stat().st_size
+        print(f"\nsaved {path} ({size / 1000:,.0f} kB); predict with: netts predict {path} TABLE")

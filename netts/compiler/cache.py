@@ -38,6 +38,11 @@ def cache_size_bytes() -> int:
     return sum(size for _, size, _ in _entries())
 
 
+def count_entries() -> int:
+    """Return the number of entries."""
+    return len(_entries())
+
+
 def clear_cache() -> int:
     """Delete every entry and return how many were deleted."""
     deleted = 0

@@ -45,6 +45,11 @@ class Failure:
     status: int
 
 
+def available_threads(asked: int | None = None) -> int:
+    """Return how many threads a replay may use, where that many or numba's number is asked for."""
+    return 1 if _pool.is_forked else min(asked or numba.get_num_threads(), MAX_PARTS)
+
+
 def replay(
     operations: np.ndarray,
     steps: int,
@@ -74,7 +79,7 @@ def replay(
     tuple of int and Failure or None
         The steps done, and what failed.
     """
-    threads = 1 if _pool.is_forked else min(threads or numba.get_num_threads(), MAX_PARTS)
+    threads = available_threads(threads)
     splits = threads > 1 and len(operations) > 0 and int(operations[:, 2].max()) > 1
     words, address = _workspace()
     arguments: tuple[int, ...] = (

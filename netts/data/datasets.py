@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from netts.choices import did_you_mean
-from netts.data.columns import Task
+from netts.data.rows import AS_FOUND, ReadOptions
 from netts.data.table import Table, read_table
+from netts.data.targets import Task
 from netts.errors import DataFileNotFoundError, UnknownDatasetError
 
 # Each is NAME.csv with its target in the last column; datasets/README.md has their sources.
@@ -35,7 +36,7 @@ def load(name: str) -> Table:
     Examples
     --------
     >>> print(load("iris"))
-    iris: 150 rows, 4 numeric columns
+    iris: 150 rows, 4 columns
     target 'species': 3 classes (setosa 50, versicolor 50, virginica 50)
     """
     if name not in NAMES:
@@ -53,14 +54,25 @@ def dataset_path(name: str) -> Path:
     return installed if installed.exists() else package.parent / "datasets" / f"{name}.csv"
 
 
-def find_table(name_or_path: str, target: str | None = None, *, task: Task | None = None) -> Table:
+def find_path(name_or_path: str) -> Path:
+    """Return the CSV file of a bundled table by its name, or else the path."""
+    return dataset_path(name_or_path) if name_or_path in NAMES else Path(name_or_path)
+
+
+def find_table(
+    name_or_path: str,
+    target: str | None = None,
+    *,
+    task: Task | None = None,
+    options: ReadOptions = AS_FOUND,
+) -> Table:
     """Load a bundled table by its name, or read a CSV file by its path.
 
     A bundled name wins over a file of the same name; write `./iris` for the file.
 
     Parameters
     ----------
-    name_or_path, target, task
+    name_or_path, target, task, options
         As in `load` and `read_table`.
 
     Raises
@@ -70,10 +82,8 @@ def find_table(name_or_path: str, target: str | None = None, *, task: Task | Non
     DataError
         As in `read_table`.
     """
-    if name_or_path in NAMES:
-        return read_table(dataset_path(name_or_path), target, task=task)
     try:
-        return read_table(name_or_path, target, task=task)
+        return read_table(find_path(name_or_path), target, task=task, options=options)
     except DataFileNotFoundError as error:
         if Path(name_or_path).suffix or Path(name_or_path).name != name_or_path:
             raise

@@ -1,21 +1,24 @@
-"""Read a CSV file as text: its encoding, delimiter, header and rows, each row with its line number.
+"""Read a CSV file as rows of text: its delimiter, its header, and the line of each row.
 
-What is a number and what is a target is decided in `netts.data.columns`, not here.
+What is a number and what is a target is decided in `netts.data.kinds` and `targets`, not here.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from array import array
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from netts.choices import did_you_mean
-from netts.errors import DataError, DataFileError, DataFileNotFoundError
+import numpy as np
 
-# Ties go to the first: a comma may stand inside a number or a text, the others rarely do.
-DELIMITERS = (";", "\t", ",")
+from netts.data.guessing import DELIMITERS, guess_delimiter, is_header
+from netts.data.quoting import quoted
+from netts.data.text import Text, read_text
+from netts.errors import DataError
 
 
 class TableDialect(csv.excel):
@@ -23,6 +26,39 @@ class TableDialect(csv.excel):
 
     skipinitialspace = True
     strict = True
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a person says about a CSV file where the file does not tell it well enough.
+
+    Attributes
+    ----------
+    delimiter : str, optional
+        One character; by default what divides the rows most evenly: semicolon, tab, bar or comma.
+    encoding : str, optional
+        By default UTF-8, what a byte order mark says, or else Windows-1252.
+    has_header : bool, optional
+        By default told from the first row.
+    missing : tuple of str
+        Cells that stand for a missing value, besides the usual ones; upper and lower case are
+        the same.
+    ignored : tuple of str
+        Columns to leave out.
+    categories : tuple of str
+        Columns whose numbers are names, such as postal codes.
+    """
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    has_header: bool | None = None
+    missing: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+AS_FOUND = ReadOptions()
+"""All is told from the file."""
 
 
 @dataclass(frozen=True)
@@ -34,158 +70,149 @@ class Rows:
     path : Path
         The file.
     column_names : tuple of str
-        From the header, or `column_1`, `column_2`, ... where the file has none.
-    cells : list of list of str
-        One list per row, as long as `column_names`, without surrounding spaces.
-    line_numbers : list of int
+        From the header, or `column_1`, `column_2`, ... where it has no name.
+    columns : list of list of str
+        The cells of each column, without surrounding spaces.
+    line_numbers : ndarray of int64
         The line of the file, from 1, at which each row starts.
+    delimiter : str
+    has_header : bool
+    encoding : str
+    is_encoding_guessed : bool
     """
 
     path: Path
     column_names: tuple[str, ...]
-    cells: list[list[str]]
-    line_numbers: list[int]
+    columns: list[list[str]]
+    line_numbers: np.ndarray
+    delimiter: str
+    has_header: bool
+    encoding: str
+    is_encoding_guessed: bool
 
-    def column(self, index: int) -> list[str]:
-        """Return the cells of one column."""
-        return [row[index] for row in self.cells]
+    def __len__(self) -> int:
+        return len(self.line_numbers)
 
     def place(self, row: int, column: int) -> str:
         """Say where a cell is, to begin an error message with."""
-        return f"{self.path}, line {self.line_numbers[row]}, column {self.column_names[column]!r}"
+        name = quoted(self.column_names[column])
+        return f"{self.path}, line {self.line_numbers[row]}, column {name}"
 
 
-def read_rows(path: Path) -> Rows:
-    """Read a CSV file whose cells are separated by commas, semicolons or tabs.
+def read_rows(path: Path, options: ReadOptions = AS_FOUND) -> Rows:
+    """Read a CSV file whose cells are separated by semicolons, tabs, bars or commas.
 
-    The first row is a header if none of its cells is a number. If some are, it is data, provided
-    that its other cells stand above text; otherwise it could be either, and is refused.
+    The first row is a header if none of its cells is a number, unless most of them stand in their
+    columns again. If some are numbers it is data, provided that its other cells stand above text;
+    otherwise it could be either, and is refused.
+
+    What spreadsheets leave behind is left out: blank lines, rows without any value at the end, and
+    columns at the right with neither a name nor a value.
 
     Raises
     ------
     DataFileNotFoundError, DataFileError
         If there is no such file, or it cannot be read.
     DataError
-        If it is not a table: nothing in it, rows of unequal length, columns without or with the
-        same name, one column only, text that is not UTF-8.
+        If it is not a table: nothing in it, rows of unequal length, columns of the same name,
+        no text.
     """
-    text = _read_text(path)
-    lines, rows = _parse(text, path)
-    _check_widths(lines, rows, path)
-    if _is_header(rows, lines[0], path):
-        names, lines, rows = rows[0], lines[1:], rows[1:]
-        _check_names(names, path)
-    else:
-        names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
-    if not rows:
-        raise DataError(f"{path} has a header and no rows: there is nothing to learn from")
-    return Rows(path, tuple(names), rows, lines)
+    text = read_text(path, options.encoding)
+    delimiter = _check_delimiter(options.delimiter) or guess_delimiter(text.content)
+    lines, cells = _parse(text, path, delimiter)
+    width = len(cells) // len(lines)
+    columns = [cells[place::width] for place in range(width)]
+    del cells
+    has_header = options.has_header
+    if has_header is None:
+        has_header = is_header(columns, lines[0], path)
+    given = [""] * width
+    if has_header:
+        given, lines = [column.pop(0) for column in columns], lines[1:]
+        while columns and not given[-1] and not any(columns[-1]):
+            given.pop()
+            columns.pop()
+    names = tuple(name or f"column_{number}" for number, name in enumerate(given, 1))
+    _check_names(names, path)
+    if not len(lines):
+        raise DataError(f"{path} has a header and no rows")
+    return Rows(
+        path=path,
+        column_names=names,
+        columns=columns,
+        line_numbers=lines,
+        delimiter=delimiter,
+        has_header=has_header,
+        encoding=text.encoding,
+        is_encoding_guessed=text.is_guessed,
+    )
 
 
-def is_number(cell: str) -> bool:
-    """Tell whether a cell is a number as a CSV file writes it (Python's 1_000 is not)."""
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return "_" not in cell
-
-
-def _read_text(path: Path) -> str:
-    try:
-        # utf-8-sig drops the byte order mark that spreadsheets write.
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataFileNotFoundError(f"there is no file {path}{_neighbour(path)}") from error
-    except IsADirectoryError as error:
-        raise DataFileError(f"{path} is a directory: give the CSV file itself") from error
-    except UnicodeDecodeError as error:
+def _check_delimiter(delimiter: str | None) -> str | None:
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n '):
         raise DataError(
-            f"{path} is not UTF-8 text (byte {error.start} is 0x{error.object[error.start]:02x}): "
-            "save the table as 'CSV UTF-8'"
-        ) from error
-    except OSError as error:
-        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
-    if not text.strip():
-        raise DataError(f"{path} is empty")
-    return text
+            f"a delimiter is one character such as ';', no quote, space or line end, got "
+            f"{delimiter!r}"
+        )
+    return delimiter
 
 
-def _neighbour(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f": there is no directory {path.parent} either"
-    return did_you_mean(path.name, (neighbour.name for neighbour in path.parent.iterdir()))
+def _parse(text: Text, path: Path, delimiter: str) -> tuple[np.ndarray, list[str]]:
+    """Return the line of each row, and the cells of all rows one after another.
+
+    One list for all: the garbage collector visits every list, and there may be millions of rows.
+    """
+    lines, cells = array("q"), list[str]()
+    width, n_kept = 0, 0
+    for line, row in _records(text, path, delimiter):
+        if width != 1 and len(row) == 1 and not row[0].strip():
+            continue  # nothing but spaces
+        if len(row) != width and lines:
+            separated = DELIMITERS.get(delimiter, repr(delimiter))
+            raise DataError(
+                f"{path}, line {line}: {len(row)} cells, but line {lines[0]} has {width} "
+                f"(separated by {separated}): correct the line, or quote a cell that holds one"
+            )
+        width = len(row)
+        lines.append(line)
+        cells.extend(map(str.strip, row))
+        if width == 1 or any(cells[-width:]):
+            n_kept = len(lines)
+    if not n_kept:
+        raise DataError(f"{path} is empty: no cell holds anything")
+    del cells[n_kept * width :]
+    return np.array(lines[:n_kept], np.int64), cells
 
 
-def _parse(text: str, path: Path) -> tuple[list[int], list[list[str]]]:
-    """Divide a text into rows of cells, blank lines left out, and give the line of each."""
-    lines: list[int] = []
-    rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text), TableDialect, delimiter=_sniff_delimiter(text))
+def _records(text: Text, path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line and the cells of each row, blank lines left out."""
+    source = io.StringIO(text.content, newline="")
+    reader = csv.reader(source, TableDialect, delimiter=delimiter)
     line = 1
     try:
         for row in reader:
             if row:
-                lines.append(line)
-                rows.append([cell.strip() for cell in row])
+                yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path}, line {line}: {error}") from error
-    return lines, rows
+        raise DataError(f"{path}, line {line}: {_explain(error)}") from error
 
 
-def _sniff_delimiter(text: str) -> str:
-    """Choose the delimiter that divides the first line into the most cells."""
-    first_line = text.lstrip().split("\n", 1)[0]
-
-    def n_cells(delimiter: str) -> int:
-        # A dialect that is not strict: a bad quote is reported when the file is read.
-        return len(next(csv.reader([first_line], delimiter=delimiter, skipinitialspace=True)))
-
-    return max(DELIMITERS, key=n_cells)
-
-
-def _check_widths(lines: list[int], rows: list[list[str]], path: Path) -> None:
-    width = len(rows[0])
-    if width == 1:
-        raise DataError(
-            f"{path} has one column, {rows[0][0]!r}: a table needs features and a target, "
-            "separated by commas, semicolons or tabs"
-        )
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != width:
-            raise DataError(
-                f"{path}, line {line}: {len(row)} cells, but line {lines[0]} has {width}"
-            )
+def _explain(error: csv.Error) -> str:
+    """Say in our words what Python's reader says in three cases, and else in its own."""
+    message = str(error)
+    if message.startswith("unexpected end"):
+        return "a quote opens here and is never closed"
+    if message.startswith("field larger"):
+        return f"a cell has more than {csv.field_size_limit():,} characters: is a quote not closed?"
+    if "expected after" in message:
+        return 'a quote closes before the end of its cell: write quotes inside a cell twice, ""'
+    return message
 
 
-def _is_header(rows: list[list[str]], line: int, path: Path) -> bool:
-    first = rows[0]
-    names = [column for column, cell in enumerate(first) if not is_number(cell)]
-    if len(names) == len(first):
-        return True
-    above_numbers = [column for column in names if first[column] and _is_numeric(rows[1:], column)]
-    if above_numbers:
-        number = next(cell for cell in first if is_number(cell))
-        raise DataError(
-            f"{path}, line {line}: this is no header, because {number!r} is a number, and no data, "
-            f"because {first[above_numbers[0]]!r} stands above numbers: give every column a name "
-            "that is not a number, or correct the cell"
-        )
-    return False
-
-
-def _is_numeric(rows: list[list[str]], column: int) -> bool:
-    """Tell whether the first row that has this cell has a number there."""
-    return is_number(next((row[column] for row in rows if row[column]), ""))
-
-
-def _check_names(names: list[str], path: Path) -> None:
-    if "" in names:
-        raise DataError(
-            f"{path}: column {names.index('') + 1} has no name in the header (pandas leaves it out "
-            "for its row numbers: save with index=False)"
-        )
+def _check_names(names: tuple[str, ...], path: Path) -> None:
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        raise DataError(f"{path}: {count} columns are named {name!r}; each needs its own name")
+        raise DataError(
+            f"{path}: {count} columns are named {quoted(name)}; each needs its own name"
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -46,10 +45,13 @@ def split_table(
     """
     _check_parts(table, test_size)
     labels = table.y if table.task == "classification" else None
-    X_train, X_test, y_train, y_test = train_test_split(
-        table.X, table.y, test_size=test_size, random_state=random_state, stratify=labels
+    training, held_back = train_test_split(
+        np.arange(table.n_samples),
+        test_size=test_size,
+        random_state=random_state,
+        stratify=labels,
     )
-    return replace(table, X=X_train, y=y_train), replace(table, X=X_test, y=y_test)
+    return table.take(training), table.take(held_back)
 
 
 def _check_parts(table: Table, test_size: float) -> None:

@@ -1,20 +1,27 @@
-"""A table of data: numbers to learn from and a target to learn."""
+"""A table of data: columns to learn from and a target to learn."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from netts.choices import nearest_first
-from netts.data.columns import Task, is_text, read_numbers, read_target
-from netts.data.rows import Rows, read_rows
+from netts.data.kinds import infer_column, missing_cells
+from netts.data.quoting import listed, quoted
+from netts.data.reading import Reading
+from netts.data.rows import AS_FOUND, ReadOptions, Rows, read_rows
+from netts.data.targets import Task, check_variety, infer_target, read_target
 from netts.errors import DataError, UnknownColumnError
 
 # Classes that a description names before it says how many more there are.
 MAX_CLASSES_SHOWN = 10
+
+# What programs call a first column that only numbers the rows; `column_1` is one without a name.
+ROW_NUMBER_NAMES = {"column_1", "unnamed: 0", "index", "id", "row", "rownames", "row_names"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,22 +32,50 @@ class Table:
     ----------
     name : str
         What it was loaded as.
-    X : ndarray of shape (n_samples, n_features)
-        float64.
+    columns : dict of str to ndarray of shape (n_samples,)
+        float64 for numbers, datetime64 for dates, objects for the rest: bool or str. A missing
+        value is NaN, NaT or None.
     y : ndarray of shape (n_samples,)
         str or int64 labels for classification, float64 for regression.
-    feature_names : tuple of str
-        One for each column of X.
-    target_name : str
-    task : {"classification", "regression"}
+    reading : Reading
+        How it was read.
+    line_numbers : ndarray of shape (n_samples,)
+        Where each row starts in its file.
+    unused : dict of str to str
+        Columns of the file that are not among `columns`, and why.
     """
 
     name: str
-    X: np.ndarray
+    columns: dict[str, np.ndarray]
     y: np.ndarray
-    feature_names: tuple[str, ...]
-    target_name: str
-    task: Task
+    reading: Reading
+    line_numbers: np.ndarray
+    unused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def target_name(self) -> str:
+        """Return the name of the target."""
+        return self.reading.target.name
+
+    @property
+    def task(self) -> Task:
+        """Return what there is to learn."""
+        return self.reading.target.task
+
+    @cached_property
+    def X(self) -> np.ndarray:  # noqa: N802 - the data's name
+        """Return the columns side by side, (n_samples, n_features).
+
+        float64 where all are numbers, else objects, for `TableEncoder` to make numbers of.
+        """
+        is_numeric = all(values.dtype.kind == "f" for values in self.columns.values())
+        dtype = np.float64 if is_numeric else object
+        return np.stack([values.astype(dtype) for values in self.columns.values()], axis=1)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Return the name of each column of X."""
+        return tuple(self.columns)
 
     @property
     def n_samples(self) -> int:
@@ -50,41 +85,55 @@ class Table:
     @property
     def n_features(self) -> int:
         """Return the number of columns of X."""
-        return len(self.feature_names)
+        return len(self.columns)
+
+    def take(self, rows: np.ndarray) -> Table:
+        """Return some of the rows."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, columns=columns, y=self.y[rows], line_numbers=self.line_numbers[rows])
 
     def __str__(self) -> str:
-        return (
-            f"{self.name}: {self.n_samples} rows, {self.n_features} numeric columns\n"
-            f"target {self.target_name!r}: {self._describe_target()}"
-        )
+        lines = [
+            f"{self.name}: {self.n_samples:,} rows, {self.n_features} columns",
+            f"target {quoted(self.target_name)}: {self._describe_target()}",
+        ]
+        if self.unused:
+            reasons = (f"{quoted(name)} {reason}" for name, reason in self.unused.items())
+            lines.append(f"not used: {', '.join(reasons)}")
+        return "\n".join(lines)
 
     def _describe_target(self) -> str:
         if self.task == "regression":
             low, mean, high = self.y.min(), self.y.mean(), self.y.max()
             return f"regression, {low:g} to {high:g}, mean {mean:.4g}"
         labels, counts = np.unique(self.y, return_counts=True)
-        shown = [f"{label} {count}" for label, count in zip(labels, counts, strict=True)]
+        shown = [f"{label} {count:,}" for label, count in zip(labels, counts, strict=True)]
         more = len(shown) - MAX_CLASSES_SHOWN
         listed = ", ".join(shown[:MAX_CLASSES_SHOWN]) + (f", and {more} more" if more > 0 else "")
         return f"{len(labels)} classes ({listed})"
 
 
 def read_table(
-    path: str | os.PathLike[str], target: str | None = None, *, task: Task | None = None
+    path: str | os.PathLike[str],
+    target: str | None = None,
+    *,
+    task: Task | None = None,
+    options: ReadOptions = AS_FOUND,
 ) -> Table:
-    """Read a CSV file of numbers with one numeric or text target.
+    """Read a CSV file of numbers, categories, dates and yes or no, with a target.
 
     Parameters
     ----------
     path : path-like
-        A UTF-8 file, its cells separated by commas, semicolons or tabs. The first row is a header
-        if none of its cells is a number; without a header the columns are called `column_1`,
-        `column_2` and so on.
+        A text file whose cells are separated by semicolons, tabs, bars or commas.
     target : str, optional
         The column to learn, by default the last one.
     task : {"classification", "regression"}, optional
         By default decided by the target: text is classes, and so are whole numbers of which there
         are at most 20 different ones, each in two rows or more on average; all else is regression.
+    options : ReadOptions, optional
+        What the file does not tell by itself: delimiter, encoding, header, missing cells, columns
+        to ignore and columns whose numbers are names.
 
     Returns
     -------
@@ -95,39 +144,64 @@ def read_table(
     DataFileNotFoundError, DataFileError
         If there is no such file or it cannot be read.
     UnknownColumnError
-        If there is no column called `target`.
+        If there is no column called `target`, or one that the options name.
     DataError
         If the file is not such a table; the message names the line and column.
     """
-    rows = read_rows(Path(path))
-    target_column = _find_target(rows, target)
-    features = [column for column in range(len(rows.column_names)) if column != target_column]
-    y, task = read_target(rows, target_column, task)
-    _check_features(rows, features, has_chosen_target=target is not None)
-    X = np.stack([read_numbers(rows, column) for column in features], axis=1)
-    feature_names = tuple(rows.column_names[column] for column in features)
-    return Table(rows.path.stem, X, y, feature_names, rows.column_names[target_column], task)
+    rows = read_rows(Path(path), options)
+    if len(rows.column_names) == 1:
+        raise DataError(
+            f"{path} has one column, {quoted(rows.column_names[0])}: a table needs features and a "
+            "target, separated by semicolons, tabs, bars or commas"
+        )
+    target_column = _find(rows, target) if target is not None else len(rows.column_names) - 1
+    unused = dict.fromkeys((_find(rows, name) for name in options.ignored), "(as asked)")
+    unused = _row_numbers(rows) | unused
+    for name in options.categories:
+        _find(rows, name)
+    if target_column in unused:
+        name = rows.column_names[target_column]
+        raise DataError(f"{path}: {quoted(name)} is the target and cannot be ignored")
+    left_out = {*unused, target_column}
+    features = [column for column in range(len(rows.column_names)) if column not in left_out]
+    if not features:
+        reasons = ", ".join(f"{quoted(rows.column_names[k])} {why}" for k, why in unused.items())
+        raise DataError(f"{path}: no column is left to learn from beside the target: {reasons}")
+    target_rule = infer_target(rows, target_column, task, options)
+    missing = missing_cells(options)
+    y = read_target(rows, target_column, target_rule, missing)
+    check_variety(y, target_rule, rows)
+    inferred = [infer_column(rows, column, options) for column in features]
+    reading = Reading(
+        columns=tuple(rule for rule, _ in inferred),
+        target=target_rule,
+        missing=tuple(sorted(missing)),
+        names=rows.column_names,
+        has_header=rows.has_header,
+    )
+    return Table(
+        name=rows.path.stem,
+        columns={rule.name: values for rule, values in inferred},
+        y=y,
+        reading=reading,
+        line_numbers=rows.line_numbers,
+        unused={rows.column_names[column]: why for column, why in unused.items()},
+    )
 
 
-def _find_target(rows: Rows, target: str | None) -> int:
+def _find(rows: Rows, name: str) -> int:
     names = rows.column_names
-    if target is None:
-        return len(names) - 1
-    if target not in names:
-        nearest = ", ".join(map(repr, nearest_first(target, names)))
-        raise UnknownColumnError(f"{rows.path} has no column {target!r}; it has {nearest}")
-    return names.index(target)
+    if name not in names:
+        raise UnknownColumnError(
+            f"{rows.path} has no column {quoted(name)}; it has {listed(nearest_first(name, names))}"
+        )
+    return names.index(name)
 
 
-def _check_features(rows: Rows, features: list[int], *, has_chosen_target: bool) -> None:
-    """Refuse columns of text, which may well be the target that was meant."""
-    for column in features:
-        if is_text(rows, column):
-            name = rows.column_names[column]
-            advice = "leave it out or write it as numbers"
-            if not has_chosen_target:
-                advice += f", or choose it as the target (it is {rows.column_names[-1]!r} now)"
-            raise DataError(
-                f"{rows.path}: column {name!r} is text ({rows.cells[0][column]!r}), and netts "
-                f"learns from numbers: {advice}"
-            )
+def _row_numbers(rows: Rows) -> dict[int, str]:
+    """Return the first column if it numbers the rows, by its name and its cells."""
+    is_named = rows.has_header and rows.column_names[0].lower() in ROW_NUMBER_NAMES
+    for first in (0, 1):
+        if is_named and rows.columns[0] == [str(row) for row in range(first, first + len(rows))]:
+            return {0: "(it numbers the rows)"}
+    return {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -14,15 +15,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from netts import devices
 from netts.errors import ParameterError, warn
 from netts.estimators.live import LiveNetwork
 from netts.estimators.narration import Narration
 from netts.estimators.parameters import FLOATS, MLPParameters
 from netts.estimators.protocol import EpochOrder, draw_initial_weights, hold_out_rows
+from netts.estimators.saved import REGISTRY, choose_device, describe_estimator
 from netts.losses import Loss
 from netts.network import Network
 from netts.optimizers import Optimizer, optimizer_from
+from netts.persistence import save_model
 from netts.training import EarlyStopping, Plateau, Resumable, Trainer
 
 
@@ -41,6 +43,9 @@ class Rows(NamedTuple):
 
 class MLPBase(MLPParameters, ABC):
     """A multi-layer perceptron of any task."""
+
+    file_kind: ClassVar[str]
+    """What a model file says that it holds."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPBase:
@@ -80,7 +85,7 @@ class MLPBase(MLPParameters, ABC):
         """Train for one epoch, or to the end."""
         hidden = self._hidden_units()
         self._check_combination(is_partial)
-        device = devices.choose(self.device)
+        choice = choose_device(self.device)
         starts = not (hasattr(self, "coefs_") and (self.warm_start or is_partial))
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
@@ -92,7 +97,7 @@ class MLPBase(MLPParameters, ABC):
             self._start(units, X.dtype, random_state)
         else:
             self._check_same_network(units)
-        self.device_ = device
+        self.device_, self.device_choice_ = choice.device, choice
         self._run(Rows(X, y, weights), random_state, is_partial)
         return self
 
@@ -221,6 +226,30 @@ class MLPBase(MLPParameters, ABC):
         X = X.toarray() if issparse(X) else X
         loss = None if is_raw else self._loss_function()
         return self._network().predict(X, loss=loss, device=self.device)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trained estimator to a model file, which `netts.load` reads.
+
+        The file has the parameters but for `callbacks`, which are code, and all that was learned:
+        a loaded estimator predicts the same, to the last bit, and `partial_fit` and `warm_start` go
+        on as if nothing had happened. It is in the safetensors format and holds nothing that is
+        executed. It is written beside `path` and renamed, so that at no time there is a part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first `fit`.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        UnsavableError
+            Where the estimator is of a class of your own, or its arrays contradict each other.
+        """
+        save_model(path, self.file_kind, describe_estimator(self), REGISTRY)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return parameters, arrays and plain values: no network, plan or compiled code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import log_expit, log_softmax
@@ -61,6 +61,7 @@ class MLPClassifier(ClassifierMixin, MLPBase):
     """
 
     loss = "log_loss"
+    file_kind: ClassVar[str] = "mlp_classifier"
 
     def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
         X, y = validate_data(
@@ -75,12 +76,23 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or is_partial):
-            self._label_binarizer = LabelBinarizer().fit(y)
-            self.classes_ = self._label_binarizer.classes_
+            self._learn_labels(y)
             self._warn_of_one_class()
         else:
             self._check_labels(y)
-        return X, self._label_binarizer.transform(y).astype(bool)
+        return X, self._label_binarizer().transform(y).astype(bool)
+
+    def _learn_labels(self, y: Any) -> None:
+        """Keep the plain values of scikit-learn's binarizer, of which it can be made again."""
+        binarizer = LabelBinarizer().fit(y)
+        self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
+        self._has_sparse_targets = binarizer.sparse_input_
+
+    def _label_binarizer(self) -> LabelBinarizer:
+        binarizer = LabelBinarizer()
+        binarizer.classes_, binarizer.y_type_ = self.classes_, self._target_type
+        binarizer.sparse_input_ = self._has_sparse_targets
+        return binarizer
 
     def _warn_of_one_class(self) -> None:
         if len(self.classes_) == 1:
@@ -105,7 +117,7 @@ class MLPClassifier(ClassifierMixin, MLPBase):
             )
 
     def _output_activation(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        return "softmax" if self._target_type == "multiclass" else "logistic"
 
     def _loss_function(self) -> Loss:
         return CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()
@@ -134,7 +146,7 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         """
         if _check_partial_fit_first_call(self, classes):
             is_multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if is_multilabel else classes)
+            self._learn_labels(y if is_multilabel else classes)
         return self._train(X, y, sample_weight, is_partial=True)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -152,7 +164,7 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         probabilities = self._outputs(X)
         if self.n_outputs_ == 1:
             probabilities = probabilities.ravel()
-        return self._label_binarizer.inverse_transform(probabilities)
+        return self._label_binarizer().inverse_transform(probabilities)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, in the order of `classes_`.

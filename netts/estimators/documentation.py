@@ -108,13 +108,17 @@ n_outputs_ : int
 out_activation_ : str
 device_ : str
     Where the last call trained.
+device_choice_ : DeviceChoice
+    That device, why it was chosen, and how many threads it could use: `device`, `reason`,
+    `n_threads`.
 history_ : netts.training.History
     The epochs of the last call: losses, scores, learning rates, seconds, and what ended it.""",
     "notes": """\
 Sparse X is made dense: what does not fit into memory as a dense array cannot be used. Ctrl-C
 during `fit` ends it with an `InterruptedFitWarning` and the weights of the last finished epoch; a
-loss that is no longer finite with a `DivergenceError`, likewise. Pickles hold NumPy arrays and
-plain values only; plans and compiled code are made again where they are needed.
+loss that is no longer finite with a `DivergenceError`, likewise. Pickles, and the
+files that `save` writes and `netts.load` reads, hold NumPy arrays and plain values only; plans and
+compiled code are made again where they are needed.
 
 Equal settings and seeds give scikit-learn's weights, losses and predictions, but for four things.
 With `sample_weight`, the loss of an epoch is the mean over its samples by weight, where

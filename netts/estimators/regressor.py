@@ -58,6 +58,8 @@ class MLPRegressor(RegressorMixin, MLPBase, _LossFirst):
     True
     """
 
+    file_kind: ClassVar[str] = "mlp_regressor"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MLPBase._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson"})],

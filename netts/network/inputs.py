@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from netts.errors import DataError, ShapeError
+from netts.errors import DataError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Shape
 
@@ -30,6 +31,20 @@ def as_shape(input_shape: int | Iterable[int]) -> Shape:
 def dtype_for(X: np.ndarray) -> np.dtype:
     """Return the dtype in which a network trains on `X`: float32 stays, all else is float64."""
     return np.dtype(np.float32 if X.dtype in (np.float16, np.float32) else np.float64)
+
+
+def floating(dtype: DTypeLike) -> np.dtype:
+    """Return the dtype of a network that an argument stands for.
+
+    Raises
+    ------
+    ParameterError
+        Where it is neither float32 nor float64.
+    """
+    for chosen in map(np.dtype, (np.float32, np.float64)):
+        if dtype in (chosen, chosen.type, chosen.name):
+            return chosen
+    raise ParameterError(f"the dtype of a network is float32 or float64, got {dtype!r}")
 
 
 def as_array(X: Any, name: str) -> np.ndarray:

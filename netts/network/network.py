@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netts.errors import NotBuiltError, ParameterError, ShapeError
+from netts.errors import NotBuiltError, ParameterError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.inference import Inference, chunk_rows, rows_for
-from netts.network.inputs import as_array, as_samples, as_shape
+from netts.network.inputs import as_samples, as_shape, floating
 from netts.network.nodes import chain, declared_by, shapes_of
-from netts.network.parameters import Declared, ParameterSet
+from netts.network.parameters import Declared, ParameterSet, as_weights
+from netts.network.saved import REGISTRY, describe_network
 from netts.network.summary import summary_table
+from netts.persistence import save_model
 from netts.random_state import RandomState, generator_from
 
 
@@ -59,7 +62,7 @@ class Network:
                 f"a network is a list of layers, got {layers!r}: write [{layers!r}]"
             )
         self.layers = tuple(layers)
-        self.requested_dtype = None if dtype is None else _floating(dtype)
+        self.requested_dtype = None if dtype is None else floating(dtype)
         self.nodes = chain(self.layers)
         self.input_shape: Shape | None = None
         self._forget_plans()
@@ -98,29 +101,92 @@ class Network:
             Where `input_shape` or `dtype` is something else, or a layer declares what is no
             parameter.
         """
-        chosen = _floating(np.float32 if dtype is None else dtype)
-        if self.requested_dtype is not None:
-            chosen = self.requested_dtype
+        chosen = self._choose_dtype(dtype)
+        generator = generator_from(random_state)
         shapes = shapes_of(self.nodes, as_shape(input_shape))
-        declared = [declared_by(node, shapes[node.inputs[0]]) for node in self.nodes]
-        parameters, state = zip(*declared, strict=True)
-        self._allocate(shapes, chosen, parameters, state, generator_from(random_state))
+        parameters, state = self._declared(shapes)
+        self._allocate(shapes, chosen, parameters, state)
+        self.parameters.draw(parameters, generator)
+        self.state.draw(state, generator)
         return self
 
-    def _allocate(
+    def restore(
         self,
-        shapes: tuple[Shape, ...],
-        dtype: np.dtype,
-        parameters: Declared,
-        state: Declared,
-        generator: np.random.Generator,
+        input_shape: int | Iterable[int],
+        weights: Mapping[str, Any],
+        *,
+        dtype: DTypeLike | None = None,
+    ) -> Network:
+        """Create the parameters and the layer state with values that they had before.
+
+        Parameters
+        ----------
+        input_shape, dtype
+            As in `build`.
+        weights : mapping of str to array-like
+            What `weights()` gave. Nothing is allocated before their shapes are known to fit.
+
+        Returns
+        -------
+        Network
+            This one.
+
+        Raises
+        ------
+        ShapeError, ParameterError, DataError
+            As `build` and `set_weights` do.
+        """
+        chosen = self._choose_dtype(dtype)
+        shapes = shapes_of(self.nodes, as_shape(input_shape))
+        parameters, state = self._declared(shapes)
+        expected = {
+            f"{node.label}.{name}": one.shape
+            for arrays in (parameters, state)
+            for node, piece in zip(self.nodes, arrays, strict=True)
+            for name, one in piece.items()
+        }
+        arrays = as_weights(weights, expected)
+        self._allocate(shapes, chosen, parameters, state)
+        self.set_weights(arrays)
+        return self
+
+    def _choose_dtype(self, dtype: DTypeLike | None) -> np.dtype:
+        chosen = floating(np.float32 if dtype is None else dtype)
+        return chosen if self.requested_dtype is None else self.requested_dtype
+
+    def _declared(self, shapes: tuple[Shape, ...]) -> tuple[Declared, Declared]:
+        declared = [declared_by(node, shapes[node.inputs[0]]) for node in self.nodes]
+        parameters, state = zip(*declared, strict=True)
+        return parameters, state
+
+    def _allocate(
+        self, shapes: tuple[Shape, ...], dtype: np.dtype, parameters: Declared, state: Declared
     ) -> None:
         self.parameters = ParameterSet.declare("parameters", parameters, dtype)
         self.state = ParameterSet.declare("layer state", state, dtype)
-        self.parameters.draw(parameters, generator)
-        self.state.draw(state, generator)
         self.input_shape, self.shapes, self.dtype = shapes[0], shapes, dtype
         self._forget_plans()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write layers and weights to a model file, which `netts.load` reads.
+
+        The file is in the safetensors format and holds nothing that is executed. It is written
+        beside `path` and renamed, so that at no time there is a part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+
+        Raises
+        ------
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        UnsavableError
+            Where a layer of your own is no dataclass, or holds more than plain values, arrays,
+            layers and functions that have a name.
+        """
+        save_model(path, "network", describe_network(self), REGISTRY, is_open=True)
 
     @property
     def is_built(self) -> bool:
@@ -205,13 +271,7 @@ class Network:
             Where a shape differs, or values are no numbers; nothing has changed then.
         """
         named = self._named()
-        if set(weights) != set(named):
-            missing, unknown = sorted(set(named) - set(weights)), sorted(set(weights) - set(named))
-            raise ParameterError(f"weights lack {missing} and have unknown {unknown}")
-        arrays = {name: as_array(array, name) for name, array in weights.items()}
-        for name, array in arrays.items():
-            if array.shape != named[name].shape:
-                raise ShapeError(f"{name} has shape {named[name].shape}, got {array.shape}")
+        arrays = as_weights(weights, {name: array.shape for name, array in named.items()})
         for name, array in arrays.items():
             named[name][...] = array
 
@@ -248,12 +308,4 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["layers"], state["requested_dtype"])  # type: ignore[misc]
         if "weights" in state:
-            self.build(state["input_shape"], dtype=state["dtype"], random_state=0)
-            self.set_weights(state["weights"])
-
-
-def _floating(dtype: DTypeLike) -> np.dtype:
-    for chosen in map(np.dtype, (np.float32, np.float64)):
-        if dtype in (chosen, chosen.type, chosen.name):
-            return chosen
-    raise ParameterError(f"the dtype of a network is float32 or float64, got {dtype!r}")
+            self.restore(state["input_shape"], state["weights"], dtype=state["dtype"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from netts.devices.memory import Arena, BufferView
-from netts.layers.base import Parameter
+from netts.errors import ParameterError, ShapeError
+from netts.layers.base import Parameter, Shape
+from netts.network.inputs import as_array
 
 Declared = Sequence[Mapping[str, Parameter]]
 """What each layer declares, by name."""
@@ -71,6 +74,26 @@ class ParameterSet:
         for declares, piece in zip(declared, self.pieces, strict=True):
             for name, parameter in declares.items():
                 piece[name].array[...] = parameter.draw(generator)
+
+
+def as_weights(weights: Mapping[str, Any], shapes: Mapping[str, Shape]) -> dict[str, np.ndarray]:
+    """Return weights as arrays, if they have these names and shapes.
+
+    Raises
+    ------
+    ParameterError
+        Where a name is missing or unknown.
+    ShapeError, DataError
+        Where a shape differs, or values are no numbers.
+    """
+    if set(weights) != set(shapes):
+        missing, unknown = sorted(set(shapes) - set(weights)), sorted(set(weights) - set(shapes))
+        raise ParameterError(f"weights lack {missing} and have unknown {unknown}")
+    arrays = {name: as_array(array, name) for name, array in weights.items()}
+    for name, array in arrays.items():
+        if array.shape != shapes[name]:
+            raise ShapeError(f"{name} has shape {shapes[name]}, got {array.shape}")
+    return arrays
 
 
 def _reserve(

@@ -18,6 +18,17 @@ from netts.data import find_table
 from netts.data.datasets import dataset_path
 from netts.errors import InterruptedFitWarning
 
+NO_UNITS = "is not a list of units such as 64 or 64,32 (0 for no hidden layer)"
+
+
+@pytest.fixture(autouse=True)
+def own_directory(tmp_path, monkeypatch):
+    """Write models where no other test does."""
+    directory = tmp_path / "here"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    return directory
+
 
 def score(printed: str, name: str) -> float:
     """Read one score off a report."""
@@ -38,18 +49,25 @@ def table_file(tmp_path):
 def test_iris_is_learned_and_everything_is_said(capsys):
     assert main(["train", "iris"]) == 0
     captured = capsys.readouterr()
-    lines = captured.out.splitlines()
-    assert lines[:3] == [
-        "iris: 150 rows, 4 numeric columns",
+    data, columns, training, report, saved = captured.out.split("\n\n", 4)
+    assert data.splitlines() == [
+        "iris: 150 rows, 4 columns",
         "target 'species': 3 classes (setosa 50, versicolor 50, virginica 50)",
         "training on 120 rows, 30 held back",
     ]
+    assert [line.partition(" (cm)")[0] for line in columns.splitlines()[2:]] == [
+        "sepal length", "sepal width", "petal length", "petal width",
+    ]  # fmt: skip
     assert re.fullmatch(
-        r"trained a 4-64-32-3 network for \d+ epochs on \w+ in [\d.]+ s, loss [\d.e-]+", lines[3]
+        r"trained a 4-64-32-3 network for \d+ epochs on \w+ in [\d.]+ s, loss [\d.e-]+", training
     )
-    assert lines[4:6] == ["", "on the 30 rows held back:"]
-    assert lines[7].startswith("setosa ")
+    assert report.startswith("on the 30 rows held back:\n")
     assert score(captured.out, "accuracy") >= 0.93
+    assert re.search(
+        r"^saved iris.netts \(\d+ kB\); predict with: netts predict iris.netts TABLE$",
+        saved,
+        re.MULTILINE,
+    )
     assert captured.err == ""
 
 
@@ -114,13 +132,13 @@ def test_hidden_layers_epochs_and_test_size_are_as_asked(capsys, table_file):
 
 def test_ctrl_c_in_training_still_reports_and_exits_with_130(monkeypatch, capsys, table_file):
     class InterruptedClassifier(netts.cli.train.MLPClassifier):
-        def fit(self, X, y):
-            super().fit(X, y)
+        def fit(self, X, y, sample_weight=None):
+            super().fit(X, y, sample_weight)
             warnings.warn("the model of epoch 2 is kept", InterruptedFitWarning, stacklevel=2)
             return self
 
     monkeypatch.setattr(netts.cli.train, "MLPClassifier", InterruptedClassifier)
-    assert main(["train", str(table_file), "--epochs", "2"]) == 130
+    assert main(["train", str(table_file), "--epochs", "2", "--no-save"]) == 130
     captured = capsys.readouterr()
     assert captured.err == "netts: warning: the model of epoch 2 is kept\n"
     assert score(captured.out, "accuracy") > 0
@@ -139,12 +157,12 @@ def test_sigint_ends_a_training_that_runs_with_a_report():
                 threading.Timer(0.3, kill).start()
 
         class Endless(netts.cli.train.MLPClassifier):
-            def fit(self, X, y):
+            def fit(self, X, y, sample_weight=None):
                 self.set_params(n_iter_no_change=math.inf, callbacks=[Signal()])
                 return super().fit(X, y)
 
         netts.cli.train.MLPClassifier = Endless
-        sys.exit(main(["train", "iris", "--epochs", "100000000"]))
+        sys.exit(main(["train", "iris", "--epochs", "100000000", "--no-save"]))
     """
     found = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(program)],
@@ -182,12 +200,12 @@ def test_a_terminal_sees_a_progress_bar_on_stderr(tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "complaint"),
     [
-        ("--hidden", "64,x", "'64,x' is not a list of units such as 64 or 64,32"),
-        ("--hidden", "0", "'0' is not a list of units such as 64 or 64,32"),
+        ("--hidden", "64,x", f"'64,x' {NO_UNITS}"),
+        ("--hidden", "64,0", f"'64,0' {NO_UNITS}"),
         ("--epochs", "0", "'0' is not a whole number of at least 1"),
         ("--epochs", "1.5", "'1.5' is not a whole number of at least 1"),
-        ("--test-size", "1", "'1' is not a number above 0 and below 1"),
-        ("--test-size", "some", "'some' is not a number above 0 and below 1"),
+        ("--test-size", "1", "'1' is not a number of at least 0 and below 1"),
+        ("--test-size", "some", "'some' is not a number of at least 0 and below 1"),
         ("--seed", "-1", "'-1' is not a whole number from 0 to 4294967295"),
         ("--seed", "4294967296", "'4294967296' is not a whole number from 0 to 4294967295"),
     ],
@@ -217,13 +235,74 @@ def test_what_cannot_be_done_is_explained_without_a_traceback(capsys, arguments,
     assert "Traceback" not in captured.err
 
 
-@pytest.mark.parametrize(("row", "column"), [("1e200,0.5", "a"), ("1,-3e155", "b")])
-def test_numbers_too_large_to_standardise_are_refused(capsys, tmp_path, row, column):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [("1e200,0.5", "column 'a' holds 1e+200, "), ("1,-3e155", "the target holds 3e+155, ")],
+)
+def test_numbers_too_large_to_standardise_are_refused(capsys, tmp_path, row, message):
     path = tmp_path / "huge.csv"
-    path.write_text(f"a,b\n0.1,0.2\n0.3,0.4\n0.5,0.6\n{row}\n", encoding="utf-8")
-    assert main(["train", str(path)]) == 1
-    message = rf"netts: huge: column '{column}' holds -?\de\+1?\d+.* in a larger unit\n"
-    assert re.fullmatch(message, capsys.readouterr().err)
+    path.write_text("a,b\n" + f"{row}\n" * 8 + "0.1,0.2\n0.3,0.4\n", encoding="utf-8")
+    assert main(["train", str(path), "--task", "regression", "--quiet"]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"netts: {message}")
+    assert printed.endswith("in a larger unit\n")
+
+
+def test_a_messy_table_is_understood_column_by_column(capsys, flats):
+    assert main(["train", str(flats), "--target", "Klasse", "--epochs", "3", "--no-save"]) == 0
+    printed = capsys.readouterr().out
+    kinds = dict(re.findall(r"^(\S.*?)   +(number|category|yes/no|date|ignored) ", printed, re.M))
+    assert kinds == {
+        "Größe (m²)": "number", "Ort": "category", "Baujahr": "number", "Garten": "yes/no",
+        "verkauft": "date", "Notiz": "ignored", "Preis": "number",
+    }  # fmt: skip
+
+
+def test_a_model_goes_where_it_is_asked_to(capsys, table_file, tmp_path, own_directory):
+    arguments = ["train", str(table_file), "--epochs", "2", "--quiet"]
+    assert main([*arguments, "--out", str(tmp_path / "a.netts")]) == 0
+    assert main([*arguments, "--no-save"]) == 0
+    assert list(own_directory.iterdir()) == []
+    assert main(arguments) == 0
+    assert [path.name for path in own_directory.iterdir()] == ["sides.netts"]
+
+
+def test_another_model_is_replaced_but_no_other_file(capsys, table_file):
+    arguments = ["train", str(table_file), "--epochs", "2", "--quiet", "--out"]
+    for _ in range(2):
+        assert main([*arguments, "model.netts"]) == 0
+    before = table_file.read_bytes()
+    assert main([*arguments, str(table_file)]) == 1
+    message = capsys.readouterr().err
+    assert "sides.csv is no model file" in message
+    assert message.endswith(
+        "it would be replaced by the model: choose another --out, or delete it\n"
+    )
+    assert table_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("path", ["nowhere/model.netts", "."])
+def test_a_place_where_no_model_can_be_is_refused_before_training(capsys, table_file, path):
+    assert main(["train", str(table_file), "--epochs", "2", "--out", path]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"netts: {path} ")
+
+
+def test_nothing_need_be_held_back(capsys, table_file):
+    assert main(["train", str(table_file), "--test-size", "0", "--epochs", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "training on 60 rows\n" in printed
+    assert "accuracy" not in printed
+
+
+def test_columns_can_be_ignored_and_numbers_be_categories(capsys, flats):
+    arguments = ["--ignore", "Preis", "--ignore", "Notiz", "--category", "Baujahr"]
+    arguments += ["--target", "Klasse", "--epochs", "2", "--no-save"]
+    assert main(["train", str(flats), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "not used: 'Preis' (as asked), 'Notiz' (as asked)" in printed
+    assert re.search(r"^Baujahr +category ", printed, re.MULTILINE)
 
 
 def test_the_checkouts_own_file_trains_as_the_design_shows(capsys):

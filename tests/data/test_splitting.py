@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netts.data import Table, load
+from netts.data import Reading, Table, Task, load
 from netts.data.splitting import split_table
+from netts.data.targets import TargetRule
 from netts.errors import DataError
 
 
-def numbered(y: list[object], task: str = "classification") -> Table:
+def numbered(y: list[object], task: Task = "classification") -> Table:
     """Make a table whose only feature is the number of the row."""
-    X = np.arange(float(len(y)))[:, np.newaxis]
-    return Table("numbered", X, np.array(y), ("row",), "t", task)
+    columns = {"row": np.arange(float(len(y)))}
+    reading = Reading((), TargetRule("t", task), (), ("row", "t"), has_header=True)
+    return Table("numbered", columns, np.array(y), reading, np.arange(len(y)) + 2)
 
 
 def test_classes_keep_their_shares():
@@ -43,8 +45,10 @@ def test_each_row_is_in_one_part_with_its_own_target(n_samples, test_size, seed)
     parts = split_table(table, test_size, random_state=seed)
     rows = np.concatenate([part.X[:, 0] for part in parts])
     targets = np.concatenate([part.y for part in parts])
+    lines = np.concatenate([part.line_numbers for part in parts])
     assert sorted(rows) == list(range(n_samples))
     np.testing.assert_array_equal(rows, targets)
+    np.testing.assert_array_equal(rows + 2, lines)
 
 
 def test_the_rest_of_the_table_stays():

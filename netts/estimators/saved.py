@@ -1,0 +1,185 @@
+"""What a model file holds of an estimator."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from netts.compiler.engine import available_threads
+from netts.devices.registry import explain_choice
+from netts.errors import UnsavableError
+from netts.persistence.forms import Registry
+from netts.training import Epoch, History, Resumable
+
+if TYPE_CHECKING:
+    from netts.estimators.base import MLPBase
+
+NOT_SAVED = ("callbacks",)
+"""Parameters that are code."""
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """Where a fit ran, and why there.
+
+    Attributes
+    ----------
+    device : str
+    reason : str
+        Such as "asked for" or "the fastest there is".
+    n_threads : int
+        How many threads it could use.
+    """
+
+    device: str
+    reason: str
+    n_threads: int
+
+
+def choose_device(device: str) -> DeviceChoice:
+    """Return the device that an argument stands for.
+
+    Raises
+    ------
+    DeviceError
+        Where there is none of that name.
+    """
+    chosen, reason = explain_choice(device)
+    return DeviceChoice(chosen, reason, available_threads() if chosen == "cpu" else 1)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What fitting has given an estimator: each field is one of its attributes.
+
+    A name without a final underscore is that of a private attribute, `resumable` of `_resumable`.
+    A field whose default is None is None where the estimator has no such attribute.
+    """
+
+    n_features_in_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: Literal["softmax", "logistic", "identity", "exp"]
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+    n_iter_: int
+    t_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    best_loss_: float | None
+    device_: str
+    device_choice_: DeviceChoice
+    resumable: Resumable
+    optimizer_memory: tuple[str, ...]
+    no_improvement_count: int
+    feature_names_in_: np.ndarray | None = None
+    loss_: float | None = None
+    history_: History | None = None
+    classes_: np.ndarray | None = None
+    target_type: Literal["binary", "multiclass", "multilabel-indicator"] | None = None
+    has_sparse_targets: bool | None = None
+
+    def __post_init__(self) -> None:
+        units = [self.n_features_in_, *(coef.shape[-1] for coef in self.coefs_ if coef.ndim)]
+        _require(len(self.coefs_) == len(self.intercepts_) == self.n_layers_ - 1 > 0, "n_layers_")
+        _require([coef.shape for coef in self.coefs_] == list(pairwise(units)), "shapes of coefs_")
+        biases = [intercept.shape for intercept in self.intercepts_]
+        _require(biases == [(n,) for n in units[1:]], "shapes of intercepts_")
+        _require(units[-1] == self.n_outputs_ and min(units) > 0, "n_outputs_")
+        dtypes = {array.dtype.name for array in [*self.coefs_, *self.intercepts_]}
+        _require(dtypes in ({"float32"}, {"float64"}), "dtypes of coefs_ and intercepts_")
+        names = self.feature_names_in_
+        _require(names is None or names.shape == (self.n_features_in_,), "feature_names_in_")
+        _require_resumable(self.resumable)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the attributes of the estimator, by their names there."""
+        return {
+            attribute_of(field): value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) is not None or _is_required(field)
+        }
+
+
+@dataclass(frozen=True)
+class SavedMLP:
+    """A trained estimator as plain values and arrays.
+
+    Attributes
+    ----------
+    kind : str
+    parameters : dict
+        Of the constructor, but for callbacks.
+    learned : Learned
+    """
+
+    kind: Literal["mlp_classifier", "mlp_regressor"]
+    parameters: dict[str, Any]
+    learned: Learned
+
+
+REGISTRY: Registry = {
+    one.__name__: one for one in (SavedMLP, Learned, DeviceChoice, History, Epoch, Resumable)
+}
+"""What an estimator's file may name."""
+
+
+def describe_estimator(estimator: MLPBase) -> SavedMLP:
+    """Return what a model file holds of an estimator; it shares the arrays.
+
+    Raises
+    ------
+    NotFittedError
+        Where it has learned nothing yet.
+    UnsavableError
+        Where it is of a class of the user's own, or its arrays no longer fit each other.
+    InvalidParameterError
+        Where a parameter has been set to a value that no fit takes.
+    """
+    check_is_fitted(estimator, "coefs_")
+    kind = vars(type(estimator)).get("file_kind")
+    if kind is None:
+        raise UnsavableError(
+            f"{type(estimator).__name__} is a class of your own, which a model file cannot name: "
+            "save an MLPClassifier or MLPRegressor, or pickle it"
+        )
+    estimator._validate_params()
+    parameters = estimator.get_params(deep=False)
+    for name in NOT_SAVED:
+        del parameters[name]
+    found: dict[str, Any] = {
+        field.name: getattr(estimator, attribute_of(field), None)
+        for field in dataclasses.fields(Learned)
+    }
+    try:
+        return SavedMLP(kind, parameters, Learned(**found))
+    except ValueError as error:
+        raise UnsavableError(f"{type(estimator).__name__} cannot be saved: {error}") from error
+
+
+def attribute_of(field: dataclasses.Field[Any]) -> str:
+    """Return the name of the estimator's attribute that a field of `Learned` holds."""
+    return field.name if field.name.endswith("_") else f"_{field.name}"
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING
+
+
+def _require_resumable(resumable: Resumable) -> None:
+    words, optimizer = resumable.words, resumable.optimizer
+    if words is not None:
+        _require(words.shape == (3,) and words.dtype == np.int64, "words to resume")
+    if optimizer is not None:
+        _require(optimizer.ndim == 1 and optimizer.dtype == np.uint8, "optimiser state to resume")
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(f"{what} and other attributes contradict each other")
