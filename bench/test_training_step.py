@@ -13,12 +13,25 @@ import pytest
 from peers import LIBRARIES, data
 
 NETS = {
-    "4-16-16-3": (16, 1000, {"netts": 40, "scikit-learn": 2, "PyTorch eager": 1}),
-    "64-100-50-10": (32, 300, {"netts": 30, "scikit-learn": 3, "PyTorch eager": 2}),
-    "784-256-128-10": (128, 100, {"netts": 5, "scikit-learn": 3, "PyTorch eager": 3}),
+    "4-16-16-3": (16, 1000, {"netts": 40, "scikit-learn": 2, "PyTorch eager": 1, "JAX scan": 5}),
+    "64-100-50-10": (
+        32,
+        300,
+        {"netts": 30, "scikit-learn": 3, "PyTorch eager": 2, "JAX scan": 8},
+    ),
+    "784-256-128-10": (
+        128,
+        100,
+        {"netts": 5, "scikit-learn": 3, "PyTorch eager": 3, "JAX scan": 3},
+    ),
+    "1024-2048-2048-10": (
+        512,
+        4,
+        {"netts": 1, "scikit-learn": 1, "PyTorch eager": 1, "JAX scan": 1},
+    ),
 }
-"""Batch size, steps per epoch (so 16,000, 9,600 and 12,800 samples), and for each library as many
-epochs as make a round of a fraction of a second."""
+"""Batch size, steps per epoch (so 16,000, 9,600, 12,800 and 2,048 samples), and for each
+library as many epochs as make a round of a fraction of a second."""
 
 ROUNDS = 7
 

@@ -27,7 +27,8 @@ TRUTHS = {
     "false": False, "no": False, "f": False, "n": False, "off": False,
 }  # fmt: skip
 
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d*,\d+|\d+)([eE][+-]?\d+)?")
+# Beside a decimal comma, a point divides thousands.
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+,\d+|\d*,\d+|\d+)([eE][+-]?\d+)?")
 _THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 # The day, or the year, first; then perhaps a time.
 _OTHER_DATE = re.compile(
@@ -53,9 +54,10 @@ def as_numbers(cells: Collection[str]) -> np.ndarray | None:
     return None if "_" in "".join(cells) else values
 
 
-def has_commas_of_a_number(cell: str) -> bool:
-    """Tell whether a cell is a number but for commas: `1,5` or `1,234.5`."""
-    return "," in cell and is_number(cell.replace(",", ""))
+def may_be_number(cell: str) -> bool:
+    """Tell whether a cell is a number, be it one with a comma such as `1,5` or `1,234.5`."""
+    forms = (_DECIMAL_COMMA, _THOUSANDS_COMMA)
+    return is_number(cell) or any(form.fullmatch(cell) for form in forms)
 
 
 def meaning_of_comma(cells: Collection[str], delimiter: str) -> Comma | None:
@@ -76,7 +78,8 @@ def meaning_of_comma(cells: Collection[str], delimiter: str) -> Comma | None:
 def number(cell: str, comma: Comma | None = None) -> float | None:
     """Return the number that a cell is, None where it is none or not finite."""
     if comma == "decimal":
-        cell = cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else ""
+        is_one = _DECIMAL_COMMA.fullmatch(cell)
+        cell = cell.replace(".", "").replace(",", ".") if is_one else ""
     elif comma == "thousands" and _THOUSANDS_COMMA.fullmatch(cell):
         cell = cell.replace(",", "")
     try:

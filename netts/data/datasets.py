@@ -36,7 +36,7 @@ def load(name: str) -> Table:
     Examples
     --------
     >>> print(load("iris"))
-    iris: 150 rows, 4 columns
+    iris: 150 rows, 4 columns, separated by commas, utf-8
     target 'species': 3 classes (setosa 50, versicolor 50, virginica 50)
     """
     if name not in NAMES:

@@ -7,7 +7,7 @@ import io
 from itertools import islice
 from pathlib import Path
 
-from netts.data.cells import has_commas_of_a_number, is_number
+from netts.data.cells import may_be_number
 from netts.data.quoting import quoted
 from netts.errors import DataError
 
@@ -20,22 +20,28 @@ SAMPLE_ROWS = 100
 
 
 def guess_delimiter(text: str) -> str:
-    """Choose the delimiter that divides the first rows most evenly, then into the most cells."""
+    """Choose the delimiter that divides the first rows most evenly.
+
+    Of those that are as even, the one that leaves the largest share of numbers, as `1,5;2,5` are
+    two and not three, and then the one that leaves the most cells.
+    """
     sample = text.lstrip("\r\n")[:SAMPLE_CHARACTERS]
 
-    def evenness(delimiter: str) -> tuple[float, int]:
+    def evenness(delimiter: str) -> tuple[float, float, int]:
         # A dialect that is not strict: a bad quote is reported when the file is read.
         source = io.StringIO(sample, newline="")
         reader = csv.reader(source, delimiter=delimiter, skipinitialspace=True)
         try:
-            widths = [len(row) for row in islice(reader, SAMPLE_ROWS) if row]
+            rows = [row for row in islice(reader, SAMPLE_ROWS) if row]
         except csv.Error:
-            return 0.0, 0
-        if len(sample) == SAMPLE_CHARACTERS and 1 < len(widths) < SAMPLE_ROWS:
-            widths.pop()  # cut off in the middle, perhaps
+            return 0.0, 0.0, 0
+        if len(sample) == SAMPLE_CHARACTERS and 1 < len(rows) < SAMPLE_ROWS:
+            rows.pop()  # cut off in the middle, perhaps
+        widths = [len(row) for row in rows]
         if not widths or widths[0] == 1:
-            return 0.0, 1
-        return widths.count(widths[0]) / len(widths), widths[0]
+            return 0.0, 0.0, 1
+        n_numbers = sum(may_be_number(cell.strip()) for row in rows for cell in row)
+        return widths.count(widths[0]) / len(widths), n_numbers / sum(widths), widths[0]
 
     return max(DELIMITERS, key=evenness)
 
@@ -48,10 +54,10 @@ def is_header(columns: list[list[str]], line: int, path: Path) -> bool:
     DataError
         If they might be either.
     """
-    numbers = [column[0] for column in columns if _is_numeric(column[0])]
+    numbers = [column[0] for column in columns if may_be_number(column[0])]
     if not numbers:
         return not _recurs(columns)
-    others = (column for column in columns if column[0] and not _is_numeric(column[0]))
+    others = (column for column in columns if column[0] and not may_be_number(column[0]))
     above_numbers = next((column[0] for column in others if _goes_on_with_number(column)), None)
     if above_numbers is not None:
         raise DataError(
@@ -62,10 +68,6 @@ def is_header(columns: list[list[str]], line: int, path: Path) -> bool:
     return False
 
 
-def _is_numeric(cell: str) -> bool:
-    return is_number(cell) or has_commas_of_a_number(cell)
-
-
 def _recurs(columns: list[list[str]]) -> bool:
     """Tell whether most cells of the first row are values of their columns, so that it is data."""
     named = [column for column in columns if column[0]]
@@ -74,4 +76,4 @@ def _recurs(columns: list[list[str]]) -> bool:
 
 def _goes_on_with_number(column: list[str]) -> bool:
     """Tell whether the first cell below that holds something is a number."""
-    return _is_numeric(next(filter(None, islice(column, 1, None)), ""))
+    return may_be_number(next(filter(None, islice(column, 1, None)), ""))

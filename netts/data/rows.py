@@ -93,6 +93,13 @@ class Rows:
     def __len__(self) -> int:
         return len(self.line_numbers)
 
+    def describe(self) -> str:
+        """Say how the file was understood, in a few words."""
+        separated = DELIMITERS.get(self.delimiter, repr(self.delimiter))
+        guess = " (a guess, as it is not utf-8)" if self.is_encoding_guessed else ""
+        header = "" if self.has_header else ", without a header"
+        return f"separated by {separated}, {self.encoding}{guess}{header}"
+
     def place(self, row: int, column: int) -> str:
         """Say where a cell is, to begin an error message with."""
         name = quoted(self.column_names[column])
@@ -186,7 +193,9 @@ def _parse(text: Text, path: Path, delimiter: str) -> tuple[np.ndarray, list[str
 
 def _records(text: Text, path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the line and the cells of each row, blank lines left out."""
-    source = io.StringIO(text.content, newline="")
+    # A StringIO of the text would take four bytes a character. From UTF-7 come surrogates.
+    content = io.BytesIO(text.content.encode("utf-8", "surrogatepass"))
+    source = io.TextIOWrapper(content, "utf-8", "surrogatepass", newline="")
     reader = csv.reader(source, TableDialect, delimiter=delimiter)
     line = 1
     try:

@@ -43,6 +43,8 @@ class Table:
         Where each row starts in its file.
     unused : dict of str to str
         Columns of the file that are not among `columns`, and why.
+    form : str
+        How the file was understood: its delimiter and encoding.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Table:
     reading: Reading
     line_numbers: np.ndarray
     unused: dict[str, str] = field(default_factory=dict)
+    form: str = ""
 
     @property
     def target_name(self) -> str:
@@ -94,7 +97,8 @@ class Table:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.name}: {self.n_samples:,} rows, {self.n_features} columns",
+            f"{self.name}: {self.n_samples:,} rows, {self.n_features} columns"
+            + (f", {self.form}" if self.form else ""),
             f"target {quoted(self.target_name)}: {self._describe_target()}",
         ]
         if self.unused:
@@ -186,6 +190,7 @@ def read_table(
         reading=reading,
         line_numbers=rows.line_numbers,
         unused={rows.column_names[column]: why for column, why in unused.items()},
+        form=rows.describe(),
     )
 
 

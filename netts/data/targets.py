@@ -22,6 +22,9 @@ from netts.errors import DataError
 Task = Literal["classification", "regression"]
 Labels = Literal["whole", "decimal", "text"]
 
+# NumPy gives each row the room of the longest text, 4 bytes a character.
+MAX_LABEL_CHARACTERS = 200
+
 # From here on, float64 cannot tell all whole numbers apart.
 FIRST_INEXACT = 2**53
 
@@ -89,10 +92,11 @@ def read_target(
     Raises
     ------
     DataError
-        If a cell is missing, or is no number where the rule asks for one.
+        If a cell is missing, is no number where the rule asks for one, or too long for a label.
     """
     _check_complete(rows, column, missing)
     if rule.labels == "text":
+        _check_lengths(rows, column)
         return np.array(rows.columns[column])
     values = read_column(rows, column, rule.as_column(), missing)
     if rule.labels == "whole":
@@ -142,6 +146,16 @@ def _regression_refusal(rows: Rows, column: int) -> DataError:
         f"{rows.place(row, column)}: {quoted(cells[row])} is not a number, and a regression learns "
         "quantities"
     )
+
+
+def _check_lengths(rows: Rows, column: int) -> None:
+    cells = rows.columns[column]
+    row = max(range(len(cells)), key=lambda row: len(cells[row]))
+    if len(cells[row]) > MAX_LABEL_CHARACTERS:
+        raise DataError(
+            f"{rows.place(row, column)}: {quoted(cells[row])} has {len(cells[row]):,} characters, "
+            f"and a label has at most {MAX_LABEL_CHARACTERS}: choose another column as the target"
+        )
 
 
 def _check_complete(rows: Rows, column: int, missing: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from netts.choices import did_you_mean_file
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
+from netts.persistence.recognition import describe_binary
 
 BYTE_ORDER_MARKS = {
     # The longer first: UTF-32's begins with UTF-16's.
@@ -21,22 +22,6 @@ BYTE_ORDER_MARKS = {
 
 FALLBACK = "cp1252"
 """What spreadsheets on Windows write where they do not write UTF-8."""
-
-OTHER_FORMATS = {
-    b"PK\x03\x04": "a ZIP archive, as Excel workbooks are: save the sheet as CSV",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV",
-    b"PAR1": "a Parquet file: write it as CSV",
-    b"ARROW1": "an Arrow file: write it as CSV",
-    b"\x1f\x8b": "compressed by gzip: unpack it first",
-    b"BZh": "compressed by bzip2: unpack it first",
-    b"\xfd7zXZ": "compressed by xz: unpack it first",
-    b"%PDF": "a PDF document: write the table as CSV",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"SQLite format 3": "an SQLite database: write the table as CSV",
-    b"\x89HDF": "an HDF5 file: write the table as CSV",
-    b"\x93NUMPY": "a NumPy array: write it as CSV",
-}
 
 # Text has tabs, line ends and form feeds; a zero byte or an escape is a sign of something else.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -74,9 +59,9 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
         If it is empty or no text, or not in that encoding.
     """
     content = read_bytes(path)
-    for magic, what in OTHER_FORMATS.items():
-        if content.startswith(magic):
-            raise DataError(f"{path} is {what}")
+    known = describe_binary(content)
+    if known is not None:
+        raise DataError(f"{path} is {known}, and no text: write the table as CSV")
     text = _decode(content, path, encoding)
     if not text.content.strip():
         raise DataError(f"{path} is empty")
@@ -93,7 +78,11 @@ def read_text(path: Path, encoding: str | None = None) -> Text:
 def read_bytes(path: Path) -> bytes:
     """Read a file, or say why that is impossible."""
     try:
+        if path.is_char_device() or path.is_block_device():
+            raise DataFileError(f"{path} is a device, which has no end: give a file")
         return path.read_bytes()
+    except DataFileError:
+        raise
     except FileNotFoundError as error:
         raise DataFileNotFoundError(f"there is no file {path}{did_you_mean_file(path)}") from error
     except IsADirectoryError as error:

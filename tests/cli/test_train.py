@@ -51,7 +51,7 @@ def test_iris_is_learned_and_everything_is_said(capsys):
     captured = capsys.readouterr()
     data, columns, training, report, saved = captured.out.split("\n\n", 4)
     assert data.splitlines() == [
-        "iris: 150 rows, 4 columns",
+        "iris: 150 rows, 4 columns, separated by commas, utf-8",
         "target 'species': 3 classes (setosa 50, versicolor 50, virginica 50)",
         "training on 120 rows, 30 held back",
     ]

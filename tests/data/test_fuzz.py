@@ -22,8 +22,9 @@ from netts.data import ReadOptions, Table, TableEncoder, load, read_table
 from netts.data.datasets import dataset_path
 from netts.data.reading import read_again
 from netts.data.rows import AS_FOUND
-from netts.data.text import BYTE_ORDER_MARKS, OTHER_FORMATS
+from netts.data.text import BYTE_ORDER_MARKS
 from netts.errors import NettsError
+from netts.persistence.recognition import BEGINNINGS
 
 # Many times what the slowest case takes, for a machine that is busy with other things.
 MAX_SECONDS = 10.0
@@ -117,7 +118,7 @@ contents = st.one_of(
     columns_that_lie(),
     columns_that_lie(),
     headers_that_lie(),
-    st.tuples(st.sampled_from([*OTHER_FORMATS, *BYTE_ORDER_MARKS]), st.binary(max_size=50)).map(
+    st.tuples(st.sampled_from([*BEGINNINGS, *BYTE_ORDER_MARKS]), st.binary(max_size=50)).map(
         b"".join
     ),
 )
@@ -201,6 +202,7 @@ STRESSES = {
     "dates all different": b"a,t\n"
     + b"".join(b"2026-03-31T10:00:00.%06d,%d\n" % (k, k % 2) for k in range(9_000)),
     "numbers with commas": b'a;t\n' + b"".join(b"1,%d;%d\n" % (k, k % 2) for k in range(20_000)),
+    "one long label": b"a,t\n" + b"1,x\n1,y\n" * 10_000 + b"1," + b"x" * (LENGTH // 2) + b"\n",
     "targets missing": b"a,t\n" + b"1,\n" * (LENGTH // 3),
     "ragged at the end": b"a,t\n" + b"1,2\n" * (LENGTH // 4) + b"3\n",
     "zero bytes": b"\x00" * LENGTH,

@@ -33,6 +33,16 @@ def test_semicolons_separate_numbers_with_decimal_commas(write):
     assert cells_of(rows) == [["1,5", "2,5"], ["3,5", "4,5"]]
 
 
+def test_semicolons_separate_numbers_with_decimal_commas_without_a_header_too(write):
+    rows = read_rows(write("5,1;3,5;setosa\n4,9;3,0;setosa\n"))
+    assert cells_of(rows) == [["5,1", "3,5", "setosa"], ["4,9", "3,0", "setosa"]]
+
+
+def test_commas_separate_cells_that_hold_as_many_semicolons_each(write):
+    rows = read_rows(write("Bern,46.9;7.4,3\nGenf,46.2;6.1,2\n"))
+    assert cells_of(rows) == [["Bern", "46.9;7.4", "3"], ["Genf", "46.2;6.1", "2"]]
+
+
 def test_any_character_can_separate_cells_if_it_is_said(write):
     rows = read_rows(write("a~b\n1~2\n"), ReadOptions(delimiter="~"))
     assert (rows.column_names, cells_of(rows)) == (("a", "b"), [["1", "2"]])
@@ -96,6 +106,7 @@ def test_a_first_row_with_numbers_or_values_of_its_columns_is_data(write, conten
     assert not rows.has_header
     assert rows.column_names[0] == "column_1"
     assert len(rows) == len(content.splitlines())
+    assert ";" not in "".join(rows.columns[0])
 
 
 def test_a_first_row_of_other_texts_is_a_header(write):

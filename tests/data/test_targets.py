@@ -129,6 +129,15 @@ def test_text_is_no_target_of_a_regression(read, refused, cells, line, cell):
         read(with_target(cells), task="regression")
 
 
+def test_a_text_too_long_for_a_label_is_refused(read, refused):
+    shortened = f"{'x' * 27}...{'x' * 28}"
+    with refused(
+        f", line 3, column 't': '{shortened}' has 201 characters, and a label has at most 200: "
+        "choose another column as the target"
+    ):
+        read(with_target(["a", "x" * 201, "a", "y" * 200]))
+
+
 def test_a_category_is_no_target_of_a_regression(read, refused):
     with refused(": target 't' is to be a category, and a regression learns quantities"):
         read(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from netts.data.text import OTHER_FORMATS, read_text
+from netts.data.text import read_text
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
+from netts.persistence.recognition import BEGINNINGS
 
 
 @pytest.mark.parametrize(
@@ -97,11 +98,21 @@ def test_an_encoding_that_does_not_exist_is_refused(write, encoding):
         read_text(write("a,b\n1,2\n"), encoding)
 
 
-@pytest.mark.parametrize("magic", OTHER_FORMATS)
-def test_another_format_named_csv_is_refused_by_what_it_is(write, magic):
-    path = write(magic + b"\x00\x01,\n")
-    with pytest.raises(DataError, match=f"^{re.escape(f'{path} is {OTHER_FORMATS[magic]}')}$"):
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+def test_another_format_named_csv_is_refused_by_what_it_is(write, beginning):
+    path = write(beginning + b"\x00\x01,\n")
+    message = f"{path} is {BEGINNINGS[beginning]}, and no text: write the table as CSV"
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         read_text(path)
+
+
+def test_text_may_begin_as_another_format_does(write):
+    assert read_text(write("BZhang,PAR1\n1,2\n")).content.startswith("BZhang")
+
+
+def test_a_device_without_an_end_is_refused():
+    with pytest.raises(DataFileError, match=r"^/dev/zero is a device, which has no end: give a"):
+        read_text(Path("/dev/zero"))
 
 
 def test_a_missing_file_is_refused_with_its_neighbour(write):
