@@ -86,7 +86,8 @@ def test_a_table_describes_itself(read):
         "table: 5 rows, 1 columns, separated by commas, utf-8\ntarget 't': 2 classes (x 3, y 2)"
     )
     assert str(read("id,a,t\n1,1,0.5\n2,2,1.5\n3,3,4\n")) == (
-        "table: 3 rows, 1 columns, separated by commas, utf-8\ntarget 't': regression, 0.5 to 4, mean 2\n"
+        "table: 3 rows, 1 columns, separated by commas, utf-8\n"
+        "target 't': regression, 0.5 to 4, mean 2\n"
         "not used: 'id' (it numbers the rows)"
     )
 
