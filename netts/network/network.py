@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netts.errors import NotBuiltError, ParameterError, ShapeError
+from netts.errors import DataError, NotBuiltError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import as_array, as_samples, as_shape
-from netts.network.nodes import chain, declared_by, shapes_of
+from netts.network.nodes import chain, declared_by, sample_readers, shapes_of
 from netts.network.parameters import Declared, ParameterSet
 from netts.network.summary import summary_table
 from netts.random_state import RandomState, generator_from
@@ -160,7 +160,7 @@ class Network:
             Where samples have another shape than `input_shape`, or values that are not finite.
         """
         self._require_built()
-        rows = as_samples(X, self.shapes[0], self.dtype)
+        rows = self.samples(X)
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
         step = batch_size or chunk_rows(self)
@@ -173,6 +173,22 @@ class Network:
                 infer = self._inference(rows_for(len(chunk), step), device, chosen)
                 infer(chunk, flat[start : start + step])
         return output
+
+    def samples(self, X: Any, name: str = "X") -> np.ndarray:
+        """Return samples as a matrix (n_samples, features) of the network's dtype, checked.
+
+        Raises
+        ------
+        ShapeError, DataError
+            As in `predict`, or where a layer cannot take the values.
+        """
+        rows = as_samples(X, self.shapes[0], self.dtype, name)
+        for node in sample_readers(self.nodes):
+            try:
+                node.layer.check_samples(rows, name)
+            except DataError as error:
+                raise DataError(f"{node} {error}") from None
+        return rows
 
     def _inference(self, rows: int, device: str, loss: Loss | None) -> Inference:
         key = (rows, device, loss)
