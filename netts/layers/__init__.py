@@ -2,8 +2,11 @@
 
 from netts.layers.activations import ACTIVATIONS, Activation, Identity
 from netts.layers.base import Layer, LayerBuffers, Parameter, RandomCounters
+from netts.layers.conv import Conv2D
 from netts.layers.dense import Dense
 from netts.layers.dropout import Dropout
+from netts.layers.flatten import Flatten
+from netts.layers.pooling import AveragePool2D, MaxPool2D
 from netts.layers.rectifiers import ELU, LeakyReLU, ReLU
 from netts.layers.sigmoids import GELU, Sigmoid, Swish, Tanh
 from netts.layers.softmax import Softmax
@@ -13,12 +16,16 @@ __all__ = [
     "ELU",
     "GELU",
     "Activation",
+    "AveragePool2D",
+    "Conv2D",
     "Dense",
     "Dropout",
+    "Flatten",
     "Identity",
     "Layer",
     "LayerBuffers",
     "LeakyReLU",
+    "MaxPool2D",
     "Parameter",
     "RandomCounters",
     "ReLU",
