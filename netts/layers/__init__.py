@@ -6,6 +6,7 @@ from netts.layers.conv import Conv2D
 from netts.layers.dense import Dense
 from netts.layers.dropout import Dropout
 from netts.layers.flatten import Flatten
+from netts.layers.norms import BatchNorm, LayerNorm
 from netts.layers.pooling import AveragePool2D, MaxPool2D
 from netts.layers.rectifiers import ELU, LeakyReLU, ReLU
 from netts.layers.sigmoids import GELU, Sigmoid, Swish, Tanh
@@ -17,6 +18,7 @@ __all__ = [
     "GELU",
     "Activation",
     "AveragePool2D",
+    "BatchNorm",
     "Conv2D",
     "Dense",
     "Dropout",
@@ -24,6 +26,7 @@ __all__ = [
     "Identity",
     "Layer",
     "LayerBuffers",
+    "LayerNorm",
     "LeakyReLU",
     "MaxPool2D",
     "Parameter",
