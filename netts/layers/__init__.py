@@ -5,6 +5,7 @@ from netts.layers.base import Layer, LayerBuffers, Parameter, RandomCounters
 from netts.layers.conv import Conv2D
 from netts.layers.dense import Dense
 from netts.layers.dropout import Dropout
+from netts.layers.embedding import Embedding
 from netts.layers.flatten import Flatten
 from netts.layers.norms import BatchNorm, LayerNorm
 from netts.layers.pooling import AveragePool2D, MaxPool2D
@@ -22,6 +23,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Identity",
     "Layer",
