@@ -103,10 +103,11 @@ def places(what: str, windows: tuple[Window, Window], input_shape: Shape) -> Pai
     for axis, window, length in zip(("height", "width"), windows, sides, strict=True):
         if window.n_places(length) < 1:
             padded = length + window.before + window.after
+            with_padding = f", {padded} with padding" if padded > length else ""
             raise ShapeError(
-                f"expects images of {axis} {window.extent} or more, the {what} on the {axis}, got "
-                f"(batch, {', '.join(map(str, input_shape))}), {padded} with padding: use a "
-                "smaller one, more padding, or less pooling before it"
+                f"expects images whose {axis} is at least the {what}'s, {window.extent}, got "
+                f"(batch, {', '.join(map(str, input_shape))}){with_padding}: use a smaller {what}, "
+                "more padding, or less pooling before it"
             )
     vertical, horizontal = (
         window.n_places(length) for window, length in zip(windows, sides, strict=True)

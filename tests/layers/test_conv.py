@@ -213,8 +213,16 @@ def test_fans_count_the_area_of_the_kernel():
         (Conv2D(2, 3), (64,), r"height, width\), got \(batch, 64\): reshape flat samples"),
         (Conv2D(2, 3), (8, 8), r"got \(batch, 8, 8\): images of one channel are X\[:, None\]"),
         (Conv2D(2, 3), (1, 8, 8, 8), r"got \(batch, 1, 8, 8, 8\): give each sample three axes"),
-        (Conv2D(2, 3), (1, 5, 2), r"width 3 or more, .* on the width, got \(batch, 1, 5, 2\)"),
-        (Conv2D(2, 3, dilation=2, padding=(1, 0)), (1, 2, 5), "height 5 .* 4 with padding"),
+        (
+            Conv2D(2, 3),
+            (1, 5, 2),
+            r"width is at least the kernel's, 3, got \(batch, 1, 5, 2\): use",
+        ),
+        (
+            Conv2D(2, 3, dilation=2, padding=(1, 0)),
+            (1, 2, 5),
+            "height .* 5, got .*, 4 with padding",
+        ),
         (Conv2D(4, 3, groups=2), (3, 5, 5), "channels that 2 groups divide, got 3 channels"),
     ],
 )
