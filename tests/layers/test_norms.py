@@ -6,7 +6,7 @@ import pytest
 from netts import Network, Trainer, layers
 from netts.errors import ParameterError, ShapeError
 from netts.layers import BatchNorm, LayerNorm
-from netts.layers.norms import batch_norm_predict, layer_norm_forward
+from netts.layers.norms import batch_norm_predict, batch_statistics, layer_norm_forward
 from netts.testing import check_layer
 
 SHAPES = [(1,), (5,), (3, 4), (2, 3, 5)]
@@ -72,6 +72,20 @@ def test_float32_is_as_good_as_its_data_far_from_zero(run_layer, layer, mean):
     found = run_layer(layer, x)["output"]
     axes = (0, 2, 3) if isinstance(layer, BatchNorm) else (1, 2, 3)
     assert np.abs(found - normalised(x, axes)).max() < 2 * mean * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("shape", [(4096, 8), (16, 3, 400), (1, 2, 100_000)])
+@pytest.mark.parametrize("mean", [1e3, 1e5, 1e6])
+def test_float32_statistics_keep_their_digits_far_from_zero(shape, mean):
+    # A plain sum of 1e5 numbers near 1e6 would be off by tens of units in the last place, and the
+    # mean of squares less the square of the mean by more than the variance itself.
+    x = np.random.default_rng(0).normal(mean, 1.0, size=shape).astype(np.float32)
+    x = x.reshape(*shape[:2], -1)
+    found = [np.ones(shape[1], np.float32) for _ in range(4)]
+    batch_statistics(x, *found, 0.0, 1e-5)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(found[2], exact.mean(axis=(0, 2)), rtol=np.finfo(np.float32).eps)
+    np.testing.assert_allclose(found[3], exact.var(axis=(0, 2), ddof=1), rtol=1e-4)
 
 
 def test_equal_numbers_become_beta(run_layer):
