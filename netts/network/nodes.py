@@ -125,6 +125,11 @@ def declared_by(
             raise ParameterError(
                 f"{node} declares {name!r} as {parameter!r}: write Parameter(shape, initializer)"
             )
+    for name, shape in transients.items():
+        if not isinstance(shape, Iterable):
+            raise ParameterError(
+                f"{node} declares {name!r} as {shape!r}: give its shape, as ({shape!r},)"
+            )
     taken = {field.name for field in dataclasses.fields(LayerBuffers)}
     for name in [*parameters, *state, *transients]:
         if name in taken or name.startswith(("_", "grad_")):
