@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netts.errors import DataError, NotBuiltError, ParameterError, ShapeError
+from netts.errors import NotBuiltError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import as_array, as_samples, as_shape
-from netts.network.nodes import chain, declared_by, sample_readers, shapes_of
+from netts.network.nodes import chain, check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet
 from netts.network.summary import summary_table
 from netts.random_state import RandomState, generator_from
@@ -183,11 +183,7 @@ class Network:
             As in `predict`, or where a layer cannot take the values.
         """
         rows = as_samples(X, self.shapes[0], self.dtype, name)
-        for node in sample_readers(self.nodes):
-            try:
-                node.layer.check_samples(rows, name)
-            except DataError as error:
-                raise DataError(f"{node} {error}") from None
+        check_samples(self.nodes, rows, name)
         return rows
 
     def _inference(self, rows: int, device: str, loss: Loss | None) -> Inference:

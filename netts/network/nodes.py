@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netts.errors import ParameterError, ShapeError
+import numpy as np
+
+from netts.errors import DataError, ParameterError, ShapeError
 from netts.layers.base import LAYER_METHODS, Layer, LayerBuffers, Parameter, Shape, describe
 
 
@@ -54,7 +56,22 @@ def chain(layers: Iterable[Layer]) -> tuple[Node, ...]:
     return tuple(nodes)
 
 
-def sample_readers(nodes: Iterable[Node]) -> list[Node]:
+def check_samples(nodes: Iterable[Node], X: np.ndarray, name: str) -> None:
+    """Ask the layers that read the network's input about samples.
+
+    Raises
+    ------
+    DataError
+        Where one of them cannot take the values.
+    """
+    for node in _sample_readers(nodes):
+        try:
+            node.layer.check_samples(X, name)
+        except DataError as error:
+            raise DataError(f"{node} {error}") from None
+
+
+def _sample_readers(nodes: Iterable[Node]) -> list[Node]:
     """Return the nodes that read the network's input as it is."""
     samples, readers = {0}, []
     for k, node in enumerate(nodes):
@@ -67,7 +84,7 @@ def sample_readers(nodes: Iterable[Node]) -> list[Node]:
 
 def _check_places(nodes: tuple[Node, ...]) -> None:
     """Refuse a layer that has to check samples where it does not see them."""
-    readers = sample_readers(nodes)
+    readers = _sample_readers(nodes)
     for node in nodes:
         overrides = isinstance(node.layer, Layer) and (
             type(node.layer).check_samples is not Layer.check_samples
