@@ -34,6 +34,7 @@ def check_layer(
     batch_sizes: Iterable[int] = (1, 3),
     devices: Iterable[str] | None = None,
     random_state: int = 0,
+    samples: np.ndarray | None = None,
 ) -> None:
     """Try a layer: gradients against central differences, every device against the reference.
 
@@ -51,6 +52,8 @@ def check_layer(
     devices : iterable of str, optional
         All that this machine has, by default.
     random_state : int
+    samples : ndarray of shape (n_samples, *input_shape), optional
+        What to take inputs from instead, over and over, for a layer that does not take any numbers.
 
     Raises
     ------
@@ -65,7 +68,8 @@ def check_layer(
     shape = as_shape(input_shape)
     others = [name for name in devices or available_devices() if name != "reference"]
     for rows in batch_sizes:
-        exam = _Exam(layer, shape, rows, np.float64, "reference", random_state)
+        settings = (random_state, samples)
+        exam = _Exam(layer, shape, rows, np.float64, "reference", *settings)
         expected = exam.run()
         exam.compare(expected, exam.run(), 0.0, "a second run on the same input")
         for name, numbers in exam.central_differences().items():
@@ -74,7 +78,7 @@ def check_layer(
             )
         for device in others:
             for dtype in (np.float64, np.float32):
-                other = _Exam(layer, shape, rows, dtype, device, random_state)
+                other = _Exam(layer, shape, rows, dtype, device, *settings)
                 what = f"{device} in {np.dtype(dtype).name}"
                 exam.compare(expected, other.run(), exam.rounding(dtype), what, "the reference")
         exam.try_as_first_layer()
@@ -89,7 +93,14 @@ class _Exam:
     """A layer as a network of its own on one device, with its input and gradient of the output."""
 
     def __init__(
-        self, layer: Layer, shape: Shape, rows: int, dtype: type, device: str, seed: int
+        self,
+        layer: Layer,
+        shape: Shape,
+        rows: int,
+        dtype: type,
+        device: str,
+        seed: int,
+        samples: np.ndarray | None = None,
     ) -> None:
         generator = np.random.default_rng(seed)
         self.network = Network([layer], dtype).build(shape, random_state=generator)
@@ -104,7 +115,8 @@ class _Exam:
         arena.allocate()
         self.order.array[...] = np.arange(rows)
         # Drawn in float64 whatever the dtype, so that all devices see the same numbers.
-        self.x.array[...] = generator.standard_normal(self.x.shape)
+        drawn = generator.standard_normal(self.x.shape)
+        self.x.array[...] = drawn if samples is None else np.resize(samples, self.x.shape)
         self.grad_output.array[...] = generator.standard_normal(self.grad_output.shape)
         self.state = self.network.state.flat.array.copy()
         self.random = RandomCounters(self.order, cursor, step, key, stream=0)
@@ -145,12 +157,13 @@ class _Exam:
             ) from error
 
     def run(self) -> dict[str, np.ndarray]:
-        """Return the output and all gradients, copied."""
+        """Return the output, all gradients and the layer's state, copied."""
         self.network.state.flat.array[...] = self.state
         self.gradients.flat.array[...] = 1e30
         self.plan.run(recording="both")
         arrays = {"output": self.output, "grad_input": self.grad_input}
         arrays |= {f"grad_{name}": view for name, view in self.gradients.pieces[0].items()}
+        arrays |= self.network.state.pieces[0]
         return {name: view.array.copy() for name, view in arrays.items()}
 
     def central_differences(self) -> dict[str, np.ndarray]:

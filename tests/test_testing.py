@@ -117,3 +117,26 @@ class NumPyLayer(Layer):
 def test_a_layer_that_writes_with_numpy_is_told_to_call_a_kernel():
     with pytest.raises(TypeError, match=r"written by kernels.*call a kernel"):
         check_layer(NumPyLayer(), (3,))
+
+
+@accelerate
+def square_root(x, output):
+    for i, j in parallel(x.shape[0], x.shape[1]):
+        output[i, j] = x[i, j] ** 0.5
+
+
+@accelerate
+def square_root_backward(output, grad_output, grad_input):
+    for i, j in parallel(output.shape[0], output.shape[1]):
+        grad_input[i, j] = 0.5 * grad_output[i, j] / output[i, j]
+
+
+def test_a_layer_that_does_not_take_any_number_is_given_samples():
+    class SquareRoot(Layer):
+        def forward(self, at):
+            square_root(at.input, at.output)
+
+        def backward(self, at):
+            square_root_backward(at.output, at.grad_output, at.grad_input)
+
+    check_layer(SquareRoot(), 3, samples=np.array([[1.0, 2.0, 9.0], [0.5, 3.0, 4.0]]))

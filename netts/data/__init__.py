@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from netts.data.datasets import dataset_names, find_table, load
+from netts.data.fashion_mnist import fashion_mnist
 from netts.data.reading import Reading
 from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
@@ -20,6 +21,7 @@ __all__ = [
     "TableEncoder",
     "Task",
     "dataset_names",
+    "fashion_mnist",
     "find_table",
     "load",
     "read_table",

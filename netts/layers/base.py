@@ -49,7 +49,8 @@ from netts.initializers import Initializer, initializer_from
 Shape = tuple[int, ...]
 
 LAYER_METHODS = (
-    "output_shape", "parameters", "state", "passes_through", "expand", "forward", "backward",
+    "output_shape", "parameters", "state", "transients", "check_samples", "passes_through",
+    "expand", "forward", "backward",
 )  # fmt: skip
 """What makes an object a layer, whether or not it inherits from `Layer`."""
 
@@ -113,7 +114,8 @@ class RandomCounters:
 class LayerBuffers:
     """The arrays of one layer in one recording.
 
-    A parameter or state called `weight` is read as `at.weight`, its gradient as `at.grad_weight`.
+    A parameter, state or transient called `weight` is read as `at.weight`, the gradient of a
+    parameter as `at.grad_weight`.
 
     Attributes
     ----------
@@ -133,6 +135,7 @@ class LayerBuffers:
     output: BufferView
     parameters: Mapping[str, BufferView] = field(default_factory=dict)
     state: Mapping[str, BufferView] = field(default_factory=dict)
+    transients: Mapping[str, BufferView] = field(default_factory=dict)
     gradients: Mapping[str, BufferView] = field(default_factory=dict)
     grad_output: Any = None
     grad_input: Any = None
@@ -142,13 +145,13 @@ class LayerBuffers:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name in self.parameters:
-            return self.parameters[name]
-        if name in self.state:
-            return self.state[name]
+        for arrays in (self.parameters, self.state, self.transients):
+            if name in arrays:
+                return arrays[name]
         if name.startswith("grad_") and name.removeprefix("grad_") in self.gradients:
             return self.gradients[name.removeprefix("grad_")]
-        known = [*self.parameters, *self.state, *(f"grad_{one}" for one in self.gradients)]
+        known = [*self.parameters, *self.state, *self.transients]
+        known += [f"grad_{one}" for one in self.gradients]
         raise AttributeError(f"the layer has no buffer {name!r}, only {known}")
 
 
@@ -171,6 +174,17 @@ class Layer:
     def state(self, input_shape: Shape) -> dict[str, Parameter]:
         """Return what the layer itself keeps from step to step; no optimiser touches it."""
         return {}
+
+    def transients(self, input_shape: Shape, rows: int) -> dict[str, Shape]:
+        """Return the shapes of what a pass over a batch of `rows` keeps for its backward pass."""
+        return {}
+
+    def check_samples(self, X: np.ndarray, name: str) -> None:
+        """Raise `DataError` where a layer that reads the network's input cannot take samples `X`.
+
+        Called with a matrix (n_samples, features) of the network's dtype before anything runs. A
+        layer that overrides this is refused where another layer has changed the samples before.
+        """
 
     def passes_through(self, is_training: bool) -> bool:
         """Whether the output is the input under `output_shape`, so that there is nothing to run."""

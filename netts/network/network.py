@@ -16,7 +16,7 @@ from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import as_samples, as_shape, floating
-from netts.network.nodes import chain, declared_by, shapes_of
+from netts.network.nodes import chain, check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
 from netts.network.saved import REGISTRY, describe_network
 from netts.network.summary import summary_table
@@ -226,7 +226,7 @@ class Network:
             Where samples have another shape than `input_shape`, or values that are not finite.
         """
         self._require_built()
-        rows = as_samples(X, self.shapes[0], self.dtype)
+        rows = self.samples(X)
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
         step = batch_size or chunk_rows(self)
@@ -239,6 +239,18 @@ class Network:
                 infer = self._inference(rows_for(len(chunk), step), device, chosen)
                 infer(chunk, flat[start : start + step])
         return output
+
+    def samples(self, X: Any, name: str = "X") -> np.ndarray:
+        """Return samples as a matrix (n_samples, features) of the network's dtype, checked.
+
+        Raises
+        ------
+        ShapeError, DataError
+            As in `predict`, or where a layer cannot take the values.
+        """
+        rows = as_samples(X, self.shapes[0], self.dtype, name)
+        check_samples(self.nodes, rows, name)
+        return rows
 
     def _inference(self, rows: int, device: str, loss: Loss | None) -> Inference:
         key = (rows, device, loss)

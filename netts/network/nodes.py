@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from netts.errors import ParameterError, ShapeError
+import numpy as np
+
+from netts.errors import DataError, ParameterError, ShapeError
 from netts.layers.base import LAYER_METHODS, Layer, LayerBuffers, Parameter, Shape, describe
 
 
@@ -50,7 +52,48 @@ def chain(layers: Iterable[Layer]) -> tuple[Node, ...]:
             nodes.append(Node(label, one, (len(nodes),)))
     if not nodes:
         raise ParameterError("a network needs at least one layer")
+    _check_places(tuple(nodes))
     return tuple(nodes)
+
+
+def check_samples(nodes: Iterable[Node], X: np.ndarray, name: str) -> None:
+    """Ask the layers that read the network's input about samples.
+
+    Raises
+    ------
+    DataError
+        Where one of them cannot take the values.
+    """
+    for node in _sample_readers(nodes):
+        try:
+            node.layer.check_samples(X, name)
+        except DataError as error:
+            raise DataError(f"{node} {error}") from None
+
+
+def _sample_readers(nodes: Iterable[Node]) -> list[Node]:
+    """Return the nodes that read the network's input as it is."""
+    samples, readers = {0}, []
+    for k, node in enumerate(nodes):
+        if node.inputs[0] in samples:
+            readers.append(node)
+            if node.layer.passes_through(is_training=True):
+                samples.add(k + 1)
+    return readers
+
+
+def _check_places(nodes: tuple[Node, ...]) -> None:
+    """Refuse a layer that has to check samples where it does not see them."""
+    readers = _sample_readers(nodes)
+    for node in nodes:
+        overrides = isinstance(node.layer, Layer) and (
+            type(node.layer).check_samples is not Layer.check_samples
+        )
+        if overrides and node not in readers:
+            raise ParameterError(
+                f"{node} takes the samples themselves, but {nodes[node.inputs[0] - 1]} comes "
+                "before it: put it first"
+            )
 
 
 def _expanded(layer: Layer) -> list[Layer]:
@@ -93,12 +136,19 @@ def declared_by(
         Where something is no `Parameter`, or has a name that `LayerBuffers` does not give it by.
     """
     parameters, state = node.layer.parameters(input_shape), node.layer.state(input_shape)
-    taken = {field.name for field in dataclasses.fields(LayerBuffers)}
+    transients = node.layer.transients(input_shape, 1)
     for name, parameter in [*parameters.items(), *state.items()]:
         if not isinstance(parameter, Parameter):
             raise ParameterError(
                 f"{node} declares {name!r} as {parameter!r}: write Parameter(shape, initializer)"
             )
+    for name, shape in transients.items():
+        if not isinstance(shape, Iterable):
+            raise ParameterError(
+                f"{node} declares {name!r} as {shape!r}: give its shape, as ({shape!r},)"
+            )
+    taken = {field.name for field in dataclasses.fields(LayerBuffers)}
+    for name in [*parameters, *state, *transients]:
         if name in taken or name.startswith(("_", "grad_")):
             raise ParameterError(
                 f"{node} cannot call an array {name!r}, as `at.{name}` means something else: "

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from netts.devices.memory import BufferView
+from netts.errors import ShapeError
 from netts.graph import TaskGraph
 from netts.layers.base import LayerBuffers, RandomCounters, Shape
 from netts.network.parameters import ParameterSet
@@ -67,7 +68,10 @@ class Propagation:
                 values.append(source.reshape(x.shape[0], *shape))
                 continue
             output = self._buffer(f"output of layer {node.label}", shape, x.shape[0])
-            node.layer.forward(self._at(k, source, output))
+            try:
+                node.layer.forward(self._at(k, source, output))
+            except ShapeError as error:
+                raise ShapeError(f"{node} {error}") from None
             values.append(output)
         return values
 
@@ -100,18 +104,26 @@ class Propagation:
         return gradient if self._needs_input_gradient else None
 
     def _at(self, k: int, source: BufferView, output: BufferView) -> LayerBuffers:
+        node, rows = self.network.nodes[k], source.shape[0]
+        transients = node.layer.transients(source.shape[1:], rows)
         return LayerBuffers(
             input=source,
             output=output,
             parameters=self.network.parameters.pieces[k],
             state=self.network.state.pieces[k],
+            transients={
+                name: self._transient(f"{name} of layer {node.label}, {rows} rows", shape)
+                for name, shape in transients.items()
+            },
             gradients=self.gradients.pieces[k] if self.gradients is not None else {},
             is_training=self.gradients is not None,
             random=self.random and dataclasses.replace(self.random, stream=k),
         )
 
     def _buffer(self, name: str, shape: Shape, rows: int) -> BufferView:
+        return self._transient(name, (self.batch_size, *shape))[:rows]
+
+    def _transient(self, name: str, shape: Shape) -> BufferView:
         if name not in self._buffers:
-            full = (self.batch_size, *shape)
-            self._buffers[name] = self.graph.transient(full, self.network.dtype, name)
-        return self._buffers[name][:rows]
+            self._buffers[name] = self.graph.transient(shape, self.network.dtype, name)
+        return self._buffers[name]

@@ -9,7 +9,7 @@ import numpy as np
 from netts.errors import DataError, ShapeError
 from netts.losses import Loss
 from netts.network import Network
-from netts.network.inputs import as_array, as_samples, check_finite
+from netts.network.inputs import as_array, check_finite
 from netts.training.batches import Samples
 
 
@@ -23,7 +23,7 @@ def prepare(
     ShapeError, DataError
         Where lengths or shapes differ, or values cannot be trained on.
     """
-    rows = as_samples(X, network.shapes[0], network.dtype, name)
+    rows = network.samples(X, name)
     if not len(rows):
         raise DataError(f"{name} has no samples")
     targets = np.asarray(y)

@@ -1,0 +1,306 @@
+"""Convolution: the same weighted sum at every place of an image.
+
+The kernels see groups of channels as an axis of their own: images (n, groups, channels, height,
+width), weight (groups, filters, channels, kernel height, kernel width), where channels and filters
+are those of one group. A place outside of the image counts as zero.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import KW_ONLY, dataclass
+
+from netts.compiler import accelerate, parallel
+from netts.devices.memory import BufferView
+from netts.errors import ParameterError, ShapeError
+from netts.hyperparameters import check_whole
+from netts.initializers import Initializer, initializer_from
+from netts.layers.activations import activation_from
+from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.windows import Pair, Window, as_pair, image_shape, places
+
+
+@accelerate
+def conv2d_forward(
+    images,
+    weight,
+    bias,
+    output,
+    stride_y,
+    stride_x,
+    padding_y,
+    padding_x,
+    dilation_y,
+    dilation_x,
+):
+    """output[n, g, o, y, x] = bias[g, o] + sum over c, ky, kx of image * weight, at that place."""
+    for n, g, o, y, x in parallel(
+        output.shape[0], output.shape[1], output.shape[2], output.shape[3], output.shape[4]
+    ):
+        total = bias[g, o]
+        for c in range(weight.shape[2]):
+            for ky in range(weight.shape[3]):
+                for kx in range(weight.shape[4]):
+                    row = y * stride_y + ky * dilation_y - padding_y
+                    column = x * stride_x + kx * dilation_x - padding_x
+                    if 0 <= row < images.shape[3] and 0 <= column < images.shape[4]:
+                        total += images[n, g, c, row, column] * weight[g, o, c, ky, kx]
+        output[n, g, o, y, x] = total
+
+
+@accelerate
+def conv2d_forward_without_bias(
+    images, weight, output, stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x
+):
+    """output[n, g, o, y, x] = sum over c, ky, kx of image * weight, at that place."""
+    for n, g, o, y, x in parallel(
+        output.shape[0], output.shape[1], output.shape[2], output.shape[3], output.shape[4]
+    ):
+        total = 0.0
+        for c in range(weight.shape[2]):
+            for ky in range(weight.shape[3]):
+                for kx in range(weight.shape[4]):
+                    row = y * stride_y + ky * dilation_y - padding_y
+                    column = x * stride_x + kx * dilation_x - padding_x
+                    if 0 <= row < images.shape[3] and 0 <= column < images.shape[4]:
+                        total += images[n, g, c, row, column] * weight[g, o, c, ky, kx]
+        output[n, g, o, y, x] = total
+
+
+@accelerate
+def conv2d_grad_weight(
+    images,
+    grad_output,
+    grad_weight,
+    stride_y,
+    stride_x,
+    padding_y,
+    padding_x,
+    dilation_y,
+    dilation_x,
+):
+    """grad_weight[g, o, c, ky, kx] = sum over n, y, x of image * grad_output[n, g, o, y, x]."""
+    for g, o, c, ky, kx in parallel(
+        grad_weight.shape[0],
+        grad_weight.shape[1],
+        grad_weight.shape[2],
+        grad_weight.shape[3],
+        grad_weight.shape[4],
+    ):
+        total = 0.0
+        for n in range(grad_output.shape[0]):
+            for y in range(grad_output.shape[3]):
+                for x in range(grad_output.shape[4]):
+                    row = y * stride_y + ky * dilation_y - padding_y
+                    column = x * stride_x + kx * dilation_x - padding_x
+                    if 0 <= row < images.shape[3] and 0 <= column < images.shape[4]:
+                        total += images[n, g, c, row, column] * grad_output[n, g, o, y, x]
+        grad_weight[g, o, c, ky, kx] = total
+
+
+@accelerate
+def conv2d_grad_bias(grad_output, grad_bias):
+    """grad_bias[g, o] = sum over n, y, x of grad_output[n, g, o, y, x]."""
+    for g, o in parallel(grad_bias.shape[0], grad_bias.shape[1]):
+        total = 0.0
+        for n in range(grad_output.shape[0]):
+            for y in range(grad_output.shape[3]):
+                for x in range(grad_output.shape[4]):
+                    total += grad_output[n, g, o, y, x]
+        grad_bias[g, o] = total
+
+
+@accelerate
+def conv2d_grad_input(
+    grad_output,
+    weight,
+    grad_input,
+    stride_y,
+    stride_x,
+    padding_y,
+    padding_x,
+    dilation_y,
+    dilation_x,
+):
+    """Add grad_output * weight, summed over o, to every place that an output was computed from."""
+    for n, g, c in parallel(grad_input.shape[0], grad_input.shape[1], grad_input.shape[2]):
+        for y in range(grad_input.shape[3]):
+            for x in range(grad_input.shape[4]):
+                grad_input[n, g, c, y, x] = 0.0
+        for ky in range(weight.shape[3]):
+            for kx in range(weight.shape[4]):
+                for y in range(grad_output.shape[3]):
+                    for x in range(grad_output.shape[4]):
+                        total = 0.0
+                        for o in range(weight.shape[1]):
+                            total += grad_output[n, g, o, y, x] * weight[g, o, c, ky, kx]
+                        row = y * stride_y + ky * dilation_y - padding_y
+                        column = x * stride_x + kx * dilation_x - padding_x
+                        if 0 <= row < grad_input.shape[3] and 0 <= column < grad_input.shape[4]:
+                            grad_input[n, g, c, row, column] += total
+
+
+@dataclass(frozen=True)
+class Conv2D(Layer):
+    """A weighted sum over a small window, at every place of an image, for every filter.
+
+    It is what the field calls a convolution, and mathematics a cross-correlation: the window is
+    not flipped. Images are (batch, channels, height, width). Every setting of two sides is one
+    whole number for both, or (vertical, horizontal).
+
+    Parameters
+    ----------
+    filters : int
+        The number of channels of the output.
+    kernel_size : int or (int, int)
+        The height and width of the window.
+    stride : int or (int, int)
+        From one place of the window to the next.
+    padding : int, (int, int), "same" or "valid"
+        How many zeros to add above and below, left and right. "valid" adds none, "same" as many as
+        give an output of the size of the input, with the odd one below and to the right, for a
+        stride of 1 only: PyTorch's rules.
+    dilation : int or (int, int)
+        From one element that the window sees to the next.
+    groups : int
+        Divides channels and filters into as many groups, each convolved by itself.
+    activation : str or Layer, optional
+        Follows the layer, as a layer of its own.
+    use_bias : bool
+    weight_initializer, bias_initializer : str or callable
+        Both are given fan_in = kernel area * channels / groups, fan_out = kernel area * filters,
+        as Keras and PyTorch count them.
+
+    Notes
+    -----
+    Parameters: `weight` (filters, channels / groups, kernel height, kernel width), which the L2
+    penalty applies to, and `bias` (filters,). An output has a height of
+    (height + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1, and a width likewise.
+
+    References
+    ----------
+    V. Dumoulin, F. Visin, "A guide to convolution arithmetic for deep learning", arXiv 1603.07285.
+
+    Examples
+    --------
+    >>> Conv2D(8, 3, padding="same", stride=1).output_shape((3, 28, 28))
+    (8, 28, 28)
+    """
+
+    filters: int
+    kernel_size: int | Pair
+    _: KW_ONLY
+    stride: int | Pair = 1
+    padding: int | Pair | str = 0
+    dilation: int | Pair = 1
+    groups: int = 1
+    activation: str | Layer | None = None
+    use_bias: bool = True
+    weight_initializer: str | Initializer = "glorot_uniform"
+    bias_initializer: str | Initializer = "zeros"
+
+    def __post_init__(self) -> None:
+        check_whole("filters", self.filters, 1)
+        check_whole("groups", self.groups, 1)
+        if self.filters % self.groups:
+            raise ParameterError(
+                f"filters are divided into groups, but {self.groups} groups do not divide "
+                f"{self.filters} filters: make filters a multiple of {self.groups}"
+            )
+        for axis, window in zip(("height", "width"), self._windows(), strict=True):
+            if window.before > window.extent:
+                raise ParameterError(
+                    f"padding is at most the kernel, {window.extent} on the {axis}, got "
+                    f"{self.padding!r}: beyond it the kernel sees nothing of the image"
+                )
+        initializer_from(self.weight_initializer)
+        initializer_from(self.bias_initializer)
+        self.expand()
+
+    def _windows(self) -> tuple[Window, Window]:
+        """Return the windows on height and width."""
+        sizes = as_pair("kernel_size", self.kernel_size, 1)
+        strides = as_pair("stride", self.stride, 1)
+        dilations = as_pair("dilation", self.dilation, 1)
+        bare = [Window(*one) for one in zip(sizes, strides, (0, 0), (0, 0), dilations, strict=True)]
+        padding = [(0, 0), (0, 0)]
+        if self.padding == "same":
+            if strides != (1, 1):
+                raise ParameterError(
+                    f"padding 'same' needs stride 1, got {self.stride!r}: give padding as a number"
+                )
+            padding = [((one.extent - 1) // 2, one.extent // 2) for one in bare]
+        elif isinstance(self.padding, str) and self.padding != "valid":
+            raise ParameterError(
+                f"padding is 'same', 'valid' or whole numbers, got {self.padding!r}"
+            )
+        elif not isinstance(self.padding, str):
+            padding = [(one, one) for one in as_pair("padding", self.padding, 0)]
+        vertical, horizontal = (
+            dataclasses.replace(one, before=before, after=after)
+            for one, (before, after) in zip(bare, padding, strict=True)
+        )
+        return vertical, horizontal
+
+    def expand(self) -> tuple[Layer, ...]:
+        """Return the convolution and the activation, each as a layer."""
+        if self.activation is None:
+            return (self,)
+        return dataclasses.replace(self, activation=None), activation_from(self.activation)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (filters, height, width)."""
+        channels, _, _ = image_shape(input_shape)
+        if channels % self.groups:
+            raise ShapeError(
+                f"expects channels that {self.groups} groups divide, got {channels} channels: "
+                f"choose groups among the divisors of {channels} and of {self.filters} filters"
+            )
+        return self.filters, *places("kernel", self._windows(), input_shape)
+
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return `weight` and, with `use_bias`, `bias`."""
+        vertical, horizontal = self._windows()
+        channels, area = input_shape[0] // self.groups, vertical.size * horizontal.size
+        fans = (area * channels, area * self.filters)
+        shape = (self.filters, channels, vertical.size, horizontal.size)
+        weight = Parameter(shape, self.weight_initializer, decays=True, fans=fans)
+        if not self.use_bias:
+            return {"weight": weight}
+        bias = Parameter((self.filters,), self.bias_initializer, decays=False, fans=fans)
+        return {"weight": weight, "bias": bias}
+
+    def forward(self, at: LayerBuffers) -> None:
+        """Write the weighted sums."""
+        images, output = self._grouped(at.input), self._grouped(at.output)
+        weight = self._grouped_filters(at.weight)
+        if self.use_bias:
+            bias = self._grouped_filters(at.bias)
+            conv2d_forward(images, weight, bias, output, *self._geometry())
+        else:
+            conv2d_forward_without_bias(images, weight, output, *self._geometry())
+
+    def backward(self, at: LayerBuffers) -> None:
+        """Write the gradients by weight, bias and input."""
+        geometry, grad_output = self._geometry(), self._grouped(at.grad_output)
+        grad_weight = self._grouped_filters(at.grad_weight)
+        conv2d_grad_weight(self._grouped(at.input), grad_output, grad_weight, *geometry)
+        if self.use_bias:
+            conv2d_grad_bias(grad_output, self._grouped_filters(at.grad_bias))
+        if at.grad_input is not None:
+            weight, grad_input = self._grouped_filters(at.weight), self._grouped(at.grad_input)
+            conv2d_grad_input(grad_output, weight, grad_input, *geometry)
+
+    def _grouped(self, images: BufferView) -> BufferView:
+        """Return (n, channels, height, width) as (n, groups, channels of a group, ...)."""
+        n, channels, *sides = images.shape
+        return images.reshape(n, self.groups, channels // self.groups, *sides)
+
+    def _grouped_filters(self, view: BufferView) -> BufferView:
+        """Return (filters, ...) as (groups, filters of a group, ...)."""
+        return view.reshape(self.groups, self.filters // self.groups, *view.shape[1:])
+
+    def _geometry(self) -> tuple[int, ...]:
+        """Return stride, padding and dilation as the kernels take them, each (y, x)."""
+        y, x = self._windows()
+        return y.stride, x.stride, y.before, x.before, y.dilation, x.dilation
