@@ -74,6 +74,31 @@ def train_torch(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> N
             optimizer.step()
 
 
+def jax_start(parameters: Any) -> Any:
+    """Return the state that `jax_adam` begins with."""
+    import jax
+    import jax.numpy as jnp
+
+    zeros = jax.tree.map(jnp.zeros_like, parameters)
+    return parameters, zeros, zeros, jnp.zeros((), jnp.float32)
+
+
+def jax_adam(state: Any, gradients: Any) -> Any:
+    """Return the state after a step of Adam."""
+    import jax
+    import jax.numpy as jnp
+
+    parameters, first, second, t = state
+    t += 1
+    first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradients)
+    second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradients)
+    rate = LEARNING_RATE * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+    parameters = jax.tree.map(
+        lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8), parameters, first, second
+    )
+    return parameters, first, second, t
+
+
 @functools.cache
 def jax_epoch(sizes: tuple[int, ...], batch_size: int) -> Callable[..., Any]:
     """Return an epoch as one jitted `lax.scan` over its steps, JAX's best case; compiled once."""
@@ -88,16 +113,8 @@ def jax_epoch(sizes: tuple[int, ...], batch_size: int) -> Callable[..., Any]:
         return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
 
     def step(state, rows, X, y):
-        parameters, first, second, t = state
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, X[rows], y[rows])
-        t += 1
-        first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradients)
-        second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradients)
-        rate = LEARNING_RATE * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        parameters = jax.tree.map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8), parameters, first, second
-        )
-        return (parameters, first, second, t), loss
+        loss, gradients = jax.value_and_grad(loss_of)(state[0], X[rows], y[rows])
+        return jax_adam(state, gradients), loss
 
     @jax.jit
     def epoch(state, key, X, y):
@@ -112,18 +129,17 @@ def train_jax(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> Non
     import jax.numpy as jnp
 
     generator = np.random.default_rng(0)
-    parameters = [
-        (
-            jnp.asarray(generator.normal(size=fans, scale=fans[0] ** -0.5), jnp.float32),
-            jnp.zeros(fans[1], jnp.float32),
-        )
-        for fans in itertools.pairwise(sizes)
-    ]
-    zeros = jax.tree.map(jnp.zeros_like, parameters)
-    state = (parameters, zeros, zeros, jnp.zeros((), jnp.float32))
+    state = jax_start(
+        [
+            (
+                jnp.asarray(generator.normal(size=fans, scale=fans[0] ** -0.5), jnp.float32),
+                jnp.zeros(fans[1], jnp.float32),
+            )
+            for fans in itertools.pairwise(sizes)
+        ]
+    )
     inputs, targets = jnp.asarray(X), jnp.asarray(y)
-    keys = jax.random.split(jax.random.key(0), epochs)
-    for key in keys:
+    for key in jax.random.split(jax.random.key(0), epochs):
         state, losses = jax_epoch(sizes, batch_size)(state, key, inputs, targets)
         float(losses.mean())  # as the others, it knows the loss of each epoch
 
