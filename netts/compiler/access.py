@@ -169,8 +169,8 @@ class _Walker:
                 if polynomial is not None and self._assignments[name] == 1:
                     self._known[name] = polynomial
             case If(test=test, body=body, orelse=orelse):
-                yield from self._block(body, scope + _guards(test, True, self._known))
-                yield from self._block(orelse, scope + _guards(test, False, self._known))
+                yield from self._block(body, scope + guards_of(test, True, self._known))
+                yield from self._block(orelse, scope + guards_of(test, False, self._known))
             case Loop(index=index, start=start, stop=stop, step=step, body=body):
                 self._forget(assigned(body))
                 inner: Scope = (_range_of(index, start, stop, step, self._known),)
@@ -190,11 +190,11 @@ class _Walker:
                 yield self._access(expr, "load", scope)
             case Apply(function="select", arguments=(test, then, orelse)):
                 yield from self._expression(test, scope)
-                yield from self._expression(then, scope + _guards(test, True, self._known))
-                yield from self._expression(orelse, scope + _guards(test, False, self._known))
+                yield from self._expression(then, scope + guards_of(test, True, self._known))
+                yield from self._expression(orelse, scope + guards_of(test, False, self._known))
             case Apply(function=("and" | "or") as function, arguments=(left, right)):
                 yield from self._expression(left, scope)
-                guards = _guards(left, function == "and", self._known)
+                guards = guards_of(left, function == "and", self._known)
                 yield from self._expression(right, scope + guards)
             case _:
                 for child in getattr(expr, "arguments", ()):
@@ -236,7 +236,7 @@ def _guards_after(statement: Stmt, known: Mapping[str, Polynomial]) -> tuple[Gua
     if not isinstance(statement, If):
         return ()
     if statement.body and isinstance(statement.body[-1], Jump) and not statement.orelse:
-        return _guards(statement.test, False, known)
+        return guards_of(statement.test, False, known)
     if any(isinstance(one, Jump) for one in walk_statements((statement,))):
         return (Guard(None),)
     return ()
@@ -245,14 +245,14 @@ def _guards_after(statement: Stmt, known: Mapping[str, Polynomial]) -> tuple[Gua
 _NEGATED = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
 
 
-def _guards(test: Expr, holds: bool, known: Mapping[str, Polynomial]) -> tuple[Guard, ...]:
+def guards_of(test: Expr, holds: bool, known: Mapping[str, Polynomial]) -> tuple[Guard, ...]:
     """Return what a condition says where it holds, or where it does not."""
     if not isinstance(test, Apply):
         return (Guard(None),)
     if test.function == "not":
-        return _guards(test.arguments[0], not holds, known)
+        return guards_of(test.arguments[0], not holds, known)
     if test.function == ("and" if holds else "or"):
-        return tuple(g for one in test.arguments for g in _guards(one, holds, known))
+        return tuple(g for one in test.arguments for g in guards_of(one, holds, known))
     if test.function not in _NEGATED:
         return (Guard(None),)
     function = test.function if holds else _NEGATED[test.function]

@@ -53,6 +53,22 @@ def find_unproved(
     return frozenset(unproved)
 
 
+def is_in_range(
+    one: Access, shapes: Mapping[str, tuple[int, ...]], symbols: Mapping[Expr, int]
+) -> bool:
+    """Whether every subscript of an access certainly lies in its array."""
+    ranges = _Ranges(one, symbols)
+    if ranges.is_empty:
+        return True
+    for subscript, extent in zip(one.subscripts, shapes[one.array], strict=True):
+        form = None if subscript is None else at(subscript, symbols)
+        low = None if form is None else ranges.bound(form, below=True)
+        high = None if form is None else ranges.bound(form, below=False)
+        if low is None or high is None or low < 0 or high >= extent:
+            return False
+    return True
+
+
 class _Ranges:
     """The bounds of each loop index around one access, with the symbols replaced by numbers."""
 

@@ -1,167 +1,129 @@
-"""Recognition of sums of products: the nests that a matrix multiplication can do.
+"""A sum of products, whatever the loops around it look like.
 
-The first form: a nest over two indices i and j that sets a scalar, adds `A[...] * B[...]` to it in
-one loop over k, and then stores a function of it into `out[i, j]` or `out[j, i]`; A is subscripted
-by plain k and one of i and j, B by k and the other. Which of the arrays are matrix views (one unit
-stride) is seen when arguments are bound.
+    init + sum over inner loops of  factor * factor * ...   where conditions hold
+
+Every factor and condition is an expression of loop indices and arrays alone, locals inlined, so it
+can be evaluated ahead of the sum: while an operand is packed. Which factors are multiplied with
+which, and in which memory, is decided when arguments are bound (`plan`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from netts.compiler.access import is_index
+from netts.compiler.affine import Polynomial, polynomial_of
 from netts.compiler.nest import (
-    Apply,
-    Const,
     Expr,
     Index,
-    Jump,
     Load,
     Local,
     Loop,
-    Nest,
     Set,
     Stmt,
     Store,
-    all_expressions,
-    loads,
-    stores,
     walk_expression,
-    walk_statements,
 )
 
 
-@dataclass(frozen=True)
-class Operand:
-    """A matrix of a contraction: an array, and the axes of it that the row and column index."""
+class _TopLevel(Mapping[str, Polynomial]):
+    """The locals that are left when those of the nest are inlined: symbols, all of them."""
 
-    array: str
-    row_axis: int
-    column_axis: int
+    def __getitem__(self, name: str) -> Polynomial:
+        return Polynomial.atom(Local(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+TOP_LEVEL = _TopLevel()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A loop index: it lies between every `lower` and every `upper`, both included."""
+
+    index: str
+    lowers: tuple[Polynomial, ...]
+    uppers: tuple[Polynomial, ...]
+    step: int
+    is_parallel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a term needs: that `polynomial >= 0`, or without one, that `test` holds (a mask).
+
+    `is_kept` says that the sum is not even read where it does not hold.
+    """
+
+    polynomial: Polynomial | None
+    test: Expr
+    is_kept: bool = False
+
+    @property
+    def indices(self) -> frozenset[str]:
+        """The loop indices that it varies with."""
+        return indices_of(self.test) if self.polynomial is None else self.polynomial.indices
 
 
 @dataclass(frozen=True)
 class Contraction:
-    """`sum = init + left @ right`, then scalar code, with i the row and j the column of the result.
+    """A sum of products in a nest.
 
     Attributes
     ----------
-    before, after
-        The statements around the sum. `before` ends with the assignment of `init`.
+    root
+        The loop that a product replaces.
+    outer, inner
+        The indices that the sum varies with, outermost first, and those that it is over.
+    scale, divisors
+        What every sum is multiplied with and divided by.
+    is_negative
+        Whether the sum is subtracted.
+    rebuilt
+        What stands in the place of `root` once the sum is known: `update`, perhaps in loops.
+    update
+        The statement of `rebuilt` that adds the sum.
+    result
+        The element that each sum ends in, if the product may be put there and read again.
     is_plain
-        Whether the result is stored as it is, so that nothing is left to do after the product.
-    accumulates
-        Whether the result is added to what is there.
+        Whether nothing is left to do after a product that is put, or added, there.
     """
 
-    left: Operand
-    right: Operand
-    out: Operand
-    sum: str
-    inner: Expr
-    before: tuple[Stmt, ...]
-    after: tuple[Stmt, ...]
+    root: Loop
+    outer: tuple[Span, ...]
+    inner: tuple[Span, ...]
+    factors: tuple[Expr, ...]
+    conditions: tuple[Condition, ...]
+    scale: tuple[Expr, ...]
+    divisors: tuple[Expr, ...]
+    is_negative: bool
+    rebuilt: tuple[Stmt, ...]
+    update: Set | Store
+    result: Store | None
     is_plain: bool
-    accumulates: bool
+
+    @property
+    def accumulates(self) -> bool:
+        """Whether a plain product is added to its element."""
+        return self.result is not None and self.result.accumulates
 
 
-def find_contraction(nest: Nest) -> Contraction | str:
-    """Return the contraction that a nest is, or the first reason why it is none."""
-    if len(nest.axes) != 2:
-        return f"{len(nest.axes)} parallel indices, not 2"
-    loops = [n for n, one in enumerate(nest.body) if isinstance(one, Loop)]
-    if len(loops) != 1:
-        return f"{len(loops)} serial loops in the nest, not 1"
-    loop = nest.body[loops[0]]
-    assert isinstance(loop, Loop)
-    before, after = nest.body[: loops[0]], nest.body[loops[0] + 1 :]
-    if any(isinstance(one, Jump) for one in walk_statements((*before, *after))):
-        return "a jump leaves out elements of the result"
-    product = _product(loop)
-    if product is None:
-        return "the loop does not add one product of two elements to a scalar"
-    name, factors = product
-    if not before or not isinstance(before[-1], Set) or before[-1].name != name:
-        return f"{name} is not set just before the loop"
-    if loop.start != Const(0) or loop.step != 1 or _mentions(loop.stop, nest.indices):
-        return "the loop does not run from 0 to the same end for every element"
-    return _matched(nest, loop, name, factors, before, after)
+def indices_of(expr: Expr) -> frozenset[str]:
+    """Return the loop indices in an expression."""
+    return frozenset(one.name for one in walk_expression(expr) if isinstance(one, Index))
 
 
-def _product(loop: Loop) -> tuple[str, tuple[Load, Load]] | None:
-    """Return the scalar and the two factors of a loop that is `scalar += A[...] * B[...]`."""
-    match loop.body:
-        case (
-            Set(
-                name=name,
-                value=Apply(
-                    function="add",
-                    arguments=(
-                        Local(name=same),
-                        Apply(function="mul", arguments=(Load() as left, Load() as right)),
-                    ),
-                ),
-            ),
-        ) if name == same:
-            return name, (left, right)
-        case _:
+def subscripts_of(load: Load | Store) -> tuple[Polynomial, ...] | None:
+    """Return the subscripts as polynomials, None where one depends on data or is not affine."""
+    found = []
+    for one in load.subscripts:
+        polynomial = polynomial_of(one, TOP_LEVEL)
+        if polynomial is None or not polynomial.is_affine:
             return None
-
-
-def _matched(
-    nest: Nest,
-    loop: Loop,
-    name: str,
-    factors: tuple[Load, Load],
-    before: tuple[Stmt, ...],
-    after: tuple[Stmt, ...],
-) -> Contraction | str:
-    row, column = nest.indices
-    stored = list(stores(nest.body))
-    if len(stored) != 1 or stored[0] not in after:
-        return "the result is not stored once, behind the loop"
-    out = _operand(stored[0], row, column)
-    if out is None:
-        return f"{stored[0]} is not subscripted by {row} and {column} alone"
-    if any(load.array == out.array for load in loads(nest.body)):
-        return f"{out.array} is read in the nest too"
-    for left, right in (factors, factors[::-1]):
-        a, b = _operand(left, row, loop.index), _operand(right, loop.index, column)
-        if a is not None and b is not None:
-            break
-    else:
-        return (
-            f"the factors are not subscripted by ({row}, {loop.index}) and ({loop.index}, {column})"
-        )
-    if any(Local(name) in (expr,) for one in before for expr in all_expressions((one,))):
-        return f"{name} is read before the loop"
-    first = before[-1]
-    assert isinstance(first, Set)
-    is_zero = isinstance(first.value, Const) and first.value.value == 0
-    is_plain = before == (first,) and is_zero and after == (stored[0],)
-    is_plain = is_plain and stored[0].value == Local(name)
-    accumulates = stored[0].accumulates
-    if accumulates and not is_plain:
-        return "the sum is changed before it is added to the result"
-    return Contraction(a, b, out, name, loop.stop, before, after, is_plain, accumulates)
-
-
-def _operand(node: Load | Store, row: str, column: str) -> Operand | None:
-    """Return an access as a matrix, None where its subscripts are not the two plain indices."""
-    if len(node.subscripts) != 2:
-        return None
-    first, second = node.subscripts
-    if is_index(first, row) and is_index(second, column):
-        return Operand(node.array, 0, 1)
-    if is_index(first, column) and is_index(second, row):
-        return Operand(node.array, 1, 0)
-    return None
-
-
-def _mentions(expr: Expr, indices: tuple[str, ...]) -> bool:
-    """Whether an expression may vary with one of the indices."""
-    return any(
-        isinstance(one, Load | Local) or (isinstance(one, Index) and one.name in indices)
-        for one in walk_expression(expr)
-    )
+        found.append(polynomial)
+    return tuple(found)

@@ -1,11 +1,12 @@
-"""How much work an operation is: a count of scalar steps from the shapes."""
+"""How much work an operation is: estimates from shapes, for the choice between ways to do it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from netts.compiler.affine import evaluate
-from netts.compiler.contraction import Contraction
 from netts.compiler.nest import (
     Apply,
     Call,
@@ -22,6 +23,10 @@ from netts.compiler.nest import (
 )
 from netts.compiler.scalars import VECTORISED
 
+if TYPE_CHECKING:
+    from netts.compiler.operand import Frame
+    from netts.compiler.plan import Matrix, Plan
+
 NANOSECONDS_PER_STEP = 0.03
 """One load, add or compare of a loop that vectorises, float32 on a 2-core AVX-512 machine: ReLU of
 128 x 256 took 4.1 us (0.04 per step), gathering 128 rows of 784 9.8 us (0.025), Adam of 235,000
@@ -36,22 +41,104 @@ NANOSECONDS_PER_FMA = 0.03
 UNKNOWN_TRIPS = 8
 """Assumed of a loop whose length depends on data."""
 
+CALL_NANOSECONDS = 250
+COPY_NANOSECONDS = 0.3
+EPILOGUE_NANOSECONDS = 0.5
+STRIDED_EPILOGUE_NANOSECONDS = 1.5
+CACHE_ELEMENTS = 1 << 17
+SPILL = 2
+DIRECT_NANOSECONDS = 0.05
+STRIDED_NANOSECONDS = 0.5
+DIRECT_OUTER_NANOSECONDS = 3
 
-def estimate_seconds(
-    phase: Stmt | Nest, contraction: Contraction | None, symbols: Mapping[Expr, int]
-) -> float:
+SCRATCH_ELEMENTS = 1 << 22
+"""The most scratch of one part."""
+
+CORES = 4
+"""What plans are compared for: sharing the work among so many is worth something."""
+
+PARALLEL_SECONDS = 40e-6
+"""What a part should take at least: waking numba's threads costs 1 to 7 us where a core is free,
+and 20 us and more where the machine is busy."""
+
+
+def estimate_seconds(phase: Stmt | Nest, plan: Plan | None, symbols: Mapping[Expr, int]) -> float:
     """Return about how long one core works on a phase."""
     if not isinstance(phase, Nest):
         return 1e-7
+    if plan is not None:
+        return plan_seconds(plan)
     iterations = 1.0
     for axis in phase.axes:
         iterations *= _trips(axis.extent, symbols)
-    if contraction is None:
-        return iterations * _steps(phase.body, symbols) * NANOSECONDS_PER_STEP * 1e-9
-    inner = _trips(contraction.inner, symbols)
-    epilogue = 0.0 if contraction.is_plain else _steps(contraction.after, symbols)
-    per_element = inner * NANOSECONDS_PER_FMA + epilogue * NANOSECONDS_PER_STEP
-    return iterations * per_element * 1e-9
+    return iterations * _steps(phase.body, symbols) * NANOSECONDS_PER_STEP * 1e-9
+
+
+# ---------------------------------------------------------------- contractions
+
+
+def plan_seconds(plan: Plan) -> float:
+    """Return about how long one core works on a contraction."""
+    volume = plan.frame.volume
+    calls = plan.units * volume(plan.batched) * volume(plan.repeated)
+    m, n, k = (
+        math.prod(plan.counted(one) for one in group)
+        for group in (plan.rows, plan.columns, plan.inner)
+    )
+    call = CALL_NANOSECONDS + m * n * k * NANOSECONDS_PER_FMA
+    total = calls * (call + (m * k + k * n + m * n) * 0.1)
+    for matrix in (plan.left, plan.right):
+        if matrix.size:
+            spill = SPILL if plan.scratch_elements > CACHE_ELEMENTS else 1
+            total += _times_packed(plan, matrix) * matrix.size * COPY_NANOSECONDS * spill
+    if not plan.is_plain:
+        outer = [one.index for one in plan.frame.contraction.outer]
+        is_strided = plan.total.of.get(outer[-1], 0) > 1
+        each = STRIDED_EPILOGUE_NANOSECONDS if is_strided else EPILOGUE_NANOSECONDS
+        spill = SPILL if not plan.is_direct and plan.total_size > CACHE_ELEMENTS else 1
+        total += each * spill * volume(outer)
+    return total * 1e-9
+
+
+def _times_packed(plan: Plan, matrix: Matrix) -> int:
+    """Return how often a matrix is packed: whenever an index around it changes."""
+    loops = [(one, plan.frame.extents[one].count) for one in plan.hoisted]
+    if plan.split is not None:
+        loops.append((plan.split.index, plan.split.blocks))
+    loops += [(one, plan.frame.extents[one].count) for one in (*plan.batched, *plan.repeated)]
+    last = max((n for n, (one, _) in enumerate(loops) if one in matrix.operand.indices), default=-1)
+    return math.prod(count for _, count in loops[: last + 1])
+
+
+def rank(plan: Plan) -> float:
+    """Return about how long a contraction takes where its units may be shared."""
+    seconds = plan_seconds(plan)
+    shared = min(plan.units, CORES, int(seconds / PARALLEL_SECONDS))
+    return seconds / max(shared, 1)
+
+
+def direct_seconds(frame: Frame) -> float:
+    """Return about how long one core works on a sum of products as the loops that it is."""
+    found = frame.contraction
+    outer = frame.volume(one.index for one in found.outer)
+    inner = frame.volume(one.index for one in found.inner)
+    last = found.root
+    while len(last.body) == 1 and isinstance(last.body[0], Loop):
+        last = last.body[0]
+    steps = [
+        frame.steps(one).of.get(last.index, 0) for one in found.factors if isinstance(one, Load)
+    ]
+    is_vectorised = not frame.conditions and all(one in (0, 1) for one in steps)
+    each = DIRECT_NANOSECONDS if is_vectorised else STRIDED_NANOSECONDS
+    return outer * (DIRECT_OUTER_NANOSECONDS + inner * each) * 1e-9
+
+
+def is_direct_faster(plan: Plan) -> bool:
+    """Whether the loops themselves beat a product."""
+    return direct_seconds(plan.frame) < plan_seconds(plan)
+
+
+# ---------------------------------------------------------------- loops
 
 
 def _trips(extent: Expr, symbols: Mapping[Expr, int]) -> float:

@@ -51,7 +51,8 @@ class Word:
     """One 64-bit word of an argument block.
 
     `kind` is "fault" (where a failing entry leaves the value it met), "address", "extent",
-    "stride" (in elements), "scalar", "scratch" (an address) or "blas" (a function's address).
+    "stride" (in elements), "scalar", "scratch" (an address), "blas" (a function's address) or
+    "plan" (a number that the compiler worked out from the shapes).
     """
 
     kind: str
@@ -103,6 +104,9 @@ class Emitter:
     runtime: set[str] = field(default_factory=set)
     math: set[str] = field(default_factory=set)
     elements: dict[str, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    replaced: dict[int, Callable[[], None]] = field(default_factory=dict)
+    """What to print instead of a statement, by its id."""
     lines: list[str] = field(default_factory=list)
     depth: int = 1
     returns: Type | None = None
@@ -140,6 +144,17 @@ class Emitter:
             return f"{word.kind}_{word.name}" if word.name else word.kind
         axis = f"_{word.axis}" if word.kind in ("extent", "stride") else ""
         return f"{prefix}_{word.name}{axis}"
+
+    def number(self, value: int) -> str:
+        """Return the text of a number that depends on shapes: a word, so that the code does not.
+
+        0 and 1 stay as they are: a unit stride is what vectorises.
+        """
+        if value in (0, 1):
+            return repr(value)
+        word = Word("plan", str(len(self.numbers)))
+        self.numbers[word.name] = value
+        return self.word(word)
 
     # ------------------------------------------------------------ expressions
 
@@ -314,6 +329,9 @@ class Emitter:
             self.statement(statement)
 
     def statement(self, statement: Stmt) -> None:
+        if id(statement) in self.replaced:
+            self.replaced[id(statement)]()
+            return
         match statement:
             case Set(name=name, value=value):
                 self.line(f"v_{name} = {self.value(value, self.binding.types.locals[name])}")

@@ -32,6 +32,9 @@ from netts.errors import DeviceError
 
 MAX_PARTS = 256
 
+ALIGNMENT_BYTES = 64
+"""A cache line."""
+
 _WORD_POINTER = types.CPointer(types.int64)
 ENTRY_SIGNATURE = types.int64(_WORD_POINTER, types.int64, types.int64)
 """`entry(block, part, parts) -> status`."""
@@ -186,6 +189,16 @@ def _workspace() -> tuple[np.ndarray, int]:
         words[runtime.NUMBERS :] = np.arange(MAX_PARTS)
         _local.words, _local.address = words, address
     return _local.words, _local.address
+
+
+def scratch_address(n_bytes: int) -> int:
+    """Return the address of scratch memory of this thread, which the next call may reuse."""
+    if getattr(_local, "scratch_bytes", 0) < n_bytes:
+        _local.scratch = np.empty(n_bytes + ALIGNMENT_BYTES, np.uint8)
+        _local.scratch_bytes = n_bytes
+    if not n_bytes:
+        return 0
+    return -(-_local.scratch.ctypes.data // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
 
 
 @cache

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from netts.compiler.contraction import Contraction, find_contraction
-from netts.compiler.nest import Nest
+from netts.compiler.contraction import Contraction
+from netts.compiler.nest import Nest, Set
+from netts.compiler.plan import Matrix, Plan
+from netts.compiler.recognise import find_contraction
 
 if TYPE_CHECKING:
     from netts.compiler.kernel import Kernel
@@ -36,19 +38,51 @@ def _nest(kernel: Kernel, number: int, ordinal: int, nest: Nest) -> list[str]:
         lines.append(
             f"    adds at indices from data; {', '.join(sorted(proof.scattered))} in order"
         )
-    reason = find_contraction(nest) if kernel.last is None else kernel.last.reasons[number]
-    if isinstance(reason, Contraction):
-        lines.append(f"    contraction: {_product(reason)}")
+    found = find_contraction(nest) if kernel.last is None else kernel.last.reasons[number]
+    if isinstance(found, Plan):
+        lines += _plan(found)
+    elif isinstance(found, Contraction):
+        lines.append(f"    contraction: {_sum(found)}")
     else:
-        lines.append(f"    no contraction: {reason}")
+        lines.append(f"    no contraction: {found}")
     return lines
 
 
-def _product(found: Contraction) -> str:
-    left = found.left.array + ("" if found.left.row_axis == 0 else "'")
-    right = found.right.array + ("" if found.right.row_axis == 0 else "'")
-    result = f"{found.out.array} {'+=' if found.accumulates else '='} {left} @ {right} by BLAS"
-    return result if found.is_plain else f"{result}, then scalar code"
+def _sum(found: Contraction) -> str:
+    """Return a contraction as the formula that it is."""
+    target = found.update.name if isinstance(found.update, Set) else str(found.update)
+    sign = "-" if found.is_negative else "+"
+    over = ", ".join(one.index for one in found.inner)
+    product = " * ".join(map(str, (*found.scale, *found.factors)))
+    return f"{target} {sign}= sum over {over} of {product}"
+
+
+def _plan(plan: Plan) -> list[str]:
+    """Return how BLAS computes a contraction."""
+    found = plan.frame.contraction
+    rows, columns, inner = (
+        ", ".join(group) or "1" for group in (plan.rows, plan.columns, plan.inner)
+    )
+    lines = [
+        f"    contraction: {_sum(found)}, by BLAS",
+        f"      ({rows}) x ({inner}) times ({inner}) x ({columns})",
+    ]
+    around = (*plan.hoisted, *plan.batched, *plan.repeated)
+    if around:
+        lines.append(f"      one product for each {', '.join(around)}")
+    if plan.split is not None:
+        lines.append(f"      in {plan.split.blocks} blocks of {plan.split.index}")
+    lines += [f"      packs {_packed(one)}" for one in (plan.left, plan.right) if one.size]
+    where = str(found.result) if plan.is_direct else "scratch"
+    lines.append(f"      into {where}" + ("" if plan.is_plain else ", then scalar code"))
+    return lines
+
+
+def _packed(matrix: Matrix) -> str:
+    """Return what is packed, and where it is not zero."""
+    text = " * ".join(map(str, matrix.operand.factors))
+    conditions = len(matrix.operand.guards) + len(matrix.operand.masks)
+    return f"{text} with {conditions} conditions" if conditions else text
 
 
 def _compiled(kernel: Kernel) -> list[str]:

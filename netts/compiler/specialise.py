@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netts.compiler import engine, native
-from netts.compiler.access import Access
 from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
+from netts.compiler.binding import plan_contraction
 from netts.compiler.bounds import find_unproved
-from netts.compiler.contraction import Contraction, find_contraction
-from netts.compiler.cost import estimate_seconds
+from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
 from netts.compiler.cpu import Program, lower
 from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
 from netts.compiler.nest import (
@@ -31,6 +30,7 @@ from netts.compiler.nest import (
     walk_expression,
     walk_statements,
 )
+from netts.compiler.plan import Plan
 from netts.compiler.races import Independence, prove_independent
 from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.typing import infer, type_of_number
@@ -38,10 +38,6 @@ from netts.errors import AliasError, BoundsError, KernelDivisionError, RaceError
 
 if TYPE_CHECKING:
     from netts.compiler.kernel import Kernel
-
-PARALLEL_SECONDS = 40e-6
-"""What a part should take at least: waking numba's threads costs 1 to 7 us where a core is free,
-and 20 us and more where the machine is busy."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ class Specialisation:
     kernel: Kernel
     operations: tuple[Operation, ...]
     scratch_bytes: int
-    reasons: Mapping[int, Contraction | str]
+    reasons: Mapping[int, Plan | str]
 
     @property
     def source(self) -> str:
@@ -119,7 +115,7 @@ class Specialisation:
     @property
     def calls_blas(self) -> bool:
         """Whether an operation is a contraction."""
-        return any(one.program.contraction is not None for one in self.operations)
+        return any(one.program.plan is not None for one in self.operations)
 
     def run(self, arguments: tuple[Any, ...], threads: int | None = None) -> None:
         """Run on arrays like those it was compiled for.
@@ -136,9 +132,9 @@ class Specialisation:
             for name, value in zip(self.kernel.parameters, arguments, strict=True)
             if name in self.kernel.routine.ranks
         }
-        scratch = np.zeros(self.scratch_bytes, np.uint8)
+        scratch = engine.scratch_address(self.scratch_bytes)
         numbers = self.numbers(arguments)
-        blocks = [one.block(addresses, scratch.ctypes.data) for one in self.operations]
+        blocks = [one.block(addresses, scratch) for one in self.operations]
         for block, one in zip(blocks, self.operations, strict=True):
             fill_numbers(block, one.program.words, numbers)
         parts = [one.parts if threads is None else threads for one in self.operations]
@@ -209,12 +205,14 @@ def specialise(
         _folded(kernel, numbers),
     )
     reasons = {
-        number: _contraction(phase, kernel.accesses[number], arrays, binding)
+        number: plan_contraction(
+            phase, kernel.accesses[number], proofs[number], arrays, symbols, binding
+        )
         for number, phase in enumerate(routine.phases)
         if isinstance(phase, Nest)
     }
-    contracted = frozenset(n for n, one in reasons.items() if isinstance(one, Contraction))
-    lowered = lower(routine, proofs, binding, contracted)
+    chosen = {number: one for number, one in reasons.items() if isinstance(one, Plan)}
+    lowered = lower(routine, proofs, binding, chosen)
     operations = tuple(
         _operation(one, kernel, arrays, symbols, aliases) for one in lowered.programs
     )
@@ -312,37 +310,6 @@ def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[s
     }
 
 
-def _contraction(
-    nest: Nest, touched: tuple[Access, ...], arrays: Mapping[str, ArrayInfo], binding: Binding
-) -> Contraction | str:
-    """Return the contraction that BLAS can do with these arrays, or why it cannot."""
-    found = find_contraction(nest)
-    if isinstance(found, str):
-        return found
-    operands = (found.left, found.right, found.out)
-    names = {one.array for one in operands}
-    dtypes = {binding.dtypes[name] for name in names}
-    if len(dtypes) != 1 or not ELEMENT_TYPES[np.dtype(dtypes.pop())].is_floating:
-        return "the matrices are not of one floating dtype"
-    if found.out.array in {*binding.aliases, *binding.aliases.values()}:
-        return "the result is also an operand"
-    if any(one.array in names and (id(one.node), d) in binding.unproved
-           for one in touched for d in range(len(one.subscripts))):  # fmt: skip
-        return "a subscript is tested at run time"
-    for one in operands:
-        if not _is_matrix_view(arrays[one.array]):
-            return f"{one.array} has no unit stride"
-    return found
-
-
-def _is_matrix_view(array: ArrayInfo) -> bool:
-    """Whether BLAS can read a matrix in place: one stride of 1, the other no shorter than a row."""
-    (rows, columns), (down, right) = array.shape, array.strides
-    return (right == 1 and (down >= columns or rows <= 1)) or (
-        down == 1 and (right >= rows or columns <= 1)
-    )
-
-
 def _operation(
     program: Program,
     kernel: Kernel,
@@ -365,6 +332,8 @@ def _operation(
                 scratch.append(position)
             case Word("blas", name):
                 template[position] = engine.blas_address(name)
+            case Word("plan", name):
+                template[position] = program.numbers[name]
     phase = kernel.routine.phases[program.phase]
     return Operation(
         program,
@@ -372,7 +341,7 @@ def _operation(
         template,
         tuple(addresses),
         tuple(scratch),
-        estimate_seconds(phase, program.contraction, symbols) if program.is_splittable else 1e-7,
+        estimate_seconds(phase, program.plan, symbols) if program.is_splittable else 1e-7,
     )
 
 

@@ -180,10 +180,12 @@ def test_explain_tells_reads_writes_and_nests_before_any_call():
 
 
 def test_explain_tells_operations_and_where_their_code_came_from_after_a_call():
-    a = np.ones((2, 2), np.float32)
+    a = np.ones((40, 40), np.float32)
     product(a, a, np.zeros_like(a))
     text = product.explain()
-    assert "contraction: out = a @ b by BLAS" in text
+    assert "contraction: total += sum over k of a[i, k] * b[k, j], by BLAS" in text
+    assert "(i) x (k) times (k) x (j)" in text
+    assert "into out[i, j]" in text
     assert "not compiled yet" not in text
     assert "from the cache" in text or "compiled now" in text
     summed(*vectors())

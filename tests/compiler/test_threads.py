@@ -286,7 +286,7 @@ def test_blas_has_one_thread_while_a_plan_runs_and_its_own_again_after(where, mo
         else:
             work.run(3)
         assert threads_of() == before
-        product.on("cpu")(np.ones((2, 2)), np.ones((2, 2)), np.zeros((2, 2)))
+        product.on("cpu")(np.ones((40, 40)), np.ones((40, 40)), np.zeros((40, 40)))
         assert threads_of() == before
     assert seen
     assert set(map(tuple, seen)) == {(1,) * len(before)}

@@ -1,0 +1,377 @@
+"""How a contraction is computed with given shapes: which loops go around the products.
+
+Some indices are hoisted: loops around the product, so that operands become matrix views, scratch
+stays small, and there is something to share between threads. Every choice is tried on paper and
+the one with the least estimated time is taken (`cost`). Choices depend on shapes alone, and so do
+the blocks of rows that one product computes: the bits of a result do not depend on the number of
+threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from netts.compiler import cost
+from netts.compiler.contraction import Condition
+from netts.compiler.nest import Expr
+from netts.compiler.operand import Frame, Operand, Steps
+
+BLOCKS = (1, 2, 4, 8, 16)
+"""Into how many blocks the rows of a product may be cut."""
+
+LINE = 16
+"""Scratch matrices start at multiples of so many elements, 64 bytes or more."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """An operand as BLAS reads it: in place, or packed into scratch.
+
+    Attributes
+    ----------
+    order
+        The indices in the order in which a packed matrix stores them, outermost first.
+    outer_step, inner_step
+        How far apart neighbours are, along the result's axis and along the sum.
+    size
+        The elements of scratch that it needs, 0 for a view.
+    """
+
+    operand: Operand
+    order: tuple[str, ...]
+    outer_step: int
+    inner_step: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """The index whose range is cut into blocks."""
+
+    index: str
+    block: int
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A contraction ready to be printed.
+
+    Attributes
+    ----------
+    hoisted
+        Parallel indices; each combination of their values is a unit of work, times the blocks.
+    batched, repeated
+        Serial indices around the product: of the result, and of the sum.
+    rows, columns, inner
+        The indices that are collapsed into the axes of the product.
+    total
+        The place of each sum: in an array where `is_direct`, else in scratch.
+    """
+
+    frame: Frame
+    hoisted: tuple[str, ...]
+    split: Split | None
+    batched: tuple[str, ...]
+    repeated: tuple[str, ...]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    inner: tuple[str, ...]
+    left: Matrix
+    right: Matrix
+    total: Steps
+    row_step: int
+    column_step: int
+    is_direct: bool
+    seconds: float
+
+    @property
+    def units(self) -> int:
+        """How many pieces of work there are; each always computes the same bits."""
+        return self.frame.volume(self.hoisted) * (self.split.blocks if self.split else 1)
+
+    @property
+    def total_size(self) -> int:
+        """The elements of scratch for the sums of a unit."""
+        if self.is_direct:
+            return 0
+        sizes = [self.counted(one) for one in (*self.batched, *self.rows, *self.columns)]
+        return math.prod(sizes)
+
+    def counted(self, index: str) -> int:
+        """Return how many values of an index one product covers at most."""
+        if self.split is not None and self.split.index == index:
+            return self.split.block
+        return self.frame.extents[index].count
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is left to do after the products."""
+        return self.is_direct and self.frame.contraction.is_plain
+
+    @property
+    def scratch_elements(self) -> int:
+        """The elements of scratch that one unit needs."""
+        return sum(_rounded(one) for one in (self.left.size, self.right.size, self.total_size))
+
+
+def choose(frame: Frame) -> Plan | str:
+    """Return the best way to compute a contraction, or the reason to leave the loops alone."""
+    best = min(plans(frame), key=cost.rank, default=None)
+    if best is None:
+        return "the factors do not make two operands with an index of the sum in common"
+    if cost.is_direct_faster(best):
+        direct, product = cost.direct_seconds(frame) * 1e6, cost.plan_seconds(best) * 1e6
+        return f"loops are faster here: about {direct:.2g} us, and {product:.2g} us by BLAS"
+    return best
+
+
+def plans(frame: Frame) -> Iterator[Plan]:
+    """Yield the ways to compute a contraction."""
+    found = frame.contraction
+    for left, right in _operands(frame):
+        if not left.indices & right.indices & {one.index for one in found.inner}:
+            continue
+        yield from _Planner(frame, left, right).plans()
+
+
+def _operands(frame: Frame) -> Iterator[tuple[Operand, Operand]]:
+    """Yield the pairs of operands that the factors can be multiplied into."""
+    first, *others = frame.contraction.factors
+    for chosen in itertools.product((False, True), repeat=len(others)):
+        left = [first, *(one for one, is_left in zip(others, chosen, strict=True) if is_left)]
+        right = [one for one, is_left in zip(others, chosen, strict=True) if not is_left]
+        if right and (pair := _guarded(frame, left, right)) is not None:
+            yield pair
+
+
+def _guarded(
+    frame: Frame, left: Sequence[Expr], right: Sequence[Expr]
+) -> tuple[Operand, Operand] | None:
+    """Give every condition to an operand whose indices it names, None where neither has them.
+
+    An operand that is in its array only under conditions gets all that fit.
+    """
+    sides = (left, right)
+    names = [frame.operand(one, ()).indices for one in sides]
+    given: tuple[list[Condition], list[Condition]] = ([], [])
+    for side, factors in enumerate(sides):
+        if not frame.is_safe(factors, ()):
+            own = (one for one in frame.conditions if one.indices <= names[side])
+            given[side].extend(one for one in own if one.polynomial is not None)
+    for condition in frame.conditions:
+        if condition.is_kept or any(condition in one for one in given):
+            continue
+        fitting = [side for side in (0, 1) if condition.indices <= names[side]]
+        if not fitting:
+            return None
+        # Rather where something has to be packed anyway, else where there is less of it.
+        is_bare = [not given[side] and len(sides[side]) == 1 for side in (0, 1)]
+        chosen = min(fitting, key=lambda side: (is_bare[side], frame.volume(names[side])))
+        given[chosen].append(condition)
+    operands = []
+    for factors, conditions in zip(sides, given, strict=True):
+        tests = [one.test for one in conditions if one.polynomial is None]
+        bounds = [one for one in conditions if one.polynomial is not None]
+        if not frame.is_safe((*factors, *tests), bounds):
+            return None
+        operands.append(frame.operand(factors, conditions))
+    return operands[0], operands[1]
+
+
+class _Planner:
+    """Plans for one pair of operands."""
+
+    def __init__(self, frame: Frame, left: Operand, right: Operand) -> None:
+        self.frame, self.left, self.right = frame, left, right
+        outer = [one.index for one in frame.contraction.outer]
+        both = left.indices & right.indices
+        self.inner = tuple(one.index for one in frame.contraction.inner)
+        self.rows = tuple(one for one in outer if one in left.indices - both)
+        self.columns = tuple(one for one in outer if one in right.indices - both)
+        shared = [one for one in outer if one in both]
+        self.parallel = {one for one in outer if frame.extents[one].is_parallel}
+        self.batch = tuple(one for one in shared if one in self.parallel)
+        self.batched = tuple(one for one in shared if one not in self.parallel)
+        self.out = self._result()
+
+    def _result(self) -> Steps | None:
+        """Return where the product may be put directly."""
+        found = self.frame.contraction
+        if found.result is None or self.batched:
+            return None
+        if self.frame.arrays[found.result.array].dtype != self.frame.dtype:
+            return None
+        out = self.frame.steps(found.result)
+        known = {*self.rows, *self.columns, *self.batch}
+        long = [one for one in known if self.frame.extents[one].count > 1]
+        if known != {one.index for one in found.outer} or not all(map(out.of.get, long)):
+            return None
+        return out
+
+    def plans(self) -> Iterator[Plan]:
+        row_prefixes = self._prefixes(self.rows, self.parallel)
+        column_prefixes = self._prefixes(self.columns, self.parallel)
+        inner_prefixes = self._prefixes(self.inner, set(self.inner))
+        for n_rows, n_columns, n_inner in itertools.product(
+            row_prefixes, column_prefixes, inner_prefixes
+        ):
+            for out in (self.out, None) if self.out else (None,):
+                for blocks in BLOCKS:
+                    plan = self._plan(n_rows, n_columns, n_inner, out, blocks)
+                    if plan is not None:
+                        yield plan
+
+    @staticmethod
+    def _prefixes(indices: tuple[str, ...], allowed: set[str]) -> range:
+        count = 0
+        while count < len(indices) and indices[count] in allowed:
+            count += 1
+        return range(count + 1)
+
+    def _plan(
+        self, n_rows: int, n_columns: int, n_inner: int, out: Steps | None, blocks: int
+    ) -> Plan | None:
+        frame = self.frame
+        hoisted = (*self.batch, *self.rows[:n_rows], *self.columns[:n_columns])
+        repeated = self.inner[:n_inner]
+        rows = self._ordered(self.rows[n_rows:], out or self.left.view)
+        columns = self._ordered(self.columns[n_columns:], out or self.right.view)
+        inner = self._inner_order(self.inner[n_inner:])
+        split = self._split(rows, columns, blocks)
+        if split is None and blocks > 1:
+            return None
+        left = self._matrix(self.left, rows, inner, split)
+        right = self._matrix(self.right, columns, inner, split)
+        counts = {one: frame.extents[one].count for one in (*rows, *columns, *inner)}
+        if split is not None:
+            counts[split.index] = split.block
+        m, n = math.prod(counts[one] for one in rows), math.prod(counts[one] for one in columns)
+        if out is not None:
+            down, right_step = (
+                _collapsed(group, out.of, frame.extents) for group in (rows, columns)
+            )
+            steps = _readable(down, m, right_step, n)
+            if steps is None:
+                return None
+            total, (row_step, column_step) = out, steps
+        else:
+            # The nest reads the sums with its innermost index running fastest.
+            is_turned = frame.contraction.outer[-1].index in rows
+            names = (*columns, *rows) if is_turned else (*rows, *columns)
+            row_step, column_step = (1, m) if is_turned else (n, 1)
+            sizes = counts | {one: frame.extents[one].count for one in self.batched}
+            total = Steps("", 0, _dense((*self.batched, *names), sizes))
+        plan = Plan(
+            frame, hoisted, split, self.batched, repeated, rows, columns, inner,
+            left, right, total, row_step, column_step, out is not None, 0.0,
+        )  # fmt: skip
+        if plan.scratch_elements > cost.SCRATCH_ELEMENTS:
+            return None
+        return plan
+
+    def _ordered(self, indices: tuple[str, ...], by: Steps | None) -> tuple[str, ...]:
+        """Return indices in the order in which an array stores them."""
+        if by is None:
+            return indices
+        return tuple(sorted(indices, key=lambda one: -by.of.get(one, 0)))
+
+    def _inner_order(self, inner: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the summed indices in the order that leaves most operands in place."""
+        views = [one.view for one in (self.left, self.right)]
+        orders = [self._ordered(inner, one) for one in views]
+
+        def collapses(order: tuple[str, ...]) -> int:
+            found = [
+                _collapsed(order, one.of, self.frame.extents) for one in views if one is not None
+            ]
+            return sum(one is not None for one in found)
+
+        return max(orders, key=collapses)
+
+    def _split(self, rows: tuple[str, ...], columns: tuple[str, ...], blocks: int) -> Split | None:
+        """Return the outermost parallel index of the longer side, cut into blocks."""
+        if blocks == 1:
+            return None
+        extents = self.frame.extents
+        for group in sorted((rows, columns), key=self.frame.volume, reverse=True):
+            long = [one for one in group if extents[one].count > 1]
+            if long and long[0] in self.parallel and extents[long[0]].count >= blocks:
+                block = -(-extents[long[0]].count // blocks)
+                return Split(long[0], block, -(-extents[long[0]].count // block))
+        return None
+
+    def _matrix(
+        self, operand: Operand, outer: tuple[str, ...], inner: tuple[str, ...], split: Split | None
+    ) -> Matrix:
+        extents = self.frame.extents
+        counts = {one: extents[one].count for one in (*outer, *inner)}
+        if split is not None and split.index in counts:
+            counts[split.index] = split.block
+        m, k = math.prod(counts[one] for one in outer), math.prod(counts[one] for one in inner)
+        if operand.view is not None:
+            down, along = (_collapsed(group, operand.view.of, extents) for group in (outer, inner))
+            steps = _readable(down, m, along, k)
+            if steps is not None:
+                return Matrix(operand, (), *steps, 0)
+        order = self._packed_order(operand, outer, inner)
+        steps = (k, 1) if order == (*outer, *inner) else (1, m)
+        return Matrix(operand, order, *steps, m * k)
+
+    def _packed_order(
+        self, operand: Operand, outer: tuple[str, ...], inner: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Return the order of a packed matrix: what lies closest in memory runs fastest."""
+        steps = next((one for one in operand.steps if one is not None), None)
+        if steps is None:
+            return (*outer, *inner)
+
+        def closeness(group: tuple[str, ...]) -> tuple[int, int]:
+            extents = self.frame.extents
+            last = next((one for one in reversed(group) if extents[one].count > 1), None)
+            step = abs(steps.of.get(last, 0)) if last is not None else 0
+            return step or 1 << 62, -extents[last].count if last is not None else 0
+
+        is_outer_last = closeness(outer) < closeness(inner)
+        return (*inner, *outer) if is_outer_last else (*outer, *inner)
+
+
+def _collapsed(indices: Sequence[str], steps: Mapping[str, int], extents: Mapping) -> int | None:
+    """Return the step of an axis that several indices make, None where there is no single one."""
+    long = [one for one in indices if extents[one].count > 1]
+    for outer, inner in itertools.pairwise(long):
+        if steps.get(outer, 0) != extents[inner].count * steps.get(inner, 0):
+            return None
+    return steps.get(long[-1], 0) if long else 1
+
+
+def _readable(
+    row: int | None, rows: int, column: int | None, columns: int
+) -> tuple[int, int] | None:
+    """Return steps that BLAS takes: one of them 1, the other no shorter than a row.
+
+    The step of an axis of one element is free.
+    """
+    if row is None or column is None:
+        return None
+    if (column == 1 or columns == 1) and (rows == 1 or row >= columns):
+        return (columns if rows == 1 else row), 1
+    if (row == 1 or rows == 1) and (columns == 1 or column >= rows):
+        return 1, (rows if columns == 1 else column)
+    return None
+
+
+def _dense(order: Sequence[str], counts: Mapping[str, int]) -> dict[str, int]:
+    """Return the steps of a dense array with these axes."""
+    steps, size = {}, 1
+    for one in reversed(order):
+        steps[one] = size
+        size *= counts[one]
+    return steps
+
+
+def _rounded(elements: int) -> int:
+    return -(-elements // LINE) * LINE
