@@ -20,6 +20,7 @@ from netts.compiler.nest import (
     While,
     expressions,
     walk_expression,
+    walk_statements,
 )
 from netts.compiler.scalars import VECTORISED
 
@@ -35,21 +36,43 @@ parameters 116 us (0.015). Loops that do not vectorise take 10 to 20 times as lo
 STEPS_OF_A_FUNCTION = 10
 """exp and its like take 0.3 to 0.8 ns an element when vectorised (vector_math's own tests)."""
 
-NANOSECONDS_PER_FMA = 0.03
-"""BLAS on one core: 0.021 on the machine above (128 x 784 x 256), 0.045 on that of FACTS."""
+NANOSECONDS_PER_FMA = 0.025
+"""BLAS on one core: 0.022 on the machine of bench/results/contractions-2026-11-23.md, 0.045 on that
+of FACTS."""
 
 UNKNOWN_TRIPS = 8
 """Assumed of a loop whose length depends on data."""
 
-CALL_NANOSECONDS = 250
-COPY_NANOSECONDS = 0.3
-EPILOGUE_NANOSECONDS = 0.5
-STRIDED_EPILOGUE_NANOSECONDS = 1.5
+# The constants of the choice between loops and BLAS come from bench/contraction_rule.py: float32,
+# one thread, 397 shapes of five kernels. bench/results/contractions-2026-11-23.md says what their
+# wrong choices cost.
+
+CALL_NANOSECONDS = 220
+"""A product of a few elements, packing of BLAS's own included: 180 to 300."""
+
+MOVE_NANOSECONDS = 0.03
+"""An element of an operand or of the result, besides the multiplications: 1024 x 1024 times a
+vector takes 55 us."""
+
+THIN_NANOSECONDS = 1.5
+"""A row of a product with one column: 256 x 4 times 4 x 1 takes 1.3 us, 1024 x 4 takes 2.2 us."""
+
+COPY_NANOSECONDS = 0.2
+"""An element packed from rows that are contiguous: 0.15 to 0.25."""
+
+EPILOGUE_NANOSECONDS = 0.2
+STRIDED_EPILOGUE_NANOSECONDS = 1.0
+"""A sum read by the rest of the nest: from neighbouring elements, and from others."""
+
 CACHE_ELEMENTS = 1 << 17
 SPILL = 2
+"""Scratch of more than so many elements, half a megabyte, is slower by such a factor."""
+
 DIRECT_NANOSECONDS = 0.05
 STRIDED_NANOSECONDS = 0.5
-DIRECT_OUTER_NANOSECONDS = 3
+LOOP_NANOSECONDS = 3.3
+"""A term of a loop that vectorises, of one that does not, and the start of an innermost loop: a
+3 x 3 window takes 10 ns for its three rows, 64 x 256 times 256 x 1, columns inside, 3.4 ns each."""
 
 SCRATCH_ELEMENTS = 1 << 22
 """The most scratch of one part."""
@@ -86,7 +109,9 @@ def plan_seconds(plan: Plan) -> float:
         for group in (plan.rows, plan.columns, plan.inner)
     )
     call = CALL_NANOSECONDS + m * n * k * NANOSECONDS_PER_FMA
-    total = calls * (call + (m * k + k * n + m * n) * 0.1)
+    if min(m, n) == 1:
+        call += max(m, n) * THIN_NANOSECONDS
+    total = calls * (call + (m * k + k * n + m * n) * MOVE_NANOSECONDS)
     for matrix in (plan.left, plan.right):
         if matrix.size:
             spill = SPILL if plan.scratch_elements > CACHE_ELEMENTS else 1
@@ -120,17 +145,23 @@ def rank(plan: Plan) -> float:
 def direct_seconds(frame: Frame) -> float:
     """Return about how long one core works on a sum of products as the loops that it is."""
     found = frame.contraction
-    outer = frame.volume(one.index for one in found.outer)
-    inner = frame.volume(one.index for one in found.inner)
-    last = found.root
-    while len(last.body) == 1 and isinstance(last.body[0], Loop):
-        last = last.body[0]
-    steps = [
-        frame.steps(one).of.get(last.index, 0) for one in found.factors if isinstance(one, Load)
-    ]
+    last = _innermost(found.root)
+    elements = [one for one in found.factors if isinstance(one, Load)]
+    if isinstance(found.update, Store):
+        elements.append(Load(found.update.array, found.update.subscripts))
+    steps = [frame.steps(one).of.get(last, 0) for one in elements]
     is_vectorised = not frame.conditions and all(one in (0, 1) for one in steps)
     each = DIRECT_NANOSECONDS if is_vectorised else STRIDED_NANOSECONDS
-    return outer * (DIRECT_OUTER_NANOSECONDS + inner * each) * 1e-9
+    starts = frame.volume(one for one in frame.extents if one != last)
+    return starts * (LOOP_NANOSECONDS + frame.extents[last].count * each) * 1e-9
+
+
+def _innermost(loop: Loop) -> str:
+    """Return the index of the innermost loop of a perfect chain."""
+    for one in walk_statements(loop.body):
+        if isinstance(one, Loop):
+            loop = one
+    return loop.index
 
 
 def is_direct_faster(plan: Plan) -> bool:

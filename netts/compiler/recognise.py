@@ -55,7 +55,8 @@ def find_contraction(nest: Nest) -> Contraction | str:
     finder.block(nest.body, {}, tuple(_axis(one.index, one.extent) for one in nest.axes))
     if finder.found:
         return max(finder.found, key=lambda one: len(one.outer) + len(one.inner))
-    return finder.reasons[0] if finder.reasons else "no serial loop in the nest"
+    deepest = max(finder.reasons, key=lambda one: one[0], default=(0, "no serial loop in the nest"))
+    return deepest[1]
 
 
 def _axis(index: str, extent: Expr) -> Span:
@@ -79,7 +80,7 @@ class _Finder:
     def __init__(self, nest: Nest) -> None:
         self.nest = nest
         self.found: list[Contraction] = []
-        self.reasons: list[str] = []
+        self.reasons: list[tuple[int, str]] = []
         every = list(walk_statements(nest.body))
         self._counts = Counter(one.name for one in every if isinstance(one, Set))
         self._written = {one.array for one in stores(nest.body)}
@@ -98,7 +99,7 @@ class _Finder:
                     try:
                         self.found.append(self._sum(statement, known, spans, body))
                     except NotASumError as reason:
-                        self.reasons.append(str(reason))
+                        self.reasons.append((len(spans), str(reason)))
                         try:
                             span = self._span(statement, known)
                         except NotASumError:
@@ -162,9 +163,8 @@ class _Finder:
             raise NotASumError("the terms are no product of two factors that vary in the sum")
         kept = [one for one in tests if not indices_of(one) & summed]
         rebuilt, update = _rebuilt(chain, update, summed, kept)
-        result, is_plain = self._result(root, update, block, outer, term, scale)
-        if isinstance(update, Store) and kept:
-            result = None
+        is_bare = not (kept or scale or term.divisors or term.is_negative)
+        result, is_plain = self._result(root, update, block, outer, is_bare)
         return Contraction(
             root,
             (*outer, *(one for one in chain.spans if one.index not in summed)),
@@ -177,7 +177,7 @@ class _Finder:
             rebuilt,
             update,
             result,
-            is_plain and not kept,
+            is_plain,
         )
 
     def _read(self, chain: _Chain, loop: Loop) -> None:
@@ -260,11 +260,14 @@ class _Finder:
     # ------------------------------------------------------------ where the product may go
 
     def _result(
-        self, root: Loop, update: Set | Store, block: Sequence[Stmt], outer: tuple[Span, ...],
-        term: Term, scale: Sequence[Expr],
-    ) -> tuple[Store | None, bool]:  # fmt: skip
+        self,
+        root: Loop,
+        update: Set | Store,
+        block: Sequence[Stmt],
+        outer: tuple[Span, ...],
+        is_bare: bool,
+    ) -> tuple[Store | None, bool]:
         """Return the element that the product may be put in, and whether that is all there is."""
-        is_bare = not scale and not term.divisors and not term.is_negative
         if isinstance(update, Store):
             alone = self.nest.body == (root,) and is_bare
             return (update, alone) if alone else (None, False)

@@ -8,8 +8,8 @@ from chosen_plans import by_blas
 from programs import copied
 
 from netts import accelerate, parallel
-from netts.compiler.plan import Plan
 from netts.compiler.cpu import BLOCK_ITERATIONS
+from netts.compiler.plan import Plan
 
 BEYOND_ONE_BLOCK = 20_011
 assert BEYOND_ONE_BLOCK > 2 * BLOCK_ITERATIONS

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from program_strategies import exact_programs
 from programs import LAYOUTS, Program, assert_same, copied, run_reference, run_shuffled
 from smooth_strategies import smooth_programs
+from sum_strategies import sum_programs
 from wild_strategies import ALIASES, aliased, wild_programs
 
 import netts
@@ -95,15 +96,20 @@ def law(
 
 exact = exact_programs(), layouts
 products = contraction_programs(), matrix_layouts
+sums = sum_programs(), layouts
 
 test_compiled_programs_agree_exactly = law(*exact, run_compiled, FEW)
 test_generated_code_agrees_exactly = law(*exact, run_generated, examples(100))
 test_compiled_products_agree_exactly = law(*products, run_compiled, FEW)
 test_generated_products_agree_exactly = law(*products, run_generated, examples(150))
+test_compiled_sums_agree_exactly = law(*sums, run_compiled, FEW)
+test_generated_sums_agree_exactly = law(*sums, run_generated, examples(150))
 
 slow = pytest.mark.slow
 test_many_compiled_programs_agree_exactly = slow(law(*exact, run_compiled, MANY))
 test_many_compiled_products_agree_exactly = slow(law(*products, run_compiled, MANY))
+test_many_compiled_sums_agree_exactly = slow(law(*sums, run_compiled, MANY))
+test_very_many_sums_agree_exactly = slow(law(*sums, run_generated, examples(10_000)))
 test_very_many_programs_agree_exactly = slow(law(*exact, run_generated, examples(10_000)))
 
 
