@@ -43,13 +43,16 @@ class Range:
     """A loop around an access: the index lies between every `lower` and every `upper`.
 
     Empty tuples where the loop's bounds depend on data. The index goes from the lower bound up in
-    steps, or from the upper bound down where `step` is negative.
+    steps, or from the upper bound down where `step` is negative. `low` and `high` are the bounds as
+    they are written, the high one exclusive; None where nobody wrote them.
     """
 
     index: str
     lowers: tuple[Polynomial, ...]
     uppers: tuple[Polynomial, ...]
     step: int
+    low: Expr | None = None
+    high: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,7 @@ def _range_of(
         lowers = tuple(p + one for p in _alternatives(stop, "max", known))
         return Range(index, lowers, _alternatives(start, "min", known), step)
     uppers = tuple(p - one for p in _alternatives(stop, "min", known))
-    return Range(index, _alternatives(start, "max", known), uppers, step)
+    return Range(index, _alternatives(start, "max", known), uppers, step, start, stop)
 
 
 def _alternatives(

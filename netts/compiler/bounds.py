@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from netts.compiler.access import Access, Guard, Range
+from netts.compiler.access import Access, Guard, Range, Scope
 from netts.compiler.affine import Linear, at
 from netts.compiler.nest import Expr
 from netts.compiler.source import Source
@@ -36,7 +36,7 @@ def find_unproved(
     """
     unproved: set[tuple[int, int]] = set()
     for one in touched:
-        ranges = _Ranges(one, symbols)
+        ranges = Ranges(one.scope, symbols)
         if ranges.is_empty:
             continue
         for dimension, subscript in enumerate(one.subscripts):
@@ -57,7 +57,7 @@ def is_in_range(
     one: Access, shapes: Mapping[str, tuple[int, ...]], symbols: Mapping[Expr, int]
 ) -> bool:
     """Whether every subscript of an access certainly lies in its array."""
-    ranges = _Ranges(one, symbols)
+    ranges = Ranges(one.scope, symbols)
     if ranges.is_empty:
         return True
     for subscript, extent in zip(one.subscripts, shapes[one.array], strict=True):
@@ -69,16 +69,16 @@ def is_in_range(
     return True
 
 
-class _Ranges:
-    """The bounds of each loop index around one access, with the symbols replaced by numbers."""
+class Ranges:
+    """The bounds of each loop index in a scope, with the symbols replaced by numbers."""
 
-    def __init__(self, access: Access, symbols: Mapping[Expr, int]) -> None:
+    def __init__(self, scope: Scope, symbols: Mapping[Expr, int]) -> None:
         self.lowers: dict[str, list[Linear]] = {}
         self.uppers: dict[str, list[Linear]] = {}
         self.order: list[str] = []
         self.is_guarded = False
         self.is_empty = False
-        for one in access.scope:
+        for one in scope:
             if isinstance(one, Range):
                 self._add_range(one, symbols)
             else:

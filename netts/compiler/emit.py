@@ -84,6 +84,8 @@ class Binding:
         The subscripts to test at run time, as (id of node, dimension).
     folded
         Integer arguments that become literals.
+    clamps
+        Which argument a `max` or `min` in a loop's bounds always is, by its id.
     """
 
     types: Types
@@ -92,6 +94,7 @@ class Binding:
     aliases: Mapping[str, str]
     unproved: frozenset[tuple[int, int]]
     folded: Mapping[str, int]
+    clamps: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -193,6 +196,8 @@ class Emitter:
                 return self._select(expr)
             case Apply(function="and" | "or"):
                 return self._logic(expr)
+            case Apply(arguments=arguments) if id(expr) in self.binding.clamps:
+                return self._expression(arguments[self.binding.clamps[id(expr)]])
             case Apply():
                 return self._apply(expr)
 

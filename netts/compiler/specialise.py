@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import linecache
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netts.compiler import engine, native
+from netts.compiler.access import Range
 from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import plan_contraction
 from netts.compiler.bounds import find_unproved
+from netts.compiler.clamps import settled_clamps
 from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
 from netts.compiler.cpu import Program, lower
 from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
@@ -203,6 +206,7 @@ def specialise(
         aliases,
         unproved,
         _folded(kernel, numbers),
+        settled_clamps(itertools.chain.from_iterable(kernel.accesses), symbols),
     )
     reasons = {
         number: plan_contraction(
@@ -294,14 +298,15 @@ def _proofs(
 
 
 def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[str, int]:
-    """Return the small integer arguments that stand in subscripts."""
+    """Return the small integer arguments that stand in subscripts, or in clamped loop bounds."""
+    every = [access for touched in kernel.accesses for access in touched]
+    places = [subscript for access in every for subscript in access.node.subscripts]
+    loops = {loop for access in every for loop in access.scope if isinstance(loop, Range)}
+    for loop in loops:
+        if len(loop.lowers) > 1 or len(loop.uppers) > 1:
+            places += [bound for bound in (loop.low, loop.high) if bound is not None]
     inside = {
-        one.name
-        for touched in kernel.accesses
-        for access in touched
-        for subscript in access.node.subscripts
-        for one in walk_expression(subscript)
-        if isinstance(one, Scalar)
+        one.name for place in places for one in walk_expression(place) if isinstance(one, Scalar)
     }
     return {
         name: int(number)
