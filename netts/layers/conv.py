@@ -8,6 +8,7 @@ are those of one group. A place outside of the image counts as zero.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import KW_ONLY, dataclass
 
 from netts.compiler import accelerate, parallel
@@ -100,14 +101,13 @@ def conv2d_grad_weight(
 
 @accelerate
 def conv2d_grad_bias(grad_output, grad_bias):
-    """grad_bias[g, o] = sum over n, y, x of grad_output[n, g, o, y, x]."""
-    for g, o in parallel(grad_bias.shape[0], grad_bias.shape[1]):
+    """grad_bias[o] = sum over samples and pixels of grad_output[n, o, p]."""
+    for o in parallel(grad_bias.shape[0]):
         total = 0.0
         for n in range(grad_output.shape[0]):
-            for y in range(grad_output.shape[3]):
-                for x in range(grad_output.shape[4]):
-                    total += grad_output[n, g, o, y, x]
-        grad_bias[g, o] = total
+            for p in range(grad_output.shape[2]):
+                total += grad_output[n, o, p]
+        grad_bias[o] = total
 
 
 @accelerate
@@ -286,7 +286,9 @@ class Conv2D(Layer):
         grad_weight = self._grouped_filters(at.grad_weight)
         conv2d_grad_weight(self._grouped(at.input), grad_output, grad_weight, *geometry)
         if self.use_bias:
-            conv2d_grad_bias(grad_output, self._grouped_filters(at.grad_bias))
+            n, filters, *sides = at.grad_output.shape
+            pixels = at.grad_output.reshape(n, filters, math.prod(sides))
+            conv2d_grad_bias(pixels, at.grad_bias)
         if at.grad_input is not None:
             weight, grad_input = self._grouped_filters(at.weight), self._grouped(at.grad_input)
             conv2d_grad_input(grad_output, weight, grad_input, *geometry)

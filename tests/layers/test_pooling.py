@@ -128,7 +128,7 @@ def test_an_empty_batch_has_an_empty_output(device):
     images, output = np.ones((0, 2, 4, 4)), np.ones((0, 2, 2, 2))
     geometry = (2, 2, 2, 2, 0, 0)
     max_pool_forward.on(device)(images, output, *geometry)
-    max_pool_backward.on(device)(images, output, np.ones_like(images), *geometry)
+    max_pool_backward.on(device)(images, output, output, np.ones_like(images), *geometry)
     average_pool_backward.on(device)(output, images, *geometry, True)
 
 
