@@ -1,4 +1,4 @@
-"""Clamps of loop bounds that do nothing with given shapes: `max(top, 0)` where top is never below 0.
+"""Clamps of loop bounds that do nothing with given shapes, as `max(top, 0)` where top is positive.
 
 A pooling window that lies inside of every image has loops of a fixed length once its clamps are
 gone, and the code around them vectorises.
@@ -31,7 +31,10 @@ def settled_clamps(touched: Iterable[Access], symbols: Mapping[Expr, int]) -> di
             if not isinstance(loop, Range) or id(loop) in seen:
                 continue
             seen.add(id(loop))
-            for bound, known, above in ((loop.low, loop.lowers, True), (loop.high, loop.uppers, False)):
+            for bound, known, above in (
+                (loop.low, loop.lowers, True),
+                (loop.high, loop.uppers, False),
+            ):
                 if not _is_clamp(bound, known, above):
                     continue
                 chosen = _dominant(one.scope[:place], known, symbols, above=above)
@@ -42,9 +45,9 @@ def settled_clamps(touched: Iterable[Access], symbols: Mapping[Expr, int]) -> di
 
 
 def _is_clamp(bound: Expr | None, known: tuple[Polynomial, ...], above: bool) -> bool:
-    function = "max" if above else "min"
-    is_clamp = isinstance(bound, Apply) and bound.function == function
-    return is_clamp and len(known) == len(bound.arguments) == 2
+    if not isinstance(bound, Apply) or bound.function != ("max" if above else "min"):
+        return False
+    return len(known) == len(bound.arguments) == 2
 
 
 def _dominant(

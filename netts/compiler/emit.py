@@ -196,8 +196,6 @@ class Emitter:
                 return self._select(expr)
             case Apply(function="and" | "or"):
                 return self._logic(expr)
-            case Apply(arguments=arguments) if id(expr) in self.binding.clamps:
-                return self._expression(arguments[self.binding.clamps[id(expr)]])
             case Apply():
                 return self._apply(expr)
 
@@ -215,6 +213,8 @@ class Emitter:
         return self.binding.aliases.get(array, array)
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
+        if id(expr) in self.binding.clamps:
+            return self._expression(expr.arguments[self.binding.clamps[id(expr)]])
         row = ROWS[expr.function]
         operands = [self._expression(one) for one in expr.arguments]
         wanted, result = row.rule([type_ for _, type_ in operands])
