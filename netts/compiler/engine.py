@@ -1,9 +1,8 @@
-"""Runs lists of compiled operations: on the calling thread, or split among numba's threads.
+"""Runs lists of compiled operations: on the calling thread, or in parts on worker threads too.
 
-One pool works at a time. An operation that is split runs single-threaded BLAS on each of its parts,
-so BLAS's own threads are held to one while operations run. Two Python threads never enter numba's
-pool together (its `workqueue` layer ends the process if they do), and a forked child never enters
-it at all (its OpenMP layer ends the child): there, operations run on the calling thread.
+An operation in parts runs single-threaded BLAS on each of them, so BLAS's own threads are held to
+one while operations run: one pool works at a time. So does one Python thread with the workers;
+others that come meanwhile, and forked children, run their operations on the calling thread.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ import threadpoolctl
 from numba import types
 from numba.extending import get_cython_function_address
 
-from netts.compiler import native, runtime
+from netts.compiler import native, parts, walking, workers
 from netts.errors import DeviceError
 
-MAX_PARTS = 256
+MAX_PARTS = parts.MAX_PARTS
 
 ALIGNMENT_BYTES = 64
 """A cache line."""
@@ -50,7 +49,9 @@ class Failure:
 
 def available_threads(asked: int | None = None) -> int:
     """Return how many threads a replay may use, where that many or numba's number is asked for."""
-    return 1 if _pool.is_forked else min(asked or numba.get_num_threads(), MAX_PARTS)
+    if _workers.is_forked or not workers.is_supported():
+        return 1
+    return min(asked or numba.get_num_threads(), MAX_PARTS)
 
 
 def replay(
@@ -83,42 +84,43 @@ def replay(
         The steps done, and what failed.
     """
     threads = available_threads(threads)
-    splits = threads > 1 and len(operations) > 0 and int(operations[:, 2].max()) > 1
-    words, address = _workspace()
-    arguments: tuple[int, ...] = (
-        operations.ctypes.data, len(operations), steps, stop.ctypes.data, _share_address(),
-        address, threads if splits else 1,
-    )  # fmt: skip
-    walk = _walk()
-    if times is not None:
-        walk = _walk_timed()
-        arguments += (_clock_address(), times.ctypes.data)
+    useful = int(operations[:, 2].max()) if threads > 1 and len(operations) else 1
+    status = _status()
     with (
         _blas.held() if calls_blas else contextlib.nullcontext(),
-        _pool.lock if splits else contextlib.nullcontext(),
+        _helped_by(min(threads, useful)) as helped,
     ):
-        done = walk(*arguments)
+        arguments: tuple[int, ...] = (
+            operations.ctypes.data, len(operations), steps, stop.ctypes.data, status.ctypes.data,
+            *helped,
+        )  # fmt: skip
+        if times is None:
+            done = _walk()(*arguments)
+        else:
+            done = _walk_timed()(*arguments, _clock_address(), times.ctypes.data)
     if done < 0:
-        return 0, Failure(-1 - done, int(words[3]))
+        return 0, Failure(-1 - done, int(status[0]))
     return done, None
+
+
+@contextmanager
+def _helped_by(n_threads: int) -> Iterator[tuple[int, ...]]:
+    """Give what `walk` needs to run on so many threads, or on one while another thread has them."""
+    if n_threads <= 1 or not _workers.lock.acquire(blocking=False):
+        yield (1, 0, 0, 0, 0)
+        return
+    lock = _workers.lock  # a child forked meanwhile gets another
+    try:
+        _workers.start(n_threads, _serve())
+        yield (n_threads, _workers.address, *workers.system_calls())
+    finally:
+        lock.release()
 
 
 @cache
 def blas_address(name: str) -> int:
     """Return the address of SciPy's BLAS routine of that name."""
     return int(get_cython_function_address("scipy.linalg.cython_blas", name))
-
-
-class _Pool:
-    """numba's threads: entered by one Python thread at a time, and never in a forked child."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.is_forked = False
-
-    def after_fork(self) -> None:
-        self.__init__()  # type: ignore[misc]  # the lock may be held by a thread that is gone
-        self.is_forked = True
 
 
 class _Blas:
@@ -166,11 +168,12 @@ class _Blas:
             release(force=True)
 
 
-_pool, _blas = _Pool(), _Blas()
+_blas = _Blas()
+_workers = workers.Workers()
 _local = threading.local()
+workers.register(_workers)
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.after_fork)
     os.register_at_fork(
         before=_blas.before_fork,
         after_in_parent=_blas.after_fork,
@@ -178,17 +181,11 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _workspace() -> tuple[np.ndarray, int]:
-    """Return this thread's workspace and its address."""
-    if not hasattr(_local, "words"):
-        words = np.zeros(runtime.NUMBERS + MAX_PARTS, np.int64)
-        address = words.ctypes.data
-        words[runtime.ITEMS] = address + 8 * runtime.NUMBERS
-        words[runtime.STRIDES] = 8
-        words[runtime.POOL] = numba.config.NUMBA_NUM_THREADS
-        words[runtime.NUMBERS :] = np.arange(MAX_PARTS)
-        _local.words, _local.address = words, address
-    return _local.words, _local.address
+def _status() -> np.ndarray:
+    """Return this thread's word for the status of an operation that fails."""
+    if not hasattr(_local, "status"):
+        _local.status = np.zeros(1, np.int64)
+    return _local.status
 
 
 def scratch_address(n_bytes: int) -> int:
@@ -203,12 +200,12 @@ def scratch_address(n_bytes: int) -> int:
 
 @cache
 def _walk() -> Callable[..., int]:
-    return _replay_function(runtime.walk, 7)
+    return _replay_function(walking.walk, 10)
 
 
 @cache
 def _walk_timed() -> Callable[..., int]:
-    return _replay_function(runtime.walk_timed, 9)
+    return _replay_function(walking.walk_timed, 12)
 
 
 def _replay_function(function: Callable[..., Any], arity: int) -> Callable[..., int]:
@@ -230,9 +227,10 @@ def _clock_address() -> int:
 
 
 @cache
-def _share_address() -> int:
-    signature = types.void(*[_WORD_POINTER] * 4)
-    return _runtime_function(runtime.share, signature).address
+def _serve() -> Callable[..., int]:
+    """Return what a worker thread runs."""
+    loaded = _runtime_function(parts.serve, types.int64(*[types.int64] * 3))
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(loaded.address)
 
 
 @cache

@@ -98,7 +98,14 @@ def fingerprint() -> str:
     return "\n".join(parts)
 
 
-_RUNTIME_SOURCES = ("runtime.py", "vector_math.py", "bits.py", "native.py")
+_RUNTIME_SOURCES = (
+    "runtime.py",
+    "parts.py",
+    "walking.py",
+    "vector_math.py",
+    "bits.py",
+    "native.py",
+)
 """The modules whose functions are linked into generated code."""
 
 

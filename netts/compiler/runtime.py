@@ -1,4 +1,4 @@
-"""What generated code stands on: raw pointers, calls through addresses, BLAS, numba's thread pool.
+"""What generated code stands on: raw pointers, calls through addresses, BLAS.
 
 Everything here is compiled by numba. Arrays are passed as addresses in an argument block of 64-bit
 words and read through typed pointers: no array structures to rebuild, no negative-index tests in
@@ -63,28 +63,6 @@ def call_entry(_typing: Any, address: Any, block: Any, part: Any, parts: Any) ->
         return builder.call(builder.inttoptr(arguments[0], function), arguments[1:])
 
     return types.int64(types.int64, types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def parallel_for(
-    _typing: Any, share: Any, items: Any, counts: Any, strides: Any, data: Any, threads: Any
-) -> Any:
-    """Hand a range of work items to the threads of numba's pool and wait for them.
-
-    `numba_parallel_for` is what numba's own parallel code calls. It splits `counts[0]` items among
-    the threads and calls `share(items, counts, strides, data)` on each, `items[0]` advanced to the
-    thread's first item and `counts[0]` its number of items.
-    """
-
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        function = ir.FunctionType(ir.VoidType(), [_BYTE_POINTER] * 5 + [_WORD] * 3)
-        target = cgutils.get_or_insert_function(builder.module, function, "numba_parallel_for")
-        pointers = [builder.inttoptr(one, _BYTE_POINTER) for one in arguments[:5]]
-        # No inner dimensions, one array.
-        builder.call(target, [*pointers, _WORD(0), _WORD(1), arguments[5]])
-        return context.get_dummy_value()
-
-    return types.void(*[types.int64] * 6), generate
 
 
 @intrinsic
@@ -185,106 +163,3 @@ def _gemm_function(xgemm: Any, element: Any) -> Any:
 
 gemm_float32 = _gemm_function(_sgemm, float32)
 gemm_float64 = _gemm_function(_dgemm, float64)
-
-
-# ---------------------------------------------------------------- replay
-
-WORK_WORDS = 4
-"""The words of a workspace that describe the operation at work: entry, block, parts, status."""
-ITEMS, COUNTS, STRIDES, POOL, NUMBERS = 4, 5, 6, 7, 8
-"""Where a workspace keeps what `parallel_for` is given: `POOL` is how many threads there are, more
-than which numba's `workqueue` layer cannot be asked for, `NUMBERS` starts the list 0, 1, 2, ..."""
-
-
-def share(items, counts, _strides, work):
-    """Run one thread's share of the parts of an operation.
-
-    `items[0]` is the address of the thread's first part number, `counts[0]` how many it has; `work`
-    is (entry, block, parts, status).
-    """
-    numbers = pointer_int64(items[0])
-    for i in range(counts[0]):
-        status = call_entry(work[0], work[1], numbers[i], work[2])
-        if status != 0:
-            work[3] = status
-
-
-@njit(error_model="numpy")
-def run_operation(operation, share_address, workspace, threads):
-    """Run one operation, whole or in parts, and return its status.
-
-    `operation` points at three words: entry address, block address, useful parts.
-    """
-    parts = min(operation[2], threads)
-    if parts <= 1:
-        return call_entry(operation[0], operation[1], 0, 1)
-    work = pointer_int64(workspace)
-    work[0] = operation[0]
-    work[1] = operation[1]
-    work[2] = parts
-    work[3] = 0
-    work[COUNTS] = parts
-    parallel_for(
-        share_address,
-        workspace + 8 * ITEMS,
-        workspace + 8 * COUNTS,
-        workspace + 8 * STRIDES,
-        workspace,
-        min(parts, work[POOL]),
-    )
-    return work[3]
-
-
-def walk(operations, count, steps, stop, share_address, workspace, threads):
-    """Replay a list of operations `steps` times.
-
-    Parameters
-    ----------
-    operations
-        The address of three words for each operation, see `run_operation`.
-    stop
-        A word that another thread sets to end the replay after the running step.
-    workspace
-        The address of a workspace, see above.
-    threads
-        The most parts to run an operation in; 1 keeps the whole replay on the calling thread.
-
-    Returns
-    -------
-    int
-        The steps done; or -1 - i where operation i failed, whose status is then word 3 of the
-        workspace.
-    """
-    for step in range(steps):
-        if stop[0] != 0:
-            return step
-        for i in range(count):
-            operation = pointer_int64(operations + 24 * i)
-            status = run_operation(operation, share_address, workspace, threads)
-            if status != 0:
-                pointer_int64(workspace)[3] = status
-                return -1 - i
-    return steps
-
-
-def walk_timed(operations, count, steps, stop, share_address, workspace, threads, clock, times):
-    """Replay like `walk`, adding the nanoseconds of operation i to `times[i]`.
-
-    `clock` is the address of `clock_gettime`; it fills the two words behind the times.
-    """
-    spent = pointer_int64(times)
-    timespec = times + 8 * count
-    for step in range(steps):
-        if stop[0] != 0:
-            return step
-        before = read_clock(clock, timespec)
-        for i in range(count):
-            operation = pointer_int64(operations + 24 * i)
-            status = run_operation(operation, share_address, workspace, threads)
-            if status != 0:
-                pointer_int64(workspace)[3] = status
-                return -1 - i
-            after = read_clock(clock, timespec)
-            spent[i] += after - before
-            before = after
-    return steps
