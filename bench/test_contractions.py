@@ -4,8 +4,9 @@
     python bench/summarise.py contractions.json
 
 float32, a process for each library, rounds of the libraries alternate. With one thread each, and
-with all cores (`-k cores`), which says little on a machine where others work. A round is so many calls that it lasts a few hundredths of a second: netts replays them
-as a plan does, the others are called from Python.
+with all cores, which says little on a machine where others work. A round is so many calls that it
+lasts a few hundredths of a second: netts replays them as a plan does, the others are called from
+Python.
 """
 
 from __future__ import annotations
