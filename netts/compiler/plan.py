@@ -164,6 +164,11 @@ class _Planner:
             return None
         if self.frame.arrays[found.result.array].dtype != self.frame.dtype:
             return None
+        # The product writes every element of a box, all of which the nest has to write too.
+        if not all(one.is_box for one in found.outer):
+            return None
+        if not self.frame.is_in_range(found.result, ()):
+            return None
         out = self.frame.steps(found.result)
         known = {*self.rows, *self.columns, *self.batch}
         long = [one for one in known if self.frame.extents[one].count > 1]
