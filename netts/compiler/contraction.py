@@ -52,6 +52,12 @@ class Span:
     step: int
     is_parallel: bool
 
+    @property
+    def is_box(self) -> bool:
+        """Whether it takes every value between bounds that vary with no other index."""
+        bounds = (*self.lowers, *self.uppers)
+        return self.step in (1, -1) and not any(one.indices for one in bounds)
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:

@@ -102,10 +102,12 @@ class Frame:
         """
         extents: dict[str, Extent] = {}
         conditions = list(found.conditions)
-        for span in (*found.outer, *found.inner):
+        for span in found.outer:  # the sums between the steps of a loop are not read
+            every = replace(span, step=1 if span.step > 0 else -1)
+            extents[span.index] = _extent(every, symbols, extents)
+        for span in found.inner:
             extents[span.index] = _extent(span, symbols, extents)
-            if span in found.inner:
-                conditions += _clamps(span)
+            conditions += _clamps(span)
         known = (
             replace(one, polynomial=None)
             if one.polynomial is not None and at(one.polynomial, symbols) is None

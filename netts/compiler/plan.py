@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netts.compiler import cost
-from netts.compiler.contraction import Condition
-from netts.compiler.nest import Expr
 from netts.compiler.operand import Frame, Operand, Steps
+from netts.compiler.pairing import pairs
+from netts.compiler.views import collapsed, dense_steps, readable
 
 BLOCKS = (1, 2, 4, 8, 16)
 """Into how many blocks the rows of a product may be cut."""
+
+LARGEST = 2**31 - 1
+"""BLAS counts in 32 bits."""
 
 LINE = 16
 """Scratch matrices start at multiples of so many elements, 64 bytes or more."""
@@ -132,54 +135,10 @@ def choose(frame: Frame) -> Plan | str:
 def plans(frame: Frame) -> Iterator[Plan]:
     """Yield the ways to compute a contraction."""
     found = frame.contraction
-    for left, right in _operands(frame):
+    for left, right in pairs(frame):
         if not left.indices & right.indices & {one.index for one in found.inner}:
             continue
         yield from _Planner(frame, left, right).plans()
-
-
-def _operands(frame: Frame) -> Iterator[tuple[Operand, Operand]]:
-    """Yield the pairs of operands that the factors can be multiplied into."""
-    first, *others = frame.contraction.factors
-    for chosen in itertools.product((False, True), repeat=len(others)):
-        left = [first, *(one for one, is_left in zip(others, chosen, strict=True) if is_left)]
-        right = [one for one, is_left in zip(others, chosen, strict=True) if not is_left]
-        if right and (pair := _guarded(frame, left, right)) is not None:
-            yield pair
-
-
-def _guarded(
-    frame: Frame, left: Sequence[Expr], right: Sequence[Expr]
-) -> tuple[Operand, Operand] | None:
-    """Give every condition to an operand whose indices it names, None where neither has them.
-
-    An operand that is in its array only under conditions gets all that fit.
-    """
-    sides = (left, right)
-    names = [frame.operand(one, ()).indices for one in sides]
-    given: tuple[list[Condition], list[Condition]] = ([], [])
-    for side, factors in enumerate(sides):
-        if not frame.is_safe(factors, ()):
-            own = (one for one in frame.conditions if one.indices <= names[side])
-            given[side].extend(one for one in own if one.polynomial is not None)
-    for condition in frame.conditions:
-        if condition.is_kept or any(condition in one for one in given):
-            continue
-        fitting = [side for side in (0, 1) if condition.indices <= names[side]]
-        if not fitting:
-            return None
-        # Rather where something has to be packed anyway, else where there is less of it.
-        is_bare = [not given[side] and len(sides[side]) == 1 for side in (0, 1)]
-        chosen = min(fitting, key=lambda side: (is_bare[side], frame.volume(names[side])))
-        given[chosen].append(condition)
-    operands = []
-    for factors, conditions in zip(sides, given, strict=True):
-        tests = [one.test for one in conditions if one.polynomial is None]
-        bounds = [one for one in conditions if one.polynomial is not None]
-        if not frame.is_safe((*factors, *tests), bounds):
-            return None
-        operands.append(frame.operand(factors, conditions))
-    return operands[0], operands[1]
 
 
 class _Planner:
@@ -204,6 +163,11 @@ class _Planner:
         if found.result is None or self.batched:
             return None
         if self.frame.arrays[found.result.array].dtype != self.frame.dtype:
+            return None
+        # The product writes every element of a box, all of which the nest has to write too.
+        if not all(one.is_box for one in found.outer):
+            return None
+        if not self.frame.is_in_range(found.result, ()):
             return None
         out = self.frame.steps(found.result)
         known = {*self.rows, *self.columns, *self.batch}
@@ -252,9 +216,9 @@ class _Planner:
         m, n = math.prod(counts[one] for one in rows), math.prod(counts[one] for one in columns)
         if out is not None:
             down, right_step = (
-                _collapsed(group, out.of, frame.extents) for group in (rows, columns)
+                collapsed(group, out.of, frame.extents) for group in (rows, columns)
             )
-            steps = _readable(down, m, right_step, n)
+            steps = readable(down, m, right_step, n)
             if steps is None:
                 return None
             total, (row_step, column_step) = out, steps
@@ -264,14 +228,16 @@ class _Planner:
             names = (*columns, *rows) if is_turned else (*rows, *columns)
             row_step, column_step = (1, m) if is_turned else (n, 1)
             sizes = counts | {one: frame.extents[one].count for one in self.batched}
-            total = Steps("", 0, _dense((*self.batched, *names), sizes))
+            total = Steps("", 0, dense_steps((*self.batched, *names), sizes))
         plan = Plan(
             frame, hoisted, split, self.batched, repeated, rows, columns, inner,
             left, right, total, row_step, column_step, out is not None, 0.0,
         )  # fmt: skip
-        if plan.scratch_elements > cost.SCRATCH_ELEMENTS:
-            return None
-        return plan
+        k = math.prod(counts[one] for one in inner)
+        steps_of = [step for one in (left, right) for step in (one.outer_step, one.inner_step)]
+        reach = max(m, n, k, row_step, column_step, *steps_of)
+        is_small = reach <= LARGEST and plan.scratch_elements <= cost.SCRATCH_ELEMENTS
+        return plan if is_small else None
 
     def _ordered(self, indices: tuple[str, ...], by: Steps | None) -> tuple[str, ...]:
         """Return indices in the order in which an array stores them."""
@@ -286,7 +252,7 @@ class _Planner:
 
         def collapses(order: tuple[str, ...]) -> int:
             found = [
-                _collapsed(order, one.of, self.frame.extents) for one in views if one is not None
+                collapsed(order, one.of, self.frame.extents) for one in views if one is not None
             ]
             return sum(one is not None for one in found)
 
@@ -313,8 +279,8 @@ class _Planner:
             counts[split.index] = split.block
         m, k = math.prod(counts[one] for one in outer), math.prod(counts[one] for one in inner)
         if operand.view is not None:
-            down, along = (_collapsed(group, operand.view.of, extents) for group in (outer, inner))
-            steps = _readable(down, m, along, k)
+            down, along = (collapsed(group, operand.view.of, extents) for group in (outer, inner))
+            steps = readable(down, m, along, k)
             if steps is not None:
                 return Matrix(operand, (), *steps, 0)
         order = self._packed_order(operand, outer, inner)
@@ -337,40 +303,6 @@ class _Planner:
 
         is_outer_last = closeness(outer) < closeness(inner)
         return (*inner, *outer) if is_outer_last else (*outer, *inner)
-
-
-def _collapsed(indices: Sequence[str], steps: Mapping[str, int], extents: Mapping) -> int | None:
-    """Return the step of an axis that several indices make, None where there is no single one."""
-    long = [one for one in indices if extents[one].count > 1]
-    for outer, inner in itertools.pairwise(long):
-        if steps.get(outer, 0) != extents[inner].count * steps.get(inner, 0):
-            return None
-    return steps.get(long[-1], 0) if long else 1
-
-
-def _readable(
-    row: int | None, rows: int, column: int | None, columns: int
-) -> tuple[int, int] | None:
-    """Return steps that BLAS takes: one of them 1, the other no shorter than a row.
-
-    The step of an axis of one element is free.
-    """
-    if row is None or column is None:
-        return None
-    if (column == 1 or columns == 1) and (rows == 1 or row >= columns):
-        return (columns if rows == 1 else row), 1
-    if (row == 1 or rows == 1) and (columns == 1 or column >= rows):
-        return 1, (rows if columns == 1 else column)
-    return None
-
-
-def _dense(order: Sequence[str], counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the steps of a dense array with these axes."""
-    steps, size = {}, 1
-    for one in reversed(order):
-        steps[one] = size
-        size *= counts[one]
-    return steps
 
 
 def _rounded(elements: int) -> int:

@@ -8,7 +8,7 @@ written: the chain alone is replaced by a read of the product.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from netts.compiler.access import guards_of
@@ -21,13 +21,11 @@ from netts.compiler.contraction import (
     indices_of,
     subscripts_of,
 )
+from netts.compiler.inlining import Known, alternatives, conjuncts, inlined, locals_of
 from netts.compiler.nest import (
     Apply,
-    Call,
-    Const,
     Expr,
     If,
-    Index,
     Jump,
     Load,
     Local,
@@ -38,15 +36,12 @@ from netts.compiler.nest import (
     Store,
     assigned,
     expressions,
-    loads,
     stores,
     walk_expression,
     walk_statements,
 )
+from netts.compiler.placement import result_of
 from netts.compiler.terms import NotASumError, Term, flattened
-
-Known = Mapping[str, Expr]
-"""What locals stand for, in loop indices, arrays and scalars from outside of the nest."""
 
 
 def find_contraction(nest: Nest) -> Contraction | str:
@@ -125,12 +120,12 @@ class _Finder:
         start, stop = inlined(loop.start, known), inlined(loop.stop, known)
         one = Polynomial.constant(1)
         if loop.step < 0:
-            lowers = tuple(p + one for p in _alternatives(loop, stop, "max"))
-            uppers = _alternatives(loop, start, "min")
+            lowers = tuple(p + one for p in alternatives(loop, stop, "max"))
+            uppers = alternatives(loop, start, "min")
         else:
-            lowers = _alternatives(loop, start, "max")
-            uppers = tuple(p - one for p in _alternatives(loop, stop, "min"))
-        if any(self._counts[name] for p in (*lowers, *uppers) for name in _locals_of(p)):
+            lowers = alternatives(loop, start, "max")
+            uppers = tuple(p - one for p in alternatives(loop, stop, "min"))
+        if any(self._counts[name] for p in (*lowers, *uppers) for name in locals_of(p)):
             raise NotASumError(f"the loop over {loop.index} has bounds that depend on data")
         return Span(loop.index, lowers, uppers, loop.step, False)
 
@@ -149,7 +144,7 @@ class _Finder:
         tests = [
             part
             for test, holds in (*chain.tests, *((one, True) for one in term.tests))
-            for part in _conjuncts(test, holds)
+            for part in conjuncts(test, holds)
         ]
         conditions = self._conditions(tests, summed)
         factors = [one for one in term.factors if indices_of(one) & summed]
@@ -164,7 +159,7 @@ class _Finder:
         kept = [one for one in tests if not indices_of(one) & summed]
         rebuilt, update = _rebuilt(chain, update, summed, kept)
         is_bare = not (kept or scale or term.divisors or term.is_negative)
-        result, is_plain = self._result(root, update, block, outer, is_bare)
+        result, is_plain = result_of(self.nest, root, update, block, outer, is_bare)
         return Contraction(
             root,
             (*outer, *(one for one in chain.spans if one.index not in summed)),
@@ -257,63 +252,6 @@ class _Finder:
                 found.append(Condition(None, test, is_kept))
         return tuple(found)
 
-    # ------------------------------------------------------------ where the product may go
-
-    def _result(
-        self,
-        root: Loop,
-        update: Set | Store,
-        block: Sequence[Stmt],
-        outer: tuple[Span, ...],
-        is_bare: bool,
-    ) -> tuple[Store | None, bool]:
-        """Return the element that the product may be put in, and whether that is all there is."""
-        if isinstance(update, Store):
-            alone = self.nest.body == (root,) and is_bare
-            return (update, alone) if alone else (None, False)
-        stored = list(stores(self.nest.body))
-        every = list(walk_statements(self.nest.body))
-        if (
-            len(stored) != 1
-            or not any(one is stored[0] for one in block)
-            or any(isinstance(one, Jump) for one in every)
-            or any(one.array == stored[0].array for one in loads(self.nest.body))
-            or any(isinstance(one, If) and _holds(one, root) for one in every)
-        ):
-            return None, False
-        result = stored[0]
-        places = {id(one): place for place, one in enumerate(block)}
-        if places[id(result)] < places[id(root)]:
-            return None, False
-        is_plain = is_bare and _is_plain(self.nest, root, update, result, outer)
-        return (result, is_plain) if is_plain or not result.accumulates else (None, False)
-
-
-def _is_plain(nest: Nest, root: Loop, update: Set, result: Store, outer: tuple[Span, ...]) -> bool:
-    """Whether a nest is `total = 0`, the sum, `out[...] = total`, in loops without more."""
-    body = nest.body
-    for _ in outer[len(nest.axes) :]:
-        match body:
-            case (Loop(body=inner),):
-                body = inner
-            case _:
-                return False
-    match body:
-        case (Set(name=name, value=Const(value=value)), loop, store):
-            return (
-                value == 0
-                and name == update.name
-                and loop is root
-                and store is result
-                and result.value == Local(name)
-            )
-        case _:
-            return False
-
-
-def _holds(outer: Stmt, inner: Stmt) -> bool:
-    return any(one is inner for one in walk_statements((outer,)))
-
 
 def _reads(body: tuple[Stmt, ...]) -> list[str]:
     return [
@@ -365,49 +303,3 @@ def _rebuilt(
             raise NotASumError(f"the loop over {loop.index} depends on one that is summed")
         body = (Loop(loop.index, start, stop, loop.step, body, loop.place),)
     return body, update
-
-
-def inlined(expr: Expr, known: Known) -> Expr:
-    """Return an expression with the locals replaced by what they stand for."""
-    match expr:
-        case Local(name=name):
-            return known.get(name, expr)
-        case Load(array=array, subscripts=subscripts, place=place):
-            return Load(array, tuple(inlined(one, known) for one in subscripts), place)
-        case Apply(function=function, arguments=arguments, place=place):
-            return Apply(function, tuple(inlined(one, known) for one in arguments), place)
-        case Call(function=callee, arguments=arguments, place=place):
-            return Call(callee, tuple(inlined(one, known) for one in arguments), place)
-        case _:
-            return expr
-
-
-def _conjuncts(test: Expr, holds: bool) -> list[Expr]:
-    """Return tests that must all hold for `test` to be `holds`."""
-    match test:
-        case Apply(function="not", arguments=(inner,)):
-            return _conjuncts(inner, not holds)
-        case Apply(function=("and" | "or") as function, arguments=arguments) if (
-            function == "and"
-        ) == holds:
-            return [part for one in arguments for part in _conjuncts(one, holds)]
-        case _:
-            return [test if holds else Apply("not", (test,))]
-
-
-def _alternatives(loop: Loop, bound: Expr, function: str) -> tuple[Polynomial, ...]:
-    """Return the polynomials that together bound an index."""
-    if isinstance(bound, Apply) and bound.function == function:
-        return tuple(p for one in bound.arguments for p in _alternatives(loop, one, function))
-    polynomial = polynomial_of(bound, TOP_LEVEL)
-    if polynomial is None and not any(
-        isinstance(one, Index | Load) for one in walk_expression(bound)
-    ):
-        polynomial = Polynomial.atom(bound)
-    if polynomial is None or not polynomial.is_affine:
-        raise NotASumError(f"the loop over {loop.index} has bounds that depend on data")
-    return (polynomial,)
-
-
-def _locals_of(polynomial: Polynomial) -> list[str]:
-    return [one.name for one in polynomial.atoms if isinstance(one, Local)]

@@ -18,7 +18,7 @@ from netts.compiler.binding import plan_contraction
 from netts.compiler.bounds import find_unproved
 from netts.compiler.clamps import settled_clamps
 from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
-from netts.compiler.cpu import Program, lower
+from netts.compiler.cpu import lower
 from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
 from netts.compiler.nest import (
     Expr,
@@ -34,6 +34,7 @@ from netts.compiler.nest import (
     walk_statements,
 )
 from netts.compiler.plan import Plan
+from netts.compiler.program import Program
 from netts.compiler.races import Independence, prove_independent
 from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.typing import infer, type_of_number

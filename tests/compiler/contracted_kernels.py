@@ -138,6 +138,74 @@ def triangular(a, b, out):
         out[i, j] = total
 
 
+@form(((5, 4), (4, 5), (5, 5)), ((3, 1), (1, 3), (3, 3)))
+def triangle_of_the_result(a, b, out):
+    for i in parallel(out.shape[0]):
+        for j in range(i + 1):
+            for k in range(a.shape[1]):
+                out[i, j] += a[i, k] * b[k, j]
+
+
+@form(((5, 4), (4, 5), (5, 5)))
+def triangle_of_the_result_by_a_local(a, b, out):
+    for i in parallel(out.shape[0]):
+        for j in range(max(i - 1, 0), out.shape[1]):
+            total = 0.0
+            for k in range(a.shape[1]):
+                total += a[i, k] * b[k, j]
+            out[i, j] = total
+
+
+@form(((5, 4), (4, 7), (5, 7)))
+def every_other_column(a, b, out):
+    for i in parallel(out.shape[0]):
+        for j in range(1, out.shape[1], 2):
+            total = 0.0
+            for k in range(a.shape[1]):
+                total += a[i, k] * b[k, j]
+            out[i, j] = total
+
+
+@form(((5, 4), (4, 7), (5, 7)))
+def every_third_column_backwards(a, b, out):
+    for i in parallel(out.shape[0]):
+        for j in range(out.shape[1] - 1, -1, -3):
+            for k in range(a.shape[1]):
+                out[i, j] += a[i, k] * b[k, j]
+
+
+@form(((5, 4), (4, 3), (10, 3)))
+def into_rows_named_by_a_local(a, b, out):
+    for i in parallel(a.shape[0]):
+        for j in range(out.shape[1]):
+            row = 2 * i + 1
+            total = 0.0
+            for k in range(a.shape[1]):
+                total += a[i, k] * b[k, j]
+            out[row, j] = total
+
+
+@form(((5, 4), (4, 3), (5,), (5, 3)))
+def into_rows_from_data(a, b, row, out):
+    for j in parallel(out.shape[1]):
+        for i in range(a.shape[0]):
+            total = 1.0
+            for k in range(a.shape[1]):
+                total += a[i, k] * b[k, j]
+            out[int(min(abs(row[i]), 2.0)), j] = total
+
+
+@form(((5, 4), (4, 4), (5, 7)))
+def diagonals(a, b, out):
+    for i in parallel(out.shape[0]):
+        for j in range(b.shape[1]):
+            for m in range(4):
+                total = 0.0
+                for k in range(a.shape[1]):
+                    total += a[i, k] * b[k, j] * (k + m)
+                out[i, j + m] = total
+
+
 @form(((4, 3), (3,), (4,)), ((1, 7), (7,), (1,)), ((5, 1), (1,), (5,)), ((0, 2), (2,), (0,)))
 def matrix_times_vector(a, x, out):
     for i in parallel(out.shape[0]):

@@ -102,7 +102,7 @@ class _Sum:
             self.line("continue")
             self.depth -= 1
         for one in self.outer[self.n_parallel :]:
-            self.open(f"for {one.name} in range({one.source}):")
+            self.open(f"for {one.name} in {self.range(one)}:")
         if is_local:
             self.line(f"total = {self.choose('0.0', '1.0', 'alpha')}")
         before = self.depth
@@ -170,7 +170,7 @@ class _Sum:
             f"range({one.source} - 1, -1, -1)",
             f"range(0, {one.source}, 2)",
             f"range(min({self.outer[0].name} + 1, {one.source}))",
-            f"range(max(0, {self.outer[-1].name} - 1), {one.source})",
+            f"range(max(0, {self.outer[0].name} - 1), {one.source})",
             f"range(min(number, {one.source}))",
         )
 
