@@ -19,6 +19,7 @@ import numba
 import numpy as np
 
 from netts.compiler.emit import Binding, Emitter, Word
+from netts.compiler.interchange import emit_column_sums, find_column_sums
 from netts.compiler.nest import (
     Apply,
     Expr,
@@ -189,7 +190,13 @@ class _Lowering:
             limits = [("0", end) for end in ends]
             if split is not None:
                 limits[split] = self._share(emitter, ends[split])
-            loops_over(emitter, nest, limits)
+            sums = find_column_sums(nest, self.binding)
+            if sums is None:
+                loops_over(emitter, nest, limits)
+            else:
+                emit_column_sums(
+                    emitter, sums, nest, limits[0], lambda: loops_over(emitter, nest, limits)
+                )
         is_splittable = split is not None
         return assembled(emitter, self._label(number), number, is_splittable, plan)
 

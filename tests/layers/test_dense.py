@@ -42,7 +42,8 @@ def test_dense_equals_the_matrix_product(dtype):
     network = Network([Dense(3, bias_initializer="uniform")], dtype).build(4, random_state=1)
     weights = network.weights()
     expected = X @ weights["0.weight"] + weights["0.bias"]
-    np.testing.assert_allclose(network.predict(X), expected, rtol=10 * np.finfo(dtype).eps)
+    tolerance = 10 * np.finfo(dtype).eps
+    np.testing.assert_allclose(network.predict(X), expected, rtol=tolerance, atol=tolerance)
 
 
 def test_dense_decays_weights_only():
