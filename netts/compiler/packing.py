@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from netts.compiler.arguments import ArrayInfo
 from netts.compiler.emit import FOLDED_LIMIT, Emitter
 from netts.compiler.operand import Extent, Form, Operand, Steps
 from netts.compiler.plan import Matrix, Plan
@@ -53,12 +54,12 @@ class Packing:
         if level == len(self.matrix.order):
             self._element(base)
             return
+        if level == len(self.matrix.order) - 2 and self._is_plane():
+            self._plane(base)
+            return
         index = self.matrix.order[level]
         first, end = counter_range(emitter, self.plan, index)
-        inner = set(self.matrix.order[level + 1 :])
-        guards = [
-            one for one in self.operand.guards if index in one.of and not inner & one.of.keys()
-        ]
+        guards = self._guards(level)
         size = self.sizes[level + 1]
         low, high = first, end
         if guards:
@@ -73,6 +74,64 @@ class Packing:
         if guards:
             whole = emitter.number(self.plan.counted(index))
             self._zeros(f"{base} + ({high} - {first}) * {size}", f"{base} + {whole} * {size}")
+
+    def _guards(self, level: int) -> list[Form]:
+        """Return the inequalities that are solved for the index of a level."""
+        index, inner = self.matrix.order[level], set(self.matrix.order[level + 1 :])
+        return [one for one in self.operand.guards if index in one.of and not inner & one.of.keys()]
+
+    # ------------------------------------------------------------ whole planes
+
+    def _is_plane(self) -> bool:
+        """Whether the two innermost indices run through memory as they do through the matrix.
+
+        Then what lies between two elements are elements too, as the array has no gaps.
+        """
+        operand, (*_, outer, inner) = self.operand, self.matrix.order
+        steps = operand.steps[0] if len(operand.steps) == 1 else None
+        width = self.plan.counted(inner)
+        return (
+            steps is not None
+            and not operand.masks
+            and bool(self._guards(len(self.matrix.order) - 1))
+            and steps.of.get(inner) == 1
+            and steps.of.get(outer) == width == self.extents[inner].count
+            and not any({outer, inner} <= one.of.keys() for one in operand.guards)
+            and is_dense(self.plan.frame.arrays[steps.array])
+        )
+
+    def _plane(self, base: str) -> None:
+        """Copy rows in one go, with what lies between them, then fill the borders with zeros.
+
+        A copy of rows of 14 takes 0.5 ns an element, one of whole planes less than half of it.
+        """
+        emitter, operand, (*_, outer, inner) = self.emitter, self.operand, self.matrix.order
+        steps = operand.steps[0]
+        assert steps is not None
+        depth = len(self.matrix.order)
+        first, end = counter_range(emitter, self.plan, outer)
+        low, high = self._bounds(outer, self._guards(depth - 2), first, end)
+        width = self.sizes[depth - 1]
+        left, right = self._bounds(inner, self._guards(depth - 1), "0", width)
+        rows = emitter.number(self.plan.counted(outer))
+        with emitter.indented(f"if {low} < {high} and {left} < {right}:"):
+            others = frozenset(steps.of) - {outer, inner}
+            source = emitter.fresh(offset(emitter, steps, others))
+            place = emitter.fresh(base if first == "0" else f"{base} - {first} * {width}")
+            pointer = emitter.pointer(steps.array)
+            span = f"{low} * {width} + {left}, ({high} - 1) * {width} + {right}"
+            with emitter.indented(f"for z in range({span}):"):
+                emitter.line(f"{self.pointer}[{place} + z] = {pointer}[{source} + z]")
+            with emitter.indented(f"for row in range({low}, {high}):"):
+                start = f"{place} + row * {width}"
+                self._zeros(start, f"{start} + {left}")
+                self._zeros(f"{start} + {right}", f"{start} + {width}")
+            self._zeros(base, f"{place} + {low} * {width}")
+            self._zeros(f"{place} + {high} * {width}", f"{base} + {rows} * {width}")
+        with emitter.indented("else:"):
+            self._zeros(base, f"{base} + {rows} * {width}")
+
+    # ------------------------------------------------------------ conditions
 
     def _bounds(self, index: str, guards: list[Form], first: str, end: str) -> tuple[str, str]:
         """Print the range of a counter in which inequalities hold; return its ends."""
@@ -111,6 +170,16 @@ class Packing:
             for expr, steps in zip(operand.factors, operand.steps, strict=True)
         ]
         emitter.line(f"{self.pointer}[{place}] = {' * '.join(texts)}")
+
+
+def is_dense(info: ArrayInfo) -> bool:
+    """Whether an array has no gaps, in C order."""
+    size = 1
+    for extent, stride in zip(reversed(info.shape), reversed(info.strides), strict=True):
+        if extent > 1 and stride != size:
+            return False
+        size *= extent
+    return True
 
 
 def counter(index: str) -> str:

@@ -360,6 +360,46 @@ def convolutions(order: str) -> tuple[tuple[tuple[int, ...], ...], ...]:
     return tuple(found)
 
 
+SAME = (
+    ((2, 3, 5, 6), (4, 3, 3, 3), (2, 4, 5, 6)),
+    ((3, 1, 4, 7), (2, 1, 5, 1), (3, 2, 4, 7)),
+    ((1, 2, 1, 2), (3, 2, 7, 7), (1, 3, 1, 2)),
+)
+"""Shapes of x, weight and an output of the same height and width: whole planes are packed."""
+
+
+@form(*SAME)
+def convolution_same(x, weight, out):
+    for n, o, y, z in parallel(out.shape[0], out.shape[1], out.shape[2], out.shape[3]):
+        total = 0.0
+        for c in range(x.shape[1]):
+            for ky in range(weight.shape[2]):
+                row = y + ky - weight.shape[2] // 2
+                if row < 0 or row >= x.shape[2]:
+                    continue
+                for kx in range(weight.shape[3]):
+                    column = z + kx - weight.shape[3] // 2
+                    if 0 <= column < x.shape[3]:
+                        total += x[n, c, row, column] * weight[o, c, ky, kx]
+        out[n, o, y, z] = total
+
+
+@form(*(shapes[::2] + shapes[1:2] for shapes in SAME))
+def convolution_same_grad_weight(x, grad_output, grad_weight):
+    for o, c, ky, kx in parallel(
+        grad_weight.shape[0], grad_weight.shape[1], grad_weight.shape[2], grad_weight.shape[3]
+    ):
+        total = 0.0
+        for n in range(x.shape[0]):
+            for y in range(x.shape[2]):
+                for z in range(x.shape[3]):
+                    row = y + ky - grad_weight.shape[2] // 2
+                    column = z + kx - grad_weight.shape[3] // 2
+                    if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
+                        total += x[n, c, row, column] * grad_output[n, o, y, z]
+        grad_weight[o, c, ky, kx] = total
+
+
 SETTINGS = (2, 1, 1, 2, 1, 2)
 """Strides, paddings and dilations, of rows and of columns in turn."""
 
