@@ -110,7 +110,6 @@ _RUNTIME_SOURCES = (
 
 
 def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
-    start_threads()
     start = time.perf_counter()
     # Nothing here allocates. Without `_nrt=False` numba refers to its allocator all the same, whose
     # symbols a process that only loads code does not have: LLVM would end it.
@@ -132,7 +131,6 @@ def _from_cache(key: str) -> Native | None:
     content = code_cache.read(key)
     if content is None:
         return None
-    start_threads()
     start = time.perf_counter()
     line, _, body = content.partition(b"\n")
     header = json.loads(line)
@@ -141,13 +139,3 @@ def _from_cache(key: str) -> Native | None:
     library = codegen.unserialize_library((header["name"], header["kind"], (code, bitcode)))
     address = library.get_pointer_to_function(header["symbol"])
     return Native(address, True, time.perf_counter() - start, library)
-
-
-@cache
-def start_threads() -> None:
-    """Start numba's threads.
-
-    Code with a parallel region refers to symbols that exist only once the threads were started;
-    loading it earlier ends the process.
-    """
-    numba.get_num_threads()
