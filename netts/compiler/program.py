@@ -45,7 +45,7 @@ class Program:
 
     @property
     def contraction(self) -> Plan | None:
-        """The plan by another name."""
+        """How BLAS does it, None where it is loops; explanations of plans ask."""
         return self.plan
 
 
