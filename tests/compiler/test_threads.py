@@ -456,7 +456,7 @@ SPAWN = (
     KERNELS
     + """\
 def child(queue):
-    queue.put([Work().run(3), engine._pool.is_forked])
+    queue.put([Work().run(3), engine._workers.is_forked])
 
 if __name__ == "__main__":
     assert Work().run(5) == EXPECTED
