@@ -22,23 +22,25 @@ def machine(report: dict) -> str:
 
 
 def step_table(report: dict) -> list[str]:
-    """Return time per step: a row for each case, a column for each library."""
+    """Return time per step: a row for each case, a column for each library that has a time."""
     seconds: dict[str, dict[str, list[float]]] = {}
     for one in report["benchmarks"]:
         info = one["extra_info"]
         per_step = one["stats"]["min"] / info["steps"]
         seconds.setdefault(info["case"], {}).setdefault(info["library"], []).append(per_step)
-    libraries = list(next(iter(seconds.values())))
+    libraries = list(dict.fromkeys(library for found in seconds.values() for library in found))
     lines = ["| case | " + " | ".join(libraries) + " |", "|---" * (len(libraries) + 1) + "|"]
     for case, found in seconds.items():
         medians = {library: statistics.median(times) for library, times in found.items()}
-        cells = [
-            f"{median * 1e6:.1f} us"
-            + (f" ({median / medians['netts']:.1f}x)" if library != "netts" else "")
-            for library, median in medians.items()
-        ]
+        cells = [_cell(medians.get(library), medians["netts"], library) for library in libraries]
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return lines
+
+
+def _cell(median: float | None, ours: float, library: str) -> str:
+    if median is None:
+        return ""
+    return f"{median * 1e6:,.1f} us" + (f" ({median / ours:.1f}x)" if library != "netts" else "")
 
 
 def startup_table(report: dict) -> list[str]:

@@ -26,14 +26,14 @@ NETS = {
     ),
     "1024-2048-2048-10": (
         512,
-        4,
+        20,
         {"netts": 1, "scikit-learn": 1, "PyTorch eager": 1, "JAX scan": 1},
     ),
 }
-"""Batch size, steps per epoch (so 16,000, 9,600, 12,800 and 2,048 samples), and for each
+"""Batch size, steps per epoch (so 16,000, 9,600, 12,800 and 10,240 samples), and for each
 library as many epochs as make a round of a fraction of a second."""
 
-ROUNDS = 7
+ROUNDS = 5
 
 pytestmark = pytest.mark.bench
 

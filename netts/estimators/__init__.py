@@ -1,7 +1,19 @@
 """Estimators: scikit-learn's interface over Network and Trainer."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from netts.estimators.classifier import MLPClassifier
 from netts.estimators.regressor import MLPRegressor
-from netts.estimators.table_model import TableModel
 
 __all__ = ["MLPClassifier", "MLPRegressor", "TableModel"]
+
+
+def __getattr__(name: str) -> Any:
+    # Tables and reports take 0.1 s to import, which only who has a table should pay.
+    if name == "TableModel":
+        from netts.estimators.table_model import TableModel  # noqa: PLC0415 - see above
+
+        return TableModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,7 +18,7 @@ from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import as_samples, as_shape, floating
 from netts.network.nodes import chain, check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
-from netts.network.saved import REGISTRY, describe_network
+from netts.network.saved import describe_network, registry
 from netts.network.summary import summary_table
 from netts.persistence import save_model
 from netts.random_state import RandomState, generator_from
@@ -186,7 +186,7 @@ class Network:
             Where a layer of your own is no dataclass, or holds more than plain values, arrays,
             layers and functions that have a name.
         """
-        save_model(path, "network", describe_network(self), REGISTRY, is_open=True)
+        save_model(path, "network", describe_network(self), registry(), is_open=True)
 
     @property
     def is_built(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,18 +53,18 @@ def describe_network(network: Network) -> SavedNetwork:
     )
 
 
-def _layer_classes() -> dict[str, type[Layer]]:
-    found = {name: getattr(layers, name) for name in layers.__all__}
+@cache
+def registry() -> Registry:
+    """Return what a network's file may name: layers and initialisers."""
+    public = {name: getattr(layers, name) for name in layers.__all__}
     return {
-        name: one for name, one in found.items() if isinstance(one, type) and issubclass(one, Layer)
+        "SavedNetwork": SavedNetwork,
+        "Uniform": Uniform,
+        "Normal": Normal,
+        **{name: f for name, f in INITIALIZERS.items() if f is getattr(initializers, name, None)},
+        **{
+            name: one
+            for name, one in public.items()
+            if isinstance(one, type) and issubclass(one, Layer)
+        },
     }
-
-
-REGISTRY: Registry = {
-    "SavedNetwork": SavedNetwork,
-    "Uniform": Uniform,
-    "Normal": Normal,
-    **{name: one for name, one in INITIALIZERS.items() if one is getattr(initializers, name, None)},
-    **_layer_classes(),
-}
-"""What a network's file may name: layers and initialisers."""

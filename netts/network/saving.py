@@ -7,7 +7,7 @@ from typing import Any
 
 from netts.errors import BrokenModelError, NettsError
 from netts.network.network import Network
-from netts.network.saved import REGISTRY, SavedNetwork
+from netts.network.saved import SavedNetwork, registry
 from netts.persistence import ModelFile, decode_model
 
 
@@ -27,7 +27,7 @@ def from_model_file(model_file: ModelFile, custom: Iterable[Any] = ()) -> Networ
     UnknownClassError
         Where it names a class or function that is neither netts's nor in `custom`.
     """
-    return network_from(decode_model(model_file, SavedNetwork, REGISTRY, custom))
+    return network_from(decode_model(model_file, SavedNetwork, registry(), custom))
 
 
 def network_from(saved: SavedNetwork) -> Network:
