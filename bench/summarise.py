@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "torch")
+PACKAGES = ("numpy", "scipy", "numba", "scikit-learn", "torch", "jax")
 
 
 def machine(report: dict) -> str:
