@@ -39,8 +39,8 @@ PATIENCE = 200
 """How often the giver of a job looks for its end before it lets another thread have its core."""
 
 FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE = 128, 129
-FUTEX_CALLS = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221, "s390x": 238}
-"""The number of the system call on Linux: asm/unistd.h of each architecture."""
+FUTEX_CALLS = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221}
+"""The number of the system call on Linux: asm/unistd.h of each little-endian architecture."""
 
 _PAUSES = {"x86_64": ("llvm.x86.sse2.pause",), "aarch64": ("llvm.aarch64.hint", 1)}
 """LLVM's name of the instruction, and its operand: YIELD is hint 1."""
