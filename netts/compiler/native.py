@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 import platform
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -113,10 +115,11 @@ def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
     start = time.perf_counter()
     # Nothing here allocates. Without `_nrt=False` numba refers to its allocator all the same, whose
     # symbols a process that only loads code does not have: LLVM would end it.
-    compiled = cfunc(
-        signature, nopython=True, _nrt=False, error_model="numpy", fastmath=set(FASTMATH)
-    )(function)
-    name, kind, (code, bitcode) = compiled._library.serialize_using_object_code()
+    with interrupts_deferred():
+        compiled = cfunc(
+            signature, nopython=True, _nrt=False, error_model="numpy", fastmath=set(FASTMATH)
+        )(function)
+        name, kind, (code, bitcode) = compiled._library.serialize_using_object_code()
     header = {
         "name": name,
         "kind": kind,
@@ -125,6 +128,28 @@ def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
     }
     code_cache.write(key, json.dumps(header).encode() + b"\n" + code + bitcode)
     return Native(compiled.address, False, time.perf_counter() - start, compiled)
+
+
+@contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block, a compilation of some tenths of a second.
+
+    LLVM hands over object code in a callback, where Python drops exceptions: an interrupt there
+    would leave numba without the code, and a caller with an error that means nothing.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    if not is_main or not callable(handler):
+        yield
+        return
+    seen: list[tuple[int, Any]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: seen.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if seen:
+        handler(*seen[0])
 
 
 def _from_cache(key: str) -> Native | None:

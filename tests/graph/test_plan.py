@@ -270,6 +270,7 @@ def test_ctrl_c_interrupts_a_long_run_and_the_plan_can_run_again(device, sigint)
 def test_ctrl_c_interrupts_a_profile(sigint):
     graph, _ = counter()
     plan = graph.compile(device="cpu")
+    plan.profile(steps=1)
     # Enough steps for a minute, should they all run.
     start = time.monotonic()
     with timer(0.3, sigint), pytest.raises(KeyboardInterrupt):
@@ -284,6 +285,7 @@ def test_a_long_step_is_finished_before_ctrl_c_is_seen(sigint):
         looped(x, 20_000_000)
         counted(count)
     plan = graph.compile(device="cpu")
+    plan.run(1)  # what replays is compiled now, and not when the signal comes
     with timer(0.02, sigint), timer(SECONDS, plan.stop), pytest.raises(KeyboardInterrupt):
         plan.run(LONG[plan.device])
     assert count[0] > 0
