@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from peers import LEARNING_RATE
+from peers import LEARNING_RATE, jax_mean_loss, jax_scan, jax_start
 
 N_CLASSES = 10
 SIDE = 28
@@ -118,10 +118,9 @@ def train_torch(net: CNN, batch_size: int, epochs: int, X, y) -> Any:
 
 @functools.cache
 def jax_epoch(net: CNN, batch_size: int) -> Callable[..., Any]:
-    """Return an epoch as one jitted `lax.scan` over its steps; compiled once."""
+    """Return an epoch of a convolutional network; compiled once."""
     import jax
     import jax.numpy as jnp
-    from peers import jax_adam
 
     def loss_of(parameters, x, y):
         kernels, dense = parameters
@@ -131,29 +130,14 @@ def jax_epoch(net: CNN, batch_size: int) -> Callable[..., Any]:
             x = jax.lax.reduce_window(
                 jax.nn.relu(x), -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID"
             )
-        x = x.reshape(len(x), -1)
-        for weight, bias in dense[:-1]:
-            x = jax.nn.relu(x @ weight + bias)
-        weight, bias = dense[-1]
-        logits = jax.nn.log_softmax(x @ weight + bias)
-        return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
+        return jax_mean_loss(x.reshape(len(x), -1), dense, y)
 
-    def step(state, rows, X, y):
-        loss, gradients = jax.value_and_grad(loss_of)(state[0], X[rows], y[rows])
-        return jax_adam(state, gradients), loss
-
-    @jax.jit
-    def epoch(state, key, X, y):
-        order = jax.random.permutation(key, len(X)).reshape(-1, batch_size)
-        return jax.lax.scan(lambda state, rows: step(state, rows, X, y), state, order)
-
-    return epoch
+    return jax_scan(loss_of, batch_size)
 
 
 def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
     import jax
     import jax.numpy as jnp
-    from peers import jax_start
 
     generator = np.random.default_rng(0)
 

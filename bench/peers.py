@@ -99,18 +99,21 @@ def jax_adam(state: Any, gradients: Any) -> Any:
     return parameters, first, second, t
 
 
-@functools.cache
-def jax_epoch(sizes: tuple[int, ...], batch_size: int) -> Callable[..., Any]:
-    """Return an epoch as one jitted `lax.scan` over its steps, JAX's best case; compiled once."""
+def jax_mean_loss(hidden: Any, dense: Any, y: Any) -> Any:
+    """Return the mean cross-entropy behind dense layers with ReLU between them."""
     import jax
     import jax.numpy as jnp
 
-    def loss_of(parameters, x, y):
-        for weight, bias in parameters[:-1]:
-            x = jax.nn.relu(x @ weight + bias)
-        weight, bias = parameters[-1]
-        logits = jax.nn.log_softmax(x @ weight + bias)
-        return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
+    for weight, bias in dense[:-1]:
+        hidden = jax.nn.relu(hidden @ weight + bias)
+    weight, bias = dense[-1]
+    logits = jax.nn.log_softmax(hidden @ weight + bias)
+    return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
+
+
+def jax_scan(loss_of: Callable[..., Any], batch_size: int) -> Callable[..., Any]:
+    """Return an epoch as one jitted `lax.scan` over its steps, JAX's best case."""
+    import jax
 
     def step(state, rows, X, y):
         loss, gradients = jax.value_and_grad(loss_of)(state[0], X[rows], y[rows])
@@ -122,6 +125,12 @@ def jax_epoch(sizes: tuple[int, ...], batch_size: int) -> Callable[..., Any]:
         return jax.lax.scan(lambda state, rows: step(state, rows, X, y), state, order)
 
     return epoch
+
+
+@functools.cache
+def jax_epoch(sizes: tuple[int, ...], batch_size: int) -> Callable[..., Any]:
+    """Return an epoch of a dense network; compiled once."""
+    return jax_scan(lambda parameters, x, y: jax_mean_loss(x, parameters, y), batch_size)
 
 
 def train_jax(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
