@@ -1,102 +1,73 @@
-"""Whether a nest, with given arguments, is done by a matrix product, and how."""
+"""What generated code is specialised for, what it is given, and what it tests while it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from netts.compiler import plan
-from netts.compiler.access import Access
-from netts.compiler.arguments import ArrayInfo
-from netts.compiler.contraction import Contraction
-from netts.compiler.emit import Binding
-from netts.compiler.nest import Expr, Load, Nest, Store, stores, walk_expression
-from netts.compiler.operand import Frame
-from netts.compiler.races import Independence
-from netts.compiler.recognise import find_contraction
-from netts.compiler.terms import NotASumError
+from netts.compiler.nest import Apply, Load, Place, Store
+from netts.compiler.typing import Types
+
+FOLDED_LIMIT = 16
+"""Integer arguments in subscripts up to this size become literals (strides, paddings, kernel
+widths: a packing loop ran in 0.5 ms instead of 3.35, shared/FACTS). Larger ones are row numbers
+and the like, for which one kernel each would be compiled."""
 
 
-def plan_contraction(
-    nest: Nest,
-    touched: Sequence[Access],
-    proof: Independence,
-    arrays: Mapping[str, ArrayInfo],
-    symbols: Mapping[Expr, int],
-    binding: Binding,
-) -> plan.Plan | str:
-    """Return how BLAS computes a nest with these arguments, or the first reason why it does not."""
-    found = find_contraction(nest)
-    if isinstance(found, str):
-        return found
-    if proof.reductions:
-        return f"the nest sums {', '.join(proof.reductions)} over its iterations"
-    if proof.scattered:
-        return "the nest adds at indices that depend on data"
-    try:
-        reason = (
-            _dtype_reason(found, binding)
-            or _alias_reason(found, nest, binding)
-            or _tested_reason(found, touched, binding)
-        )
-        return reason or _planned(found, arrays, symbols, binding)
-    except NotASumError as error:
-        return str(error)
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One 64-bit word of an argument block.
+
+    `kind` is "fault" (where a failing entry leaves the value it met), "address", "extent",
+    "stride" (in elements), "scalar", "scratch" (an address), "blas" (a function's address) or
+    "plan" (a number that the compiler worked out from the shapes).
+    """
+
+    kind: str
+    name: str = ""
+    axis: int = 0
 
 
-def _planned(
-    found: Contraction,
-    arrays: Mapping[str, ArrayInfo],
-    symbols: Mapping[Expr, int],
-    binding: Binding,
-) -> plan.Plan | str:
-    frame = Frame.of(found, arrays, symbols, binding.types.weak.value)
-    if 0 in (one.count for one in frame.extents.values()):
-        return "there is nothing to multiply"
-    if isinstance(found.update, Store):
-        kept = [one for one in found.conditions if one.is_kept and one.polynomial is not None]
-        if not frame.is_in_range(found.update, kept):
-            return f"the subscripts of {found.update} are in range only where terms are"
-    return plan.choose(frame)
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A test at run time: of a subscript, or of a divisor where `dimension` is None."""
+
+    node: Load | Store | Apply
+    dimension: int | None
 
 
-def _expressions(found: Contraction) -> list[Expr]:
-    tests = [one.test for one in found.conditions]
-    every = (*found.factors, *tests, *found.scale, *found.divisors)
-    return [one for expr in every for one in walk_expression(expr)]
+@dataclass(frozen=True)
+class Binding:
+    """What generated code is specialised for.
+
+    Attributes
+    ----------
+    dtypes
+        The dtype name of each array.
+    unit_axes
+        The axis of each array whose stride is one element; None where there is none.
+    aliases
+        Arrays that are the same memory as another: name to the name used for it.
+    unproved
+        The subscripts to test at run time, as (id of node, dimension).
+    folded
+        Integer arguments that become literals.
+    clamps
+        Which argument a `max` or `min` in a loop's bounds always is, by its id.
+    """
+
+    types: Types
+    dtypes: Mapping[str, str]
+    unit_axes: Mapping[str, int | None]
+    aliases: Mapping[str, str]
+    unproved: frozenset[tuple[int, int]]
+    folded: Mapping[str, int]
+    clamps: Mapping[int, int] = field(default_factory=dict)
 
 
-def _dtype_reason(found: Contraction, binding: Binding) -> str | None:
-    types, update = binding.types, found.update
-    target = (
-        types.elements[update.array] if isinstance(update, Store) else types.locals[update.name]
-    )
-    if types.concrete(target) is not types.weak:
-        return "the sum is not of the arrays' floating dtype"
-    factors = [types.concrete(types.of(one)) for one in found.factors]
-    if types.weak not in factors or any(
-        one.is_floating and one is not types.weak for one in factors
-    ):
-        return "the factors are not of one floating dtype"
-    return None
-
-
-def _alias_reason(found: Contraction, nest: Nest, binding: Binding) -> str | None:
-    def canonical(name: str) -> str:
-        return binding.aliases.get(name, name)
-
-    written = {canonical(one.array) for one in stores(nest.body)}
-    for one in _expressions(found):
-        if isinstance(one, Load) and canonical(one.array) in written:
-            return "the result is also an operand"
-    return None
-
-
-def _tested_reason(found: Contraction, touched: Sequence[Access], binding: Binding) -> str | None:
-    names = {one.array for one in _expressions(found) if isinstance(one, Load)}
-    if isinstance(found.update, Store):
-        names.add(found.update.array)
-    for one in touched:
-        is_tested = any((id(one.node), d) in binding.unproved for d in range(len(one.subscripts)))
-        if one.array in names and is_tested:
-            return "a subscript is tested at run time"
-    return None
+def describe(check: Check) -> tuple[Place, str]:
+    """Return where a check stands and what it is about."""
+    if check.dimension is None:
+        return check.node.place, "integer division by zero"
+    assert not isinstance(check.node, Apply)
+    return check.node.place, f"subscript {check.dimension} of {check.node}"

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 import numba
 import numpy as np
 
-from netts.compiler.emit import Binding, Emitter, Word
+from netts.compiler.binding import Binding, Word
+from netts.compiler.emit import Emitter
 from netts.compiler.interchange import emit_column_sums, find_column_sums
 from netts.compiler.nest import (
     Apply,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from netts.compiler.binding import Binding, Check, Word
 from netts.compiler.element import ElementFunction
 from netts.compiler.nest import (
     Apply,
@@ -25,7 +26,6 @@ from netts.compiler.nest import (
     Load,
     Local,
     Loop,
-    Place,
     Return,
     Scalar,
     Set,
@@ -38,63 +38,7 @@ from netts.compiler.nest import (
     walk_statements,
 )
 from netts.compiler.scalars import DIVISIONS, ROWS, VECTORISED, Type
-from netts.compiler.typing import Types, element_types, return_type
-
-FOLDED_LIMIT = 16
-"""Integer arguments in subscripts up to this size become literals (strides, paddings, kernel
-widths: a packing loop ran in 0.5 ms instead of 3.35, shared/FACTS). Larger ones are row numbers
-and the like, for which one kernel each would be compiled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """One 64-bit word of an argument block.
-
-    `kind` is "fault" (where a failing entry leaves the value it met), "address", "extent",
-    "stride" (in elements), "scalar", "scratch" (an address), "blas" (a function's address) or
-    "plan" (a number that the compiler worked out from the shapes).
-    """
-
-    kind: str
-    name: str = ""
-    axis: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A test at run time: of a subscript, or of a divisor where `dimension` is None."""
-
-    node: Load | Store | Apply
-    dimension: int | None
-
-
-@dataclass(frozen=True)
-class Binding:
-    """What generated code is specialised for.
-
-    Attributes
-    ----------
-    dtypes
-        The dtype name of each array.
-    unit_axes
-        The axis of each array whose stride is one element; None where there is none.
-    aliases
-        Arrays that are the same memory as another: name to the name used for it.
-    unproved
-        The subscripts to test at run time, as (id of node, dimension).
-    folded
-        Integer arguments that become literals.
-    clamps
-        Which argument a `max` or `min` in a loop's bounds always is, by its id.
-    """
-
-    types: Types
-    dtypes: Mapping[str, str]
-    unit_axes: Mapping[str, int | None]
-    aliases: Mapping[str, str]
-    unproved: frozenset[tuple[int, int]]
-    folded: Mapping[str, int]
-    clamps: Mapping[int, int] = field(default_factory=dict)
+from netts.compiler.typing import element_types, return_type
 
 
 @dataclass
@@ -502,11 +446,3 @@ def _certain_loads(expr: Expr) -> Iterator[Load]:
         case Apply(arguments=arguments) | Call(arguments=arguments):
             for one in arguments:
                 yield from _certain_loads(one)
-
-
-def describe(check: Check) -> tuple[Place, str]:
-    """Return where a check stands and what it is about."""
-    if check.dimension is None:
-        return check.node.place, "integer division by zero"
-    assert not isinstance(check.node, Apply)
-    return check.node.place, f"subscript {check.dimension} of {check.node}"

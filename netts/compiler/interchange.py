@@ -17,7 +17,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from netts.compiler.emit import Binding, Emitter
+from netts.compiler.binding import Binding
+from netts.compiler.emit import Emitter
 from netts.compiler.nest import (
     Apply,
     Call,

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 
 from netts.compiler.arguments import ArrayInfo
-from netts.compiler.emit import FOLDED_LIMIT, Emitter
+from netts.compiler.binding import FOLDED_LIMIT
+from netts.compiler.emit import Emitter
 from netts.compiler.operand import Extent, Form, Operand, Steps
 from netts.compiler.plan import Matrix, Plan
 from netts.compiler.scalars import Type

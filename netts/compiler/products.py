@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from netts.compiler.emit import Emitter, Word
+from netts.compiler.binding import Word
+from netts.compiler.emit import Emitter
 from netts.compiler.nest import Const, Loop, Nest, Set, Stmt
 from netts.compiler.operand import Steps
 from netts.compiler.packing import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netts.compiler.emit import Check, Emitter, Word
+from netts.compiler.binding import Check, Word
+from netts.compiler.emit import Emitter
 from netts.compiler.plan import Plan
 from netts.compiler.scalars import Type
 

@@ -14,12 +14,12 @@ from netts.compiler import engine, native
 from netts.compiler.access import Range
 from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
-from netts.compiler.binding import plan_contraction
+from netts.compiler.binding import FOLDED_LIMIT, Binding, Word, describe
 from netts.compiler.bounds import find_unproved
 from netts.compiler.clamps import settled_clamps
 from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
 from netts.compiler.cpu import lower
-from netts.compiler.emit import FOLDED_LIMIT, Binding, Word, describe
+from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import (
     Expr,
     Extent,
