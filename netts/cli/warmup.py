@@ -74,6 +74,6 @@ def _fits() -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
         for settings in variants:
             shared = {"hidden_layer_sizes": (16, 8), "max_iter": 2, "random_state": 0}
             yield kind(**{**shared, **settings}), X, table.y
-        # The plan of a product depends on its shape: those of `netts train`, four fifths of a table.
+        # The plan of a product depends on its shape: `netts train` has four fifths of a table.
         rows = np.random.RandomState(0).permutation(len(X))[: len(X) - -(-len(X) // 5)]
         yield kind(hidden_layer_sizes=(64, 32), batch_size=32, max_iter=2), X[rows], table.y[rows]
