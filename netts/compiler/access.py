@@ -39,20 +39,27 @@ from netts.compiler.nest import (
 
 
 @dataclass(frozen=True, slots=True)
+class Clamp:
+    """A `max` or `min` of two in a loop's bounds; None for an argument that depends on data."""
+
+    node: Apply
+    arguments: tuple[Polynomial | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Range:
     """A loop around an access: the index lies between every `lower` and every `upper`.
 
-    Empty tuples where the loop's bounds depend on data. The index goes from the lower bound up in
-    steps, or from the upper bound down where `step` is negative. `low` and `high` are the bounds as
-    they are written, the high one exclusive; None where nobody wrote them.
+    None stands for a bound that depends on data: it holds too, so the range may be shorter than
+    the others say. The index goes from the lower bound up in steps, or from the upper bound down
+    where `step` is negative.
     """
 
     index: str
-    lowers: tuple[Polynomial, ...]
-    uppers: tuple[Polynomial, ...]
+    lowers: tuple[Polynomial | None, ...]
+    uppers: tuple[Polynomial | None, ...]
     step: int
-    low: Expr | None = None
-    high: Expr | None = None
+    clamps: tuple[Clamp, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,21 +224,30 @@ def _range_of(
 ) -> Range:
     """Return what a loop says of its index."""
     one = Polynomial.constant(1)
+    clamps = (*_clamps(start, known), *_clamps(stop, known))
     if step < 0:
-        lowers = tuple(p + one for p in _alternatives(stop, "max", known))
-        return Range(index, lowers, _alternatives(start, "min", known), step)
-    uppers = tuple(p - one for p in _alternatives(stop, "min", known))
-    return Range(index, _alternatives(start, "max", known), uppers, step, start, stop)
+        lowers = tuple(p and p + one for p in _alternatives(stop, "max", known))
+        return Range(index, lowers, _alternatives(start, "min", known), step, clamps)
+    uppers = tuple(p and p - one for p in _alternatives(stop, "min", known))
+    return Range(index, _alternatives(start, "max", known), uppers, step, clamps)
 
 
 def _alternatives(
     bound: Expr, function: str, known: Mapping[str, Polynomial]
-) -> tuple[Polynomial, ...]:
+) -> tuple[Polynomial | None, ...]:
     """Return the polynomials that all bound an index: both arguments of a max from below."""
     if isinstance(bound, Apply) and bound.function == function:
         return tuple(p for one in bound.arguments for p in _alternatives(one, function, known))
-    polynomial = polynomial_of(bound, known)
-    return () if polynomial is None else (polynomial,)
+    return (polynomial_of(bound, known),)
+
+
+def _clamps(bound: Expr, known: Mapping[str, Polynomial]) -> Iterator[Clamp]:
+    """Yield each `max` and `min` of two that a loop's bound consists of."""
+    if isinstance(bound, Apply) and bound.function in ("max", "min"):
+        if len(bound.arguments) == 2:
+            yield Clamp(bound, tuple(polynomial_of(one, known) for one in bound.arguments))
+        for one in bound.arguments:
+            yield from _clamps(one, known)
 
 
 def _guards_after(statement: Stmt, known: Mapping[str, Polynomial]) -> tuple[Guard, ...]:

@@ -85,14 +85,14 @@ class Ranges:
                 self._add_guard(one, symbols)
 
     def _add_range(self, loop: Range, symbols: Mapping[Expr, int]) -> None:
-        lowers = [form for p in loop.lowers if (form := at(p, symbols)) is not None]
-        uppers = [form for p in loop.uppers if (form := at(p, symbols)) is not None]
+        lowers = [form for p in loop.lowers if p and (form := at(p, symbols)) is not None]
+        uppers = [form for p in loop.uppers if p and (form := at(p, symbols)) is not None]
+        is_known = len(loop.lowers) == len(lowers) == len(loop.uppers) == len(uppers) == 1
         # A clamped range, with several bounds, and one that depends on data or on another index,
         # may be empty where this analysis cannot see it.
-        self.is_guarded |= len(loop.lowers) != 1 or len(loop.uppers) != 1
-        self.is_guarded |= not lowers or not uppers
+        self.is_guarded |= not is_known
         self.is_guarded |= any(form.factors for form in (*lowers, *uppers))
-        if loop.step not in (1, -1) and len(lowers) == len(uppers) == 1:
+        if loop.step not in (1, -1) and is_known:
             lowers, uppers = _stepped(lowers[0], uppers[0], loop.step)
         self.lowers[loop.index], self.uppers[loop.index] = lowers, uppers
         self.order.append(loop.index)

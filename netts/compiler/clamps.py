@@ -6,12 +6,12 @@ gone, and the code around them vectorises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from netts.compiler.access import Access, Range, Scope
-from netts.compiler.affine import Polynomial, at
+from netts.compiler.access import Access, Clamp, Range, Scope
+from netts.compiler.affine import at
 from netts.compiler.bounds import Ranges
-from netts.compiler.nest import Apply, Expr
+from netts.compiler.nest import Expr
 
 
 def settled_clamps(touched: Iterable[Access], symbols: Mapping[Expr, int]) -> dict[int, int]:
@@ -25,44 +25,36 @@ def settled_clamps(touched: Iterable[Access], symbols: Mapping[Expr, int]) -> di
         The values of everything that is known and integer.
     """
     settled: dict[int, int | None] = {}
-    seen: set[int] = set()
-    for one in touched:
-        for place, loop in enumerate(one.scope):
-            if not isinstance(loop, Range) or id(loop) in seen:
-                continue
-            seen.add(id(loop))
-            for bound, known, above in (
-                (loop.low, loop.lowers, True),
-                (loop.high, loop.uppers, False),
-            ):
-                if not _is_clamp(bound, known, above):
-                    continue
-                chosen = _dominant(one.scope[:place], known, symbols, above=above)
-                # An expression that stands in several loops is settled only if it is in all.
-                if settled.setdefault(id(bound), chosen) != chosen:
-                    settled[id(bound)] = None
+    for scope, clamp in _clamps(touched):
+        chosen = _dominant(scope, clamp, symbols)
+        # An expression that stands in several loops is settled only if it is in all.
+        if settled.setdefault(id(clamp.node), chosen) != chosen:
+            settled[id(clamp.node)] = None
     return {node: chosen for node, chosen in settled.items() if chosen is not None}
 
 
-def _is_clamp(bound: Expr | None, known: tuple[Polynomial, ...], above: bool) -> bool:
-    if not isinstance(bound, Apply) or bound.function != ("max" if above else "min"):
-        return False
-    return len(known) == len(bound.arguments) == 2
+def _clamps(touched: Iterable[Access]) -> Iterator[tuple[Scope, Clamp]]:
+    """Yield each clamp of each loop, with what stands around that loop."""
+    seen: set[int] = set()
+    for one in touched:
+        for place, loop in enumerate(one.scope):
+            if isinstance(loop, Range) and id(loop) not in seen:
+                seen.add(id(loop))
+                for clamp in loop.clamps:
+                    yield one.scope[:place], clamp
 
 
-def _dominant(
-    scope: Scope, known: tuple[Polynomial, ...], symbols: Mapping[Expr, int], *, above: bool
-) -> int | None:
-    """Return which of two bounds is never the weaker one, None where neither is."""
-    forms = [at(one, symbols) for one in known]
-    first, second = forms
-    if first is None or second is None:
+def _dominant(scope: Scope, clamp: Clamp, symbols: Mapping[Expr, int]) -> int | None:
+    """Return which of two arguments a clamp always is, None where it may be either."""
+    first, second = clamp.arguments
+    difference = None if first is None or second is None else at(first - second, symbols)
+    if difference is None:
         return None
     ranges = Ranges(scope, symbols)
-    difference = first.combined(second, -1)
     low, high = ranges.bound(difference, below=True), ranges.bound(difference, below=False)
+    is_max = clamp.node.function == "max"
     if low is not None and low >= 0:
-        return 0 if above else 1
+        return 0 if is_max else 1
     if high is not None and high <= 0:
-        return 1 if above else 0
+        return 1 if is_max else 0
     return None

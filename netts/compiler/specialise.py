@@ -304,8 +304,7 @@ def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[s
     places = [subscript for access in every for subscript in access.node.subscripts]
     loops = {loop for access in every for loop in access.scope if isinstance(loop, Range)}
     for loop in loops:
-        if len(loop.lowers) > 1 or len(loop.uppers) > 1:
-            places += [bound for bound in (loop.low, loop.high) if bound is not None]
+        places += [clamp.node for clamp in loop.clamps]
     inside = {
         one.name for place in places for one in walk_expression(place) if isinstance(one, Scalar)
     }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from netts import accelerate, parallel
+from netts.errors import BoundsError
 
 
 @accelerate
@@ -34,6 +35,27 @@ def guarded(x, out, low):
         if i >= low:
             for k in range(max(i - low, 0), max(i, 1)):
                 total += x[k]
+        out[i] = total
+
+
+@accelerate
+def from_data(x, low, high, out):
+    first = low[0]
+    last = high[0]
+    for i in parallel(out.shape[0]):
+        total = 0.0
+        for k in range(max(min(first, 9), 0), min(max(last, 0), x.shape[0], 6), 2):
+            total += x[k]
+        out[i] = total
+
+
+@accelerate
+def without_test(x, low, out):
+    first = low[0]
+    for i in parallel(out.shape[0]):
+        total = 0.0
+        for k in range(max(min(first, 9), 0), 4, 2):
+            total += x[k]
         out[i] = total
 
 
@@ -78,17 +100,36 @@ def test_any_window_gives_what_the_interpreter_gives(n, n_out, size, stride, pad
 
 @pytest.mark.parametrize("n", [1, 4, 6])
 @pytest.mark.parametrize("size", [1, 2, 9])
-def test_loops_that_count_down_keep_their_clamps(n, size):
+def test_loops_may_count_down(n, size):
     x, out, reference = np.arange(1.0, n + 1), np.empty(n), np.empty(n)
     backwards(x, out, size)
     backwards.on("reference")(x, reference, size)
     np.testing.assert_array_equal(out, reference)
 
 
-@pytest.mark.parametrize("low", [0, 1, 3])
-def test_a_condition_around_the_loop_counts(low):
+@pytest.mark.parametrize(("low", "expected"), [(0, 1), (1, 0), (3, 0)])
+def test_a_condition_around_the_loop_counts(low, expected):
     x, out, reference = np.arange(1.0, 7.0), np.empty(5), np.empty(5)
     guarded(x, out, low)
     guarded.on("reference")(x, reference, low)
     np.testing.assert_array_equal(out, reference)
-    assert n_clamps(guarded, x, out, low) == 1
+    assert n_clamps(guarded, x, out, low) == expected
+
+
+@pytest.mark.parametrize("high", [-1, 0, 1, 4, 9])
+@pytest.mark.parametrize("low", [-2, 0, 1, 12])
+@pytest.mark.parametrize("n", [3, 8])
+def test_a_bound_that_data_decides_is_kept(n, low, high):
+    x, out, reference = np.arange(1.0, n + 1), np.empty(2), np.empty(2)
+    from_data(x, np.array([low]), np.array([high]), out)
+    from_data.on("reference")(x, np.array([low]), np.array([high]), reference)
+    np.testing.assert_array_equal(out, reference)
+
+
+def test_the_first_step_of_a_loop_may_depend_on_data():
+    """Steps of 2 from 0 end at 2, from 1 at 3: that needs a test at run time."""
+    x, out = np.arange(3.0), np.empty(1)
+    without_test(x, np.array([0]), out)
+    assert out[0] == x[0] + x[2]
+    with pytest.raises(BoundsError, match=r"x\[k\] is 3"):
+        without_test(x, np.array([1]), out)
