@@ -20,7 +20,7 @@ from netts.compiler.nest import (
 )
 from netts.compiler.scalars import ROW_OF, ROWS
 from netts.compiler.scope import Scope, as_number
-from netts.compiler.source import Source, place_of
+from netts.compiler.source import Source
 from netts.errors import UnsupportedSyntaxError
 
 BINARY_ROWS: dict[type[ast.AST], str] = {
@@ -71,7 +71,7 @@ class ExpressionParser:
         self.functions: dict[str, ElementFunction] = {}
 
     def refuse(self, node: ast.AST, rule: str, way_out: str = "") -> NoReturn:
-        raise self.source.error(UnsupportedSyntaxError, place_of(node), rule, way_out)
+        raise self.source.error(UnsupportedSyntaxError, self.source.place(node), rule, way_out)
 
     def test(self, node: ast.expr) -> Expr:
         return self.expression(node)
@@ -147,7 +147,7 @@ class ExpressionParser:
         return self.apply(node, operator, operands)
 
     def apply(self, node: ast.AST, function: str, operands: tuple[Expr, ...]) -> Apply:
-        return Apply(function, operands, place_of(node))
+        return Apply(function, operands, self.source.place(node))
 
     def folded(self, node: ast.AST, function: str, operands: list[Expr]) -> Expr:
         """Apply a binary row from left to right."""
@@ -185,7 +185,7 @@ class ExpressionParser:
             arity = len(function.body.parameters)
             self.check_arity(node, function.name, arity, arity)
             self.functions[ast.unparse(node.func)] = function
-            return Call(function, arguments, place_of(node))
+            return Call(function, arguments, self.source.place(node))
         row = ROW_OF.get(function) if _is_hashable(function) else None
         if row is None:
             self.refuse(
@@ -287,7 +287,7 @@ class ExpressionParser:
                     f"write `{array}.shape[0]`",
                 )
         array, subscripts = self.element_of(node)
-        return Load(array, subscripts, place_of(node))
+        return Load(array, subscripts, self.source.place(node))
 
     def extent(self, node: ast.AST, array: str, axis: int) -> Extent:
         self.use_array(node, array, None)
@@ -343,7 +343,7 @@ def _parameters(source: Source) -> tuple[str, ...]:
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
         raise source.error(
             UnsupportedSyntaxError,
-            place_of(source.tree),
+            source.place(source.tree),
             "a kernel's parameters are plain names",
             "write `def kernel(x, out):` without *, / or **",
         )

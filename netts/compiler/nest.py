@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A span of the user's source: first line (1 is the file's first), columns from 0."""
+    """A span of a user's function: first line (1 is the file's first), columns from 0."""
 
     line: int
     column: int
     end_line: int
     end_column: int
+    function: str
+    file: str
 
 
-NOWHERE = Place(0, 0, 0, 0)
+NOWHERE = Place(0, 0, 0, 0, "", "")
 
 
 def _place() -> Place:

@@ -9,7 +9,7 @@ from netts.compiler.element import ElementBody
 from netts.compiler.index_space import parallel
 from netts.compiler.nest import Axis, If, Loop, Nest, Return, Routine, Stmt
 from netts.compiler.scope import Scope
-from netts.compiler.source import Source, place_of
+from netts.compiler.source import Source
 from netts.compiler.statements import StatementParser
 
 
@@ -77,7 +77,7 @@ class _KernelParser(StatementParser):
                 )
         body = self.with_indices(node.target, indices, lambda: self.block(node.body))
         self.refuse_break(node.body)
-        return Nest(axes, body, place_of(node.iter))
+        return Nest(axes, body, self.source.place(node.iter))
 
     def refuse_break(self, nodes: Sequence[ast.stmt]) -> None:
         """Refuse a break that would end the parallel loop itself."""
@@ -119,7 +119,7 @@ class _ElementParser(StatementParser):
     def returned(self, node: ast.stmt, value: ast.expr | None) -> Return:
         if value is None:
             self.refuse(node, "an element function returns a number")
-        return Return(self.expression(value), place_of(node))
+        return Return(self.expression(value), self.source.place(node))
 
     def use_array(self, node: ast.AST, name: str, rank: int | None) -> None:
         self.refuse(

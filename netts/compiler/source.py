@@ -46,6 +46,14 @@ class Source:
             )
         return cls(name, file, tree)
 
+    def place(self, node: ast.AST) -> Place:
+        """Return the span of a syntax node (its decorators and body not counted)."""
+        line: int = node.lineno  # type: ignore[attr-defined]
+        column: int = node.col_offset  # type: ignore[attr-defined]
+        end = getattr(node, "end_lineno", None) or line
+        end_column = getattr(node, "end_col_offset", None) or column + 1
+        return Place(line, column, end, end_column, self.kernel, self.file)
+
     def error(
         self, kind: type[KernelError], place: Place, rule: str, way_out: str = ""
     ) -> KernelError:
@@ -55,11 +63,13 @@ class Source:
     def quote(self, place: Place, rule: str, way_out: str = "") -> str:
         """Return a message: where, the line with the expression underlined, the rule, the way out.
 
-        The same shape as Python's own tracebacks.
+        The same shape as Python's own tracebacks. The place knows its function: a kernel that
+        several were fused to has parts of each.
         """
-        line = linecache.getline(self.file, place.line).rstrip("\n")
-        text = [f"{rule} (kernel {self.kernel!r})"]
-        text.append(f'  File "{self.file}", line {place.line}')
+        file, kernel = place.file or self.file, place.function or self.kernel
+        line = linecache.getline(file, place.line).rstrip("\n")
+        text = [f"{rule} (kernel {kernel!r})"]
+        text.append(f'  File "{file}", line {place.line}')
         if line.strip():
             indent = len(line) - len(line.lstrip())
             start, end = _columns(line, place.column), len(line)
@@ -91,11 +101,3 @@ def _parsed(lines: list[str], first: int) -> ast.stmt | None:
 def _columns(line: str, column: int) -> int:
     """Return a column in characters, of one in bytes of UTF-8, which syntax trees count in."""
     return len(line.encode()[:column].decode(errors="replace"))
-
-
-def place_of(node: ast.AST) -> Place:
-    """Return the span of a syntax node (its decorators and body not counted)."""
-    line: int = node.lineno  # type: ignore[attr-defined]
-    column: int = node.col_offset  # type: ignore[attr-defined]
-    end = getattr(node, "end_lineno", None) or line
-    return Place(line, column, end, getattr(node, "end_col_offset", None) or column + 1)

@@ -23,7 +23,6 @@ from netts.compiler.nest import (
     Store,
     While,
 )
-from netts.compiler.source import place_of
 
 _KEYWORDS: dict[type[ast.AST], str] = {
     ast.AnnAssign: "name: type",
@@ -44,22 +43,29 @@ class StatementParser(ExpressionParser):
         match node:
             case ast.Assign(targets=targets, value=value):
                 self.refuse_several(node, targets)
-                return self.assignment(targets[0], value, place_of(node))
+                return self.assignment(targets[0], value, self.source.place(node))
             case ast.AnnAssign(target=target, value=ast.expr() as value):
-                return self.assignment(target, value, place_of(node))
+                return self.assignment(target, value, self.source.place(node))
             case ast.AugAssign():
                 return (self.augmented(node),)
             case ast.If(test=test, body=body, orelse=orelse):
-                return (If(self.test(test), self.block(body), self.block(orelse), place_of(test)),)
+                return (
+                    If(
+                        self.test(test),
+                        self.block(body),
+                        self.block(orelse),
+                        self.source.place(test),
+                    ),
+                )
             case ast.For():
                 return (self.loop(node),)
             case ast.While(test=test, body=body, orelse=orelse):
                 self.refuse_else(orelse)
-                return (While(self.test(test), self.block(body), place_of(test)),)
+                return (While(self.test(test), self.block(body), self.source.place(test)),)
             case ast.Break():
-                return (Jump("break", place_of(node)),)
+                return (Jump("break", self.source.place(node)),)
             case ast.Continue():
-                return (Jump("continue", place_of(node)),)
+                return (Jump("continue", self.source.place(node)),)
             case ast.Pass() | ast.Expr(value=ast.Constant(value=str())):
                 return ()
             case ast.Return(value=value):
@@ -103,7 +109,11 @@ class StatementParser(ExpressionParser):
                 return (Set(name, self.expression(value), place),)
             case ast.Subscript():
                 array, subscripts = self.element_of(target)
-                return (Store(array, subscripts, self.expression(value), False, place_of(target)),)
+                return (
+                    Store(
+                        array, subscripts, self.expression(value), False, self.source.place(target)
+                    ),
+                )
             case ast.Tuple(elts=targets):
                 values = self.unpacked(value, len(targets))
                 for one in targets:
@@ -133,14 +143,14 @@ class StatementParser(ExpressionParser):
 
     def augmented(self, node: ast.AugAssign) -> Stmt:
         operator = self.row_of(node, node.op)
-        value, place = self.expression(node.value), place_of(node)
+        value, place = self.expression(node.value), self.source.place(node)
         match node.target:
             case ast.Name(id=name):
                 self.assignable(node.target, name)
                 return Set(name, self.apply(node, operator, (Local(name), value)), place)
             case ast.Subscript():
                 array, subscripts = self.element_of(node.target)
-                target = place_of(node.target)
+                target = self.source.place(node.target)
                 if operator in ("add", "sub"):
                     signed = value if operator == "add" else Apply("neg", (value,), place)
                     return Store(array, subscripts, signed, True, target)
@@ -177,7 +187,7 @@ class StatementParser(ExpressionParser):
         step = self.step(args[2], bounds[2]) if len(bounds) == 3 else 1
         index = self.plain_name(node.target)
         with_index = self.with_indices(node.target, (index,), lambda: self.block(node.body))
-        return Loop(index, start, stop, step, with_index, place_of(node.iter))
+        return Loop(index, start, stop, step, with_index, self.source.place(node.iter))
 
     def step(self, node: ast.expr, step: Expr) -> int:
         if isinstance(step, Apply) and step.function == "neg":
