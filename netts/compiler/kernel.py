@@ -5,21 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from netts.compiler import checking
-from netts.compiler.access import accesses, reads, writes
-from netts.compiler.arguments import check_arguments, find_aliases
 from netts.compiler.element import ElementFunction, callees
 from netts.compiler.explain import explain
 from netts.compiler.launch import current_launcher
+from netts.compiler.loops import Loops
 from netts.compiler.nest import (
     Load,
-    Nest,
     Scalar,
     all_expressions,
     body_of,
@@ -29,26 +26,19 @@ from netts.compiler.parser import parse_element, parse_kernel
 from netts.compiler.races import (
     check_assigned,
     check_body_assigned,
-    outer_scalars,
-    prove_independent,
 )
 from netts.compiler.scope import Scope
 from netts.compiler.source import Source
-from netts.compiler.specialise import Specialisation, specialise
+from netts.compiler.specialise import Specialisation
 from netts.devices.memory import BufferView
 from netts.devices.registry import choose
-from netts.errors import BoundsError, KernelError, KernelTypeError
-
-MAX_SPECIALISATIONS = 256
-"""Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
+from netts.errors import BoundsError
 
 LARGEST_EXAMPLE = 4
 """The largest extent tried where code is printed without arguments; few kernels name `x[3]`."""
 
-_forgetting = threading.Lock()
 
-
-class Kernel:
+class Kernel(Loops):
     """A function of arrays and scalars, written as loops, that netts runs on any device.
 
     Calling it runs it at once where it is fastest, or records a task inside
@@ -65,31 +55,13 @@ class Kernel:
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
+        source, scope = Source.of(function), Scope(function)
+        routine = parse_kernel(source, scope)
+        check_assigned(routine, source)
+        super().__init__(routine, source, scope, tuple(callees(scope, routine.functions)))
         self.function = function
-        self.source_code = Source.of(function)
-        self.scope = Scope(function)
-        self.routine = parse_kernel(self.source_code, self.scope)
-        self.parameters = self.routine.parameters
-        self.reads = reads(self.routine)
-        self.writes = writes(self.routine)
-        check_assigned(self.routine, self.source_code)
-        self.accesses = accesses(self.routine)
-        self.callees = tuple(callees(self.scope, self.routine.functions))
-        self.outer = outer_scalars(self.routine)
-        self.proofs = {
-            number: prove_independent(
-                phase, self.accesses[number], self.outer[number], self.source_code
-            )
-            for number, phase in enumerate(self.routine.phases)
-            if isinstance(phase, Nest)
-        }
-        self.last: Specialisation | None = None
-        self._specialisations: dict[Any, Specialisation] = {}
         self._signature = inspect.signature(function)
         functools.update_wrapper(self, function)
-
-    def __repr__(self) -> str:
-        return f"<kernel {self.routine.name}({', '.join(self.parameters)})>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Run the kernel, or record it inside `TaskGraph.recording()`."""
@@ -125,60 +97,6 @@ class Kernel:
             run_reference(self, arguments)
         else:
             self.specialise(arguments).run(arguments)
-
-    def specialise(self, arguments: tuple[Any, ...]) -> Specialisation:
-        """Return the kernel compiled for arguments like these, checking them first.
-
-        Parameters
-        ----------
-        arguments
-            NumPy arrays, buffer views and numbers, in the order of the parameters.
-
-        Raises
-        ------
-        KernelTypeError, AliasError, BoundsError
-            Where they do not fit the kernel.
-        """
-        arrays, numbers = check_arguments(self.routine, self.writes, arguments)
-        aliases = find_aliases(self.routine, self.writes, arrays, arguments)
-        constants = {name: self._constant(self.scope, name) for name in self.routine.globals}
-        key = (
-            tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
-            tuple((type(n), n if isinstance(n, int) else None) for n in numbers.values()),
-            tuple(aliases.items()),
-            tuple(map(repr, constants.values())),
-            self._callee_constants() if self.callees else (),
-        )
-        found = self._specialisations.get(key)
-        if found is None:
-            found = specialise(self, arrays, numbers, aliases, constants)
-            with _forgetting:
-                if len(self._specialisations) >= MAX_SPECIALISATIONS:
-                    del self._specialisations[next(iter(self._specialisations))]
-                self._specialisations[key] = found
-        self.last = found
-        return found
-
-    def _constant(self, scope: Scope, name: str) -> bool | int | float:
-        value = scope.number(name)
-        if value is None:
-            kind = type(scope.lookup(name)).__name__
-            raise KernelTypeError(
-                f"kernel {self.routine.name!r} reads {name} as a number, and now it is a {kind}"
-            )
-        return value
-
-    def _callee_constants(self) -> tuple[str, ...]:
-        """Return the constants of the element functions, which must be what was parsed."""
-        found = []
-        for scope, name, function in self.callees:
-            if scope.lookup(name) is not function:
-                raise KernelError(
-                    f"{name} was defined anew after kernel {self.routine.name!r}, which calls it; "
-                    f"define {self.routine.name!r} anew too"
-                )
-            found += [repr(self._constant(function.scope, one)) for one in function.body.globals]
-        return tuple(found)
 
     def explain(self) -> str:
         """Return what netts understood: reads, writes, independence, contractions, devices."""

@@ -41,7 +41,7 @@ from netts.compiler.typing import infer, type_of_number
 from netts.errors import AliasError, BoundsError, KernelDivisionError, RaceError
 
 if TYPE_CHECKING:
-    from netts.compiler.kernel import Kernel
+    from netts.compiler.loops import Loops
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Operation:
             words[position] = scratch
         return words
 
-    def error(self, kernel: Kernel, status: int, value: int) -> Exception:
+    def error(self, kernel: Loops, status: int, value: int) -> Exception:
         """Return the error of a test that failed at run time."""
         check = self.program.checks[status - 1]
         place, what = describe(check)
@@ -106,7 +106,7 @@ class Operation:
 class Specialisation:
     """A kernel compiled for given dtypes, shapes and integer arguments."""
 
-    kernel: Kernel
+    kernel: Loops
     operations: tuple[Operation, ...]
     scratch_bytes: int
     reasons: Mapping[int, Plan | str]
@@ -183,7 +183,7 @@ def fill_numbers(block: np.ndarray, words: tuple[Word, ...], numbers: Mapping[st
 
 
 def specialise(
-    kernel: Kernel,
+    kernel: Loops,
     arrays: Mapping[str, ArrayInfo],
     numbers: Mapping[str, bool | int | float],
     aliases: Mapping[str, str],
@@ -248,7 +248,7 @@ def _symbols(
     return symbols
 
 
-def prove_aliased(kernel: Kernel, aliases: Mapping[str, str]) -> dict[int, Independence]:
+def prove_aliased(kernel: Loops, aliases: Mapping[str, str]) -> dict[int, Independence]:
     """Return what is proved of each nest, with the arrays that are the same taken as one.
 
     Raises
@@ -276,7 +276,7 @@ def prove_aliased(kernel: Kernel, aliases: Mapping[str, str]) -> dict[int, Indep
 
 
 def _proofs(
-    kernel: Kernel, aliases: Mapping[str, str], symbols: Mapping[Expr, int]
+    kernel: Loops, aliases: Mapping[str, str], symbols: Mapping[Expr, int]
 ) -> dict[int, Independence]:
     """Return what is proved of each nest with these arguments."""
     proofs = prove_aliased(kernel, aliases)
@@ -298,7 +298,7 @@ def _proofs(
     return proofs
 
 
-def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[str, int]:
+def _folded(kernel: Loops, numbers: Mapping[str, bool | int | float]) -> dict[str, int]:
     """Return the small integer arguments that stand in subscripts, or in clamped loop bounds."""
     every = [access for touched in kernel.accesses for access in touched]
     places = [subscript for access in every for subscript in access.node.subscripts]
@@ -317,7 +317,7 @@ def _folded(kernel: Kernel, numbers: Mapping[str, bool | int | float]) -> dict[s
 
 def _operation(
     program: Program,
-    kernel: Kernel,
+    kernel: Loops,
     arrays: Mapping[str, ArrayInfo],
     symbols: Mapping[Expr, int],
     aliases: Mapping[str, str],

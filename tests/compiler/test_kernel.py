@@ -13,7 +13,7 @@ import pytest
 
 import netts
 from netts import accelerate, element, parallel
-from netts.compiler import kernel as kernel_module
+from netts.compiler import loops as loops_module
 from netts.errors import (
     DeviceError,
     KernelError,
@@ -436,7 +436,7 @@ def test_a_second_kernel_of_the_same_text_shares_the_machine_code():
 
 
 def test_the_number_of_remembered_shapes_is_bounded(monkeypatch):
-    monkeypatch.setattr(kernel_module, "MAX_SPECIALISATIONS", 3)
+    monkeypatch.setattr(loops_module, "MAX_SPECIALISATIONS", 3)
     kernel = scaled_by(8.0)
     for n in (1, 2, 3, 4, 5, 1, 5, 2):
         x, out = vectors(n)
@@ -448,16 +448,16 @@ def test_the_number_of_remembered_shapes_is_bounded(monkeypatch):
 def test_the_number_of_remembered_shapes_is_bounded_with_many_threads(monkeypatch):
     """Every thread compiles before any of them remembers."""
     threads = 4
-    monkeypatch.setattr(kernel_module, "MAX_SPECIALISATIONS", 2)
+    monkeypatch.setattr(loops_module, "MAX_SPECIALISATIONS", 2)
     barrier = threading.Barrier(threads, timeout=60)
-    original = kernel_module.specialise
+    original = loops_module.specialise
 
     def specialise(*arguments):
         found = original(*arguments)
         barrier.wait()
         return found
 
-    monkeypatch.setattr(kernel_module, "specialise", specialise)
+    monkeypatch.setattr(loops_module, "specialise", specialise)
     kernel = scaled_by(9.0)
     workers = [
         threading.Thread(target=kernel.specialise, args=(vectors(n + 1),)) for n in range(threads)

@@ -1,0 +1,128 @@
+"""A routine with what was proved of it: what a kernel, or several fused to one, compiles from."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from netts.compiler.access import accesses, reads, writes
+from netts.compiler.arguments import check_arguments, find_aliases
+from netts.compiler.element import ElementFunction
+from netts.compiler.nest import Nest, Routine
+from netts.compiler.races import outer_scalars, prove_independent
+from netts.compiler.scope import Scope
+from netts.compiler.source import Source
+from netts.compiler.specialise import Specialisation, specialise
+from netts.errors import KernelError, KernelTypeError
+
+MAX_SPECIALISATIONS = 256
+"""Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
+
+_forgetting = threading.Lock()
+
+
+class Loops:
+    """A routine that is proved independent and can be compiled.
+
+    Parameters
+    ----------
+    routine
+    source, scope
+        Of the function it was parsed from, or of the first of several.
+    callees
+        The element functions that it calls: where, under which name, and which.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        The names of its parameters.
+    reads, writes : frozenset of str
+        The arrays of which it reads, and writes, elements; worked out from the loops.
+
+    Raises
+    ------
+    RaceError
+        Where iterations of a parallel loop are not independent.
+    """
+
+    def __init__(
+        self,
+        routine: Routine,
+        source: Source,
+        scope: Scope,
+        callees: tuple[tuple[Scope, str, ElementFunction], ...],
+    ) -> None:
+        self.routine, self.source_code, self.scope, self.callees = routine, source, scope, callees
+        self.parameters = routine.parameters
+        self.reads = reads(routine)
+        self.writes = writes(routine)
+        self.accesses = accesses(routine)
+        self.outer = outer_scalars(routine)
+        self.proofs = {
+            number: prove_independent(phase, self.accesses[number], self.outer[number], source)
+            for number, phase in enumerate(routine.phases)
+            if isinstance(phase, Nest)
+        }
+        self.last: Specialisation | None = None
+        self._specialisations: dict[Any, Specialisation] = {}
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.routine.name}({', '.join(self.parameters)})>"
+
+    def specialise(self, arguments: tuple[Any, ...]) -> Specialisation:
+        """Return the kernel compiled for arguments like these, checking them first.
+
+        Parameters
+        ----------
+        arguments
+            NumPy arrays, buffer views and numbers, in the order of the parameters.
+
+        Raises
+        ------
+        KernelTypeError, AliasError, BoundsError
+            Where they do not fit the kernel.
+        """
+        arrays, numbers = check_arguments(self.routine, self.writes, arguments)
+        aliases = find_aliases(self.routine, self.writes, arrays, arguments)
+        constants = self.constants()
+        key = (
+            tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
+            tuple((type(n), n if isinstance(n, int) else None) for n in numbers.values()),
+            tuple(aliases.items()),
+            tuple(map(repr, constants.values())),
+            self._callee_constants() if self.callees else (),
+        )
+        found = self._specialisations.get(key)
+        if found is None:
+            found = specialise(self, arrays, numbers, aliases, constants)
+            with _forgetting:
+                if len(self._specialisations) >= MAX_SPECIALISATIONS:
+                    del self._specialisations[next(iter(self._specialisations))]
+                self._specialisations[key] = found
+        self.last = found
+        return found
+
+    def constants(self) -> dict[str, bool | int | float]:
+        """Return the numbers of its closure and module that it reads, as they are now."""
+        return {name: self._constant(self.scope, name) for name in self.routine.globals}
+
+    def _constant(self, scope: Scope, name: str) -> bool | int | float:
+        value = scope.number(name)
+        if value is None:
+            kind = type(scope.lookup(name)).__name__
+            raise KernelTypeError(
+                f"kernel {self.routine.name!r} reads {name} as a number, and now it is a {kind}"
+            )
+        return value
+
+    def _callee_constants(self) -> tuple[str, ...]:
+        """Return the constants of the element functions, which must be what was parsed."""
+        found = []
+        for scope, name, function in self.callees:
+            if scope.lookup(name) is not function:
+                raise KernelError(
+                    f"{name} was defined anew after kernel {self.routine.name!r}, which calls it; "
+                    f"define {self.routine.name!r} anew too"
+                )
+            found += [repr(self._constant(function.scope, one)) for one in function.body.globals]
+        return tuple(found)
