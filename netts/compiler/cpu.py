@@ -79,11 +79,13 @@ def lower(
     plans
         How BLAS does the nests, by phase, that it does with these arguments.
     """
-    return _Lowering(routine, proofs, binding, plans).lowered()
+    return Lowering(routine, proofs, binding, plans).lowered()
 
 
 @dataclass
-class _Lowering:
+class Lowering:
+    """Turns the phases of a routine into programs; what the CUDA lowering shares is public."""
+
     routine: Routine
     proofs: Mapping[int, Independence]
     binding: Binding
@@ -177,7 +179,7 @@ class _Lowering:
     # ------------------------------------------------------------ operations
 
     def _nest(self, number: int, nest: Nest, done: set[str]) -> Program:
-        emitter = Emitter(self.binding)
+        emitter = self._emitter()
         reductions = self.proofs[number].reductions
         self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set(reductions))
         plan = self.plans.get(number)
@@ -199,7 +201,15 @@ class _Lowering:
                     emitter, sums, nest, limits[0], lambda: loops_over(emitter, nest, limits)
                 )
         is_splittable = split is not None
-        return assembled(emitter, self._label(number), number, is_splittable, plan)
+        return self._assembled(emitter, self._label(number), number, is_splittable, plan)
+
+    def _emitter(self) -> Emitter:
+        return Emitter(self.binding)
+
+    def _assembled(
+        self, emitter: Emitter, label: str, phase: int, is_splittable: bool, plan: Plan | None
+    ) -> Program:
+        return assembled(emitter, label, phase, is_splittable, plan)
 
     def _label(self, number: int) -> str:
         nests = [n for n, phase in enumerate(self.routine.phases) if isinstance(phase, Nest)]
@@ -224,7 +234,8 @@ class _Lowering:
             "for block in range(part * blocks // parts, (part + 1) * blocks // parts):"
         ):
             for name, combine in self.proofs[number].reductions.items():
-                emitter.line(f"v_{name} = {self._identity(emitter, name, combine)}")
+                type_ = self.binding.types.concrete(self.binding.types.locals[name])
+                emitter.line(f"v_{name} = {identity(type_, combine)}")
             emitter.line(f"low = block * {ends[0]} // blocks")
             emitter.line(f"high = (block + 1) * {ends[0]} // blocks")
             loops_over(emitter, nest, [("low", "high"), *(("0", end) for end in ends[1:])])
@@ -236,21 +247,11 @@ class _Lowering:
         size = " * ".join(ends)
         emitter.line(f"blocks = 1 if {size} < {BLOCK_ITERATIONS} else min({ends[0]}, {BLOCKS})")
 
-    def _identity(self, emitter: Emitter, name: str, combine: str) -> str:
-        """Return what leaves a combination unchanged."""
-        type_ = self.binding.types.concrete(self.binding.types.locals[name])
-        if combine == "add":
-            return f"{type_.value}(0)"
-        sign = "-" if combine == "max" else ""
-        if type_ is Type.INT:
-            return f"int64({'-' if combine == 'max' else ''}{2**63 - 1})"
-        return f"{type_.value}({sign}math.inf)"
-
     def _combination(
         self, number: int, nest: int | None, scalars: Sequence[Stmt], done: set[str]
     ) -> Program:
         """Print the combination of partial results, and the scalar statements behind the nest."""
-        emitter = Emitter(self.binding)
+        emitter = self._emitter()
         changed: list[str] = []
         combined: tuple[Stmt, ...] = ()
         if nest is not None:
@@ -271,7 +272,7 @@ class _Lowering:
                 emitter.line(f"{self._scratch(emitter, name, self._slot(name))}[0] = v_{name}")
         done.update(changed)
         label = f"{self.routine.name} {'combine' if nest is not None else 'scalars'}"
-        return assembled(emitter, label, number - 1, False, None)
+        return self._assembled(emitter, label, number - 1, False, None)
 
     def _combine(self, emitter: Emitter, nest: int) -> None:
         phase = self.routine.phases[nest]
@@ -360,3 +361,13 @@ class _Lowering:
 def _extents(phase: Stmt | Nest) -> tuple[Set, ...]:
     """Return the extents of a nest, as statements that read them."""
     return tuple(Set("", axis.extent) for axis in phase.axes) if isinstance(phase, Nest) else ()
+
+
+def identity(type_: Type, combine: str) -> str:
+    """Return the text of what leaves a combination unchanged."""
+    if combine == "add":
+        return f"{type_.value}(0)"
+    sign = "-" if combine == "max" else ""
+    if type_ is Type.INT:
+        return f"int64({sign}{2**63 - 1})"
+    return f"{type_.value}({sign}math.inf)"

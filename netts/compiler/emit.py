@@ -159,20 +159,28 @@ class Emitter:
     def _apply(self, expr: Apply) -> tuple[str, Type]:
         if id(expr) in self.binding.clamps:
             return self._expression(expr.arguments[self.binding.clamps[id(expr)]])
-        row = ROWS[expr.function]
+        row, form = ROWS[expr.function], self.form(expr.function)
         operands = [self._expression(one) for one in expr.arguments]
         wanted, result = row.rule([type_ for _, type_ in operands])
         texts = [
             self.cast(text, have, want) for (text, have), want in zip(operands, wanted, strict=True)
         ]
-        if any(row.cpu.count(f"{{{i}}}") > 1 for i in range(len(texts))):
+        if any(form.count(f"{{{i}}}") > 1 for i in range(len(texts))):
             texts = [text if text.isidentifier() else self.fresh(text) for text in texts]
         if expr.function in DIVISIONS and result is Type.INT:
             texts[1] = self._checked_divisor(expr, texts[1])
         type_name = self.binding.types.concrete(wanted[0]).value if wanted else ""
         if expr.function in VECTORISED:
-            self.math.add(f"{expr.function}_{type_name}")
-        return row.cpu.format(*texts, type=type_name), result
+            self.need_function(expr.function, type_name)
+        return form.format(*texts, type=type_name), result
+
+    def form(self, function: str) -> str:
+        """Return the text of an operator or function, with places for its operands."""
+        return ROWS[function].cpu
+
+    def need_function(self, function: str, type_name: str) -> None:
+        """Provide a function of netts's own for a dtype."""
+        self.math.add(f"{function}_{type_name}")
 
     def _checked_divisor(self, expr: Apply, text: str) -> str:
         divisor = expr.arguments[1]
@@ -283,7 +291,7 @@ class Emitter:
             return
         match statement:
             case Set(name=name, value=value):
-                self.line(f"v_{name} = {self.value(value, self.binding.types.locals[name])}")
+                self.assign(name, self.value(value, self.binding.types.locals[name]))
             case Store():
                 self._store(statement)
             case If(test=test, body=body, orelse=orelse):
@@ -301,6 +309,14 @@ class Emitter:
             case Return(value=value):
                 self.line(f"return {self.value(value, self.returns)}")
 
+    def assign(self, name: str, text: str) -> None:
+        """Print the assignment of a local."""
+        self.line(f"v_{name} = {text}")
+
+    def range(self, loop: Loop, start: str, stop: str) -> str:
+        """Return the text of what a loop runs over."""
+        return f"range({start}, {stop}" + (f", {loop.step})" if loop.step != 1 else ")")
+
     def loop(
         self,
         loop: Loop,
@@ -310,8 +326,7 @@ class Emitter:
         """Print a loop; `limits` and `body` replace its own bounds and the printing of its body."""
         start, stop = limits or (self.value(loop.start, Type.INT), self.value(loop.stop, Type.INT))
         hoisted = self._hoist(loop, start, stop)
-        bounds = f"{start}, {stop}" + (f", {loop.step}" if loop.step != 1 else "")
-        with self.indented(f"for v_{loop.index} in range({bounds}):"):
+        with self.indented(f"for v_{loop.index} in {self.range(loop, start, stop)}:"):
             if body is None:
                 self.block(loop.body)
             else:
@@ -398,7 +413,7 @@ class Emitter:
 
     def _element(self, function: ElementFunction, arguments: list[Type], result: Type) -> str:
         """Print an element function for argument types, once, and return its name."""
-        inner = Emitter(
+        inner = type(self)(
             Binding(
                 element_types(function, arguments, self.binding.types.weak), {}, {}, {},
                 frozenset(), {},

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from netts.compiler import checking
+from netts.compiler.cuda.run import run_on_gpu
+from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.compiler.element import ElementFunction, callees
 from netts.compiler.explain import explain
 from netts.compiler.launch import current_launcher
@@ -68,12 +70,12 @@ class Kernel(Loops):
         self._launch("auto", args, kwargs)
 
     def on(self, device: str) -> Callable[..., None]:
-        """Return the kernel bound to a device: "cpu", or "reference" for the Python itself.
+        """Return the kernel bound to a device: "cpu", "cuda", "reference" for the Python itself.
 
         Raises
         ------
         DeviceError
-            Where there is no such device.
+            Where there is no such device, or this machine cannot use it.
         """
         choose(device)
 
@@ -93,10 +95,8 @@ class Kernel(Loops):
             launch(self, arguments)
         elif checking.is_on():
             checking.run(self, arguments)
-        elif choose(device) == "reference":
-            run_reference(self, arguments)
         else:
-            self.specialise(arguments).run(arguments)
+            _RUN[choose(device)](self, arguments)
 
     def explain(self) -> str:
         """Return what netts understood: reads, writes, independence, contractions, devices."""
@@ -107,8 +107,8 @@ class Kernel(Loops):
 
         Parameters
         ----------
-        device : {"cpu", "reference"}
-            The generated numba code, or the Python itself.
+        device : {"cpu", "cuda", "reference"}
+            The generated numba code, or the Python itself. "cuda" needs no GPU for this.
         *arguments
             Arguments to compile for; those of the last call if there are none, and small contiguous
             float32 arrays (int64 where used as subscripts) if there was no call.
@@ -118,18 +118,24 @@ class Kernel(Loops):
         KernelTypeError, BoundsError
             Where the kernel takes no such arrays.
         """
+        if device == "cuda":
+            return self._source(arguments, self.specialise_cuda)
         if choose(device) == "reference":
             return inspect.getsource(self.function)
-        if arguments:
-            return self.specialise(arguments).source
-        return (self.last or self._specialised_for_example()).source
+        if self.last is not None and not arguments:
+            return self.last.source
+        return self._source(arguments, self.specialise)
 
-    def _specialised_for_example(self) -> Specialisation:
-        """Return the kernel compiled for empty arrays, or where it needs elements, the smallest."""
-        for extent in range(LARGEST_EXAMPLE):
+    def _source(
+        self,
+        arguments: tuple[Any, ...],
+        specialise: Callable[[tuple[Any, ...]], Specialisation | CudaSpecialisation],
+    ) -> str:
+        """Return code for arguments, or for empty arrays, or for the smallest where that fails."""
+        for extent in () if arguments else range(LARGEST_EXAMPLE):
             with contextlib.suppress(BoundsError):
-                return self.specialise(self._example(extent))
-        return self.specialise(self._example(LARGEST_EXAMPLE))
+                return specialise(self._example(extent)).source
+        return specialise(arguments or self._example(LARGEST_EXAMPLE)).source
 
     def _example(self, extent: int) -> tuple[Any, ...]:
         """Return arguments of the right kinds, for printing the generated code."""
@@ -157,6 +163,23 @@ def run_reference(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
     arrays = [a.array if isinstance(a, BufferView) else a for a in arguments]
     with np.errstate(all="ignore"):
         kernel.function(*arrays)
+
+
+def run_cpu(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
+    """Compile a kernel for the CPU and run it."""
+    kernel.specialise(arguments).run(arguments)
+
+
+def run_cuda(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
+    """Compile a kernel for a GPU and run it on copies of the arrays there."""
+    run_on_gpu(kernel.specialise_cuda(arguments), arguments)
+
+
+_RUN: dict[str, Callable[[Kernel, tuple[Any, ...]], None]] = {
+    "cpu": run_cpu,
+    "cuda": run_cuda,
+    "reference": run_reference,
+}
 
 
 def accelerate(function: Callable[..., None]) -> Kernel:

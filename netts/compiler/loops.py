@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from netts.compiler.access import accesses, reads, writes
 from netts.compiler.arguments import check_arguments, find_aliases
+from netts.compiler.cuda.specialise import CudaSpecialisation
+from netts.compiler.cuda.specialise import specialise as specialise_cuda
 from netts.compiler.element import ElementFunction
 from netts.compiler.nest import Nest, Routine
 from netts.compiler.races import outer_scalars, prove_independent
@@ -19,6 +22,9 @@ MAX_SPECIALISATIONS = 256
 """Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
 
 _forgetting = threading.Lock()
+
+Special = TypeVar("Special")
+"""A kernel specialised for a device."""
 
 
 class Loops:
@@ -64,7 +70,7 @@ class Loops:
             if isinstance(phase, Nest)
         }
         self.last: Specialisation | None = None
-        self._specialisations: dict[Any, Specialisation] = {}
+        self._specialisations: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         return f"<kernel {self.routine.name}({', '.join(self.parameters)})>"
@@ -82,10 +88,22 @@ class Loops:
         KernelTypeError, AliasError, BoundsError
             Where they do not fit the kernel.
         """
+        self.last = self.specialised(arguments, specialise)
+        return self.last
+
+    def specialise_cuda(self, arguments: tuple[Any, ...]) -> CudaSpecialisation:
+        """Return the kernel lowered to CUDA for arguments like these; see `specialise`."""
+        return self.specialised(arguments, specialise_cuda)
+
+    def specialised(
+        self, arguments: tuple[Any, ...], make: Callable[..., Special]
+    ) -> Special:
+        """Return what `make` makes of the kernel for arguments like these, the last ones kept."""
         arrays, numbers = check_arguments(self.routine, self.writes, arguments)
         aliases = find_aliases(self.routine, self.writes, arrays, arguments)
         constants = self.constants()
         key = (
+            make,
             tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
             tuple((type(n), n if isinstance(n, int) else None) for n in numbers.values()),
             tuple(aliases.items()),
@@ -94,12 +112,11 @@ class Loops:
         )
         found = self._specialisations.get(key)
         if found is None:
-            found = specialise(self, arrays, numbers, aliases, constants)
+            found = make(self, arrays, numbers, aliases, constants)
             with _forgetting:
                 if len(self._specialisations) >= MAX_SPECIALISATIONS:
                     del self._specialisations[next(iter(self._specialisations))]
                 self._specialisations[key] = found
-        self.last = found
         return found
 
     def constants(self) -> dict[str, bool | int | float]:

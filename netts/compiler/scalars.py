@@ -147,10 +147,13 @@ class Row:
     cpu
         The text for numba: `{0}`, `{1}` are the operands, each free of side effects and safe to
         repeat, `{type}` the dtype that they were brought to.
+    cuda
+        The text for numba-cuda, where it is another one.
     """
 
     rule: Rule
     cpu: str
+    cuda: str | None = None
 
 
 ROWS: dict[str, Row] = {
@@ -205,7 +208,13 @@ _LIBRARY = (
     "fmod", "gamma", "hypot", "lgamma", "log2", "log10", "sin", "sinh", "tan",
 )  # fmt: skip
 
+_DEVICE_LIBRARY = ("erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh")
+"""Those that CUDA's device library has, a vector unit being what a GPU is: within 2 ulp."""
+
 ROWS |= {name: Row(_floating, name + "_{type}({0})") for name in VECTORISED}
+ROWS |= {
+    name: Row(_floating, name + "_{type}({0})", f"math.{name}({{0}})") for name in _DEVICE_LIBRARY
+}
 ROWS |= {name: Row(_floating, f"math.{name}({{0}})") for name in _LIBRARY}
 for _name in ("atan2", "copysign", "hypot"):
     ROWS[_name] = Row(_floating, f"math.{_name}({{0}}, {{1}})")

@@ -14,7 +14,7 @@ from netts.compiler import engine, native
 from netts.compiler.access import Range
 from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
-from netts.compiler.binding import FOLDED_LIMIT, Binding, Word, describe
+from netts.compiler.binding import FOLDED_LIMIT, Binding, Check, Word, describe
 from netts.compiler.bounds import find_unproved
 from netts.compiler.clamps import settled_clamps
 from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
@@ -90,16 +90,18 @@ class Operation:
 
     def error(self, kernel: Loops, status: int, value: int) -> Exception:
         """Return the error of a test that failed at run time."""
-        check = self.program.checks[status - 1]
-        place, what = describe(check)
-        if check.dimension is None:
-            rule = f"{what}: the divisor is 0"
-            return kernel.source_code.error(KernelDivisionError, place, rule)
-        rule = f"{what} is {value}, which is outside of the axis"
-        way_out = (
-            "a negative subscript does not count from the end in a kernel" if value < 0 else ""
-        )
-        return kernel.source_code.error(BoundsError, place, rule, way_out)
+        return failure(kernel, self.program.checks[status - 1], value)
+
+
+def failure(kernel: Loops, check: Check, value: int) -> Exception:
+    """Return the error of a test that met a value at run time."""
+    place, what = describe(check)
+    if check.dimension is None:
+        rule = f"{what}: the divisor is 0"
+        return kernel.source_code.error(KernelDivisionError, place, rule)
+    rule = f"{what} is {value}, which is outside of the axis"
+    way_out = "a negative subscript does not count from the end in a kernel" if value < 0 else ""
+    return kernel.source_code.error(BoundsError, place, rule, way_out)
 
 
 @dataclass(frozen=True)
@@ -153,11 +155,16 @@ class Specialisation:
 
     def numbers(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
         """Return the scalar arguments by name."""
-        return {
-            name: value
-            for name, value in zip(self.kernel.parameters, arguments, strict=True)
-            if name not in self.kernel.routine.ranks
-        }
+        return scalar_arguments(self.kernel, arguments)
+
+
+def scalar_arguments(kernel: Loops, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the scalar arguments of a call by name."""
+    return {
+        name: value
+        for name, value in zip(kernel.parameters, arguments, strict=True)
+        if name not in kernel.routine.ranks
+    }
 
 
 def operation_table(
@@ -190,6 +197,50 @@ def specialise(
     constants: Mapping[str, Any],
 ) -> Specialisation:
     """Check and compile a kernel for arguments; see `Kernel.specialise`."""
+    bound = bind(kernel, arrays, numbers, aliases, constants)
+    binding, proofs, symbols = bound.binding, bound.proofs, bound.symbols
+    reasons = {
+        number: plan_contraction(
+            phase, kernel.accesses[number], proofs[number], arrays, symbols, binding
+        )
+        for number, phase in enumerate(kernel.routine.phases)
+        if isinstance(phase, Nest)
+    }
+    chosen = {number: one for number, one in reasons.items() if isinstance(one, Plan)}
+    lowered = lower(kernel.routine, proofs, binding, chosen)
+    operations = tuple(
+        _operation(one, kernel, arrays, symbols, aliases) for one in lowered.programs
+    )
+    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A kernel checked against arguments: what every lowering starts from.
+
+    Attributes
+    ----------
+    symbols
+        The values of everything that is known and integer.
+    proofs
+        What is proved of each nest with these arguments, by phase.
+    """
+
+    kernel: Loops
+    arrays: Mapping[str, ArrayInfo]
+    binding: Binding
+    symbols: Mapping[Expr, int]
+    proofs: Mapping[int, Independence]
+
+
+def bind(
+    kernel: Loops,
+    arrays: Mapping[str, ArrayInfo],
+    numbers: Mapping[str, bool | int | float],
+    aliases: Mapping[str, str],
+    constants: Mapping[str, Any],
+) -> Bound:
+    """Check a kernel against arguments: types, subscripts, independence."""
     routine = kernel.routine
     symbols = _symbols(routine, arrays, numbers, constants)
     elements = {name: ELEMENT_TYPES[np.dtype(one.dtype)] for name, one in arrays.items()}
@@ -209,19 +260,7 @@ def specialise(
         _folded(kernel, numbers),
         settled_clamps(itertools.chain.from_iterable(kernel.accesses), symbols),
     )
-    reasons = {
-        number: plan_contraction(
-            phase, kernel.accesses[number], proofs[number], arrays, symbols, binding
-        )
-        for number, phase in enumerate(routine.phases)
-        if isinstance(phase, Nest)
-    }
-    chosen = {number: one for number, one in reasons.items() if isinstance(one, Plan)}
-    lowered = lower(routine, proofs, binding, chosen)
-    operations = tuple(
-        _operation(one, kernel, arrays, symbols, aliases) for one in lowered.programs
-    )
-    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons)
+    return Bound(kernel, arrays, binding, symbols, proofs)
 
 
 def _symbols(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from netts.devices.cuda_driver import check_available
 from netts.errors import DeviceError
 
 ENVIRONMENT_VARIABLE = "NETTS_DEVICE"
@@ -32,8 +33,20 @@ def _reference() -> DeviceInfo:
     return DeviceInfo("reference", True, "interpreted Python, the definition of every result; slow")
 
 
-_DEVICES: dict[str, Callable[[], DeviceInfo]] = {"cpu": _cpu, "reference": _reference}
-"""Fastest first: "auto" takes the first that is available."""
+def _cuda() -> DeviceInfo:
+    try:
+        gpus = check_available()
+    except DeviceError as error:
+        return DeviceInfo("cuda", False, str(error))
+    return DeviceInfo("cuda", True, "; ".join(map(str, gpus)))
+
+
+_DEVICES: dict[str, Callable[[], DeviceInfo]] = {
+    "cpu": _cpu,
+    "cuda": _cuda,
+    "reference": _reference,
+}
+"""In the order of preference: "auto" takes the first that is available, so never CUDA yet."""
 
 _chosen: ContextVar[str | None] = ContextVar("netts_device", default=None)
 
@@ -56,7 +69,7 @@ def choose(device: str = "auto") -> str:
     Raises
     ------
     DeviceError
-        Where there is no device of that name here.
+        Where there is no device of that name, or this machine cannot use it.
     """
     return explain_choice(device)[0]
 
@@ -70,10 +83,14 @@ def explain_choice(device: str = "auto") -> tuple[str, str]:
         name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
         why = f"chosen by {ENVIRONMENT_VARIABLE}"
     if name == "auto":
-        return next(one.name for one in available() if one.is_available), "the fastest there is"
+        found = (describe() for describe in _DEVICES.values())
+        return next(one.name for one in found if one.is_available), "the fastest there is"
     if name not in _DEVICES:
         names = ", ".join(repr(known) for known in ("auto", *_DEVICES))
         raise DeviceError(f"there is no device {name!r}, {why}; choose one of {names}")
+    found_device = _DEVICES[name]()
+    if not found_device.is_available:
+        raise DeviceError(f"device {name!r}, {why}, cannot be used: {found_device.description}")
     return name, why
 
 

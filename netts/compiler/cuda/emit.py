@@ -1,0 +1,121 @@
+"""Scalar code as text for numba-cuda: what differs from the text for the CPU.
+
+Arrays are pointers with parameters for extents and strides. Integers that fit 32 bits are computed
+in 32 (`widths`). A test that fails leaves its mark and the value it met in `fault`, two words for
+each test, and ends the thread; as each test has words of its own, threads that fail at once need no
+atomic operation to leave a value that one of them met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from netts.compiler.binding import Check, Word
+from netts.compiler.cuda.widths import Widths
+from netts.compiler.emit import Emitter
+from netts.compiler.nest import Apply, Axis, Load, Loop, Store
+from netts.compiler.scalars import ROWS, Type
+
+FAULT_WORDS = 2
+"""For each test: whether it failed, and the value."""
+
+_COMPOSED = {
+    "sigmoid": (
+        "tail = math.exp(-abs(x))",
+        "return (tail if x < {type}(0) else {type}(1)) / ({type}(1) + tail)",
+    ),
+    "softplus": ("return (x if x > {type}(0) else {type}(0)) + math.log1p(math.exp(-abs(x)))",),
+}
+"""Functions of netts's own that CUDA's library lacks, as `functions` has them."""
+
+
+@dataclass
+class CudaEmitter(Emitter):
+    """Prints scalar code for one thread of a GPU."""
+
+    widths: Widths | None = None  # element functions know nothing of their arguments
+
+    def form(self, function: str) -> str:
+        return ROWS[function].cuda or ROWS[function].cpu
+
+    def need_function(self, function: str, type_name: str) -> None:
+        if function in _COMPOSED:
+            lines = [f"    {one.format(type=type_name)}" for one in _COMPOSED[function]]
+            self.elements[f"{function}_{type_name}"] = "\n".join(["(x):", *lines])
+
+    def word(self, word: Word) -> str:
+        """Return the name of a parameter; scratch memory is one for each dtype and place."""
+        if word.kind != "scratch":
+            return super().word(word)
+        if word not in self.words:
+            self.words.append(word)
+        return f"scratch_{word.name}_{word.axis}"
+
+    def _apply(self, expr: Apply) -> tuple[str, Type]:
+        text, type_ = super()._apply(expr)
+        if type_ is Type.INT and self.widths is not None and self.widths.fits(expr):
+            text = f"int32({text})"
+        return text, type_
+
+    def assign(self, name: str, text: str) -> None:
+        if self.binding.types.locals[name] is Type.INT:
+            text = f"{self._width_of_local(name)}({text})"
+        self.line(f"v_{name} = {text}")
+
+    def _width_of_local(self, name: str) -> str:
+        return "int32" if self.widths is not None and self.widths.fits_local(name) else "int64"
+
+    def range(self, loop: Loop, start: str, stop: str) -> str:
+        fits = self.widths is not None and self.widths.fits(loop.start, loop.stop)
+        width = "int32" if fits else "int64"
+        bounds = f"{width}({start}), {width}({stop})"
+        return f"range({bounds}, {width}({loop.step}))" if loop.step != 1 else f"range({bounds})"
+
+    def offset(self, node: Load | Store) -> str:
+        text = super().offset(node)
+        # The whole is known to fit, so what its parts lose above 32 bits was of no account.
+        assert self.widths is not None
+        return f"int32({text})" if self.widths.fits_offsets(node.array) else text
+
+    def _fail_if(self, test: str, value: str, check: Check) -> None:
+        place = FAULT_WORDS * len(self.checks)
+        self.checks.append(check)
+        with self.indented(f"if {test}:"):
+            self.line(f"{self.word(Word('fault'))}[{place}] = 1")
+            self.line(f"fault[{place + 1}] = {value}")
+            self.line("return")
+
+    # ------------------------------------------------------------ iteration domains
+
+    def count(self, axes: Sequence[Axis]) -> tuple[str, list[str]]:
+        """Print how many iterations some axes have; return their integer type and each extent."""
+        assert self.widths is not None
+        width = "int32" if self.widths.fits_product(*(axis.extent for axis in axes)) else "int64"
+        ends = []
+        for position, axis in enumerate(axes):
+            text = self.value(axis.extent, Type.INT)
+            self.line(f"end_{position} = {width}({text}) if {text} > 0 else {width}(0)")
+            ends.append(f"end_{position}")
+        product = "1"
+        for end in ends:
+            product = end if product == "1" else f"{width}({product} * {end})"
+        self.line(f"size = {width}({product})")
+        return width, ends
+
+    @contextmanager
+    def flattened(
+        self, axes: Sequence[Axis], ends: Sequence[str], width: str, first: str, step: str
+    ) -> Iterator[None]:
+        """Print a loop over iterations `first`, `first + step`, ... of axes, the last fastest."""
+        with self.indented(f"for flat in range({width}({first}), size, {width}({step})):"):
+            rest, unsigned = "flat", f"u{width}"
+            for axis, end in zip(reversed(axes[1:]), reversed(ends[1:]), strict=True):
+                # Unsigned, as signed division rounds down in Python, which takes more instructions.
+                self.line(f"quotient = {width}({unsigned}({rest}) // {unsigned}({end}))")
+                self.line(f"v_{axis.index} = {width}({rest} - {width}(quotient * {end}))")
+                rest = self.fresh("quotient")
+            for axis in axes[:1]:
+                self.line(f"v_{axis.index} = {rest}")
+            yield

@@ -1,0 +1,164 @@
+"""The cuda lowering: each nest becomes a kernel, and so do the scalar statements between nests.
+
+- A nest is a loop over its flattened iterations, the last axis fastest, so that neighbouring threads
+  read neighbouring elements; thread t takes iterations t, t + threads, ...
+- Axes whose iterations add to common elements run in order in one thread, for each iteration of the
+  other axes: the result does not depend on which thread comes first.
+- A nest with reductions is divided into chunks by its size alone. The threads of a block each add up
+  what they meet and then combine in a tree, whose order is fixed; one thread combines the chunks.
+- A nest whose iterations are few and contain long loops gives each iteration a block (`rows`).
+
+What is computed once, and what each kernel computes again, is decided as for the CPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from netts.compiler.binding import Word
+from netts.compiler.cpu import Lowered, Lowering, identity
+from netts.compiler.cuda.emit import CudaEmitter
+from netts.compiler.cuda.program import CudaProgram, Geometry, assembled
+from netts.compiler.cuda.rows import COMBINED, RowEmitter, Rows, reduce_in_block
+from netts.compiler.cuda.widths import Widths
+from netts.compiler.emit import Emitter
+from netts.compiler.nest import Axis, Const, Loop, Nest, Set, Stmt
+from netts.compiler.plan import Plan
+from netts.compiler.program import Program
+from netts.compiler.scalars import Type
+from netts.compiler.specialise import Bound
+
+def lower(bound: Bound, rows: Mapping[int, Rows], geometry: Geometry) -> Lowered:
+    """Generate the kernels of a routine.
+
+    Parameters
+    ----------
+    rows
+        The nests, by phase, whose iterations are shared by the threads of a block.
+    """
+    kernel = bound.kernel
+    widths = Widths(kernel.routine, bound.arrays, bound.symbols)
+    return CudaLowering(
+        kernel.routine, bound.proofs, bound.binding, {}, widths=widths, rows=rows,
+        geometry=geometry,
+    ).lowered()  # fmt: skip
+
+
+@dataclass
+class CudaLowering(Lowering):
+    """Turns the phases of a routine into kernels."""
+
+    widths: Widths | None = None
+    rows: Mapping[int, Rows] = field(default_factory=dict)
+    geometry: Geometry = field(default_factory=Geometry)
+
+    def _emitter(self) -> CudaEmitter:
+        return CudaEmitter(self.binding, widths=self.widths)
+
+    def _assembled(
+        self, emitter: Emitter, label: str, phase: int, is_splittable: bool, plan: Plan | None
+    ) -> Program:
+        """Return what the scalar statements between nests become: a kernel of one thread."""
+        assert isinstance(emitter, CudaEmitter)
+        return assembled(emitter, label, phase, 1, "single")
+
+    def _nest(self, number: int, nest: Nest, done: set[str]) -> CudaProgram:
+        reductions, label = self.proofs[number].reductions, self._label(number)
+        statements = (*nest.body, *(Set("", axis.extent) for axis in nest.axes))
+        emitter: CudaEmitter = self._emitter()
+        if number in self.rows:
+            emitter = RowEmitter(self.binding, widths=self.widths, rows=self.rows[number],
+                                 threads=self.geometry.row_threads)  # fmt: skip
+        self._bring(emitter, statements, done, without=set(reductions))
+        if isinstance(emitter, RowEmitter):
+            emitter.nest(nest)
+            return assembled(emitter, label, number, self.geometry.row_threads, "row")
+        scattered = self.proofs[number].scattered
+        free = [axis for axis in nest.axes if axis.index not in scattered]
+        body = _in_order([axis for axis in nest.axes if axis.index in scattered], nest.body)
+        if reductions:
+            self._reduce_chunks(emitter, number, free, body)
+            return assembled(emitter, label, number, self.geometry.threads, "chunk")
+        width, ends = emitter.count(free)
+        with emitter.flattened(free, ends, width, "cuda.grid(1)", "cuda.gridsize(1)"):
+            emitter.block(body)
+        return assembled(emitter, label, number, self.geometry.threads, "iterations")
+
+    # ------------------------------------------------------------ reductions
+
+    def _reduce_chunks(
+        self, emitter: CudaEmitter, number: int, axes: Sequence[Axis], body: tuple[Stmt, ...]
+    ) -> None:
+        threads, reductions = self.geometry.threads, self.proofs[number].reductions
+        width, ends = emitter.count(axes)
+        self._count_chunks(emitter, width)
+        emitter.line("lane = int32(cuda.threadIdx.x)")
+        shared = self._shared(emitter, reductions)
+        header = "for chunk in range(int32(cuda.blockIdx.x), chunks, int32(cuda.gridDim.x)):"
+        with emitter.indented(header):
+            for name, combine in reductions.items():
+                type_ = self.binding.types.concrete(self.binding.types.locals[name])
+                emitter.line(f"v_{name} = {identity(type_, combine)}")
+            first, step = f"chunk * {threads} + lane", f"chunks * {threads}"
+            with emitter.flattened(axes, ends, width, first, step):
+                emitter.block(body)
+            reduce_in_block(emitter, shared, threads)
+            with emitter.indented("if lane == 0:"):
+                for name, (array, _) in shared.items():
+                    partials = self._scratch(emitter, name, self._partials(number, name))
+                    emitter.line(f"{partials}[chunk] = {array}[0]")
+            emitter.line("cuda.syncthreads()")
+
+    def _shared(
+        self, emitter: CudaEmitter, reductions: Mapping[str, str]
+    ) -> dict[str, tuple[str, str]]:
+        """Print an array in shared memory for each reduction; return it with how it combines."""
+        types = self.binding.types
+        found = {}
+        for name, combine in reductions.items():
+            type_ = types.concrete(types.locals[name])
+            emitter.line(
+                f'shared_{name} = cuda.shared.array({self.geometry.threads}, "{type_.value}")'
+            )
+            found[name] = (f"shared_{name}", COMBINED[combine])
+        return found
+
+    def _count_chunks(self, emitter: CudaEmitter, width: str) -> None:
+        """Print into how many chunks a nest is divided: by its size alone, never by the device."""
+        threads, most = self.geometry.threads, self.geometry.reduction_blocks
+        emitter.line(f"chunks = {width}((size + {threads - 1}) // {threads})")
+        emitter.line(f"chunks = int32(chunks if chunks < {most} else {most})")
+
+    def _combine(self, emitter: Emitter, nest: int) -> None:
+        phase = self.routine.phases[nest]
+        assert isinstance(phase, Nest)
+        assert isinstance(emitter, CudaEmitter)
+        scattered = self.proofs[nest].scattered
+        width, _ = emitter.count([a for a in phase.axes if a.index not in scattered])
+        self._count_chunks(emitter, width)
+        for name, combine in self.proofs[nest].reductions.items():
+            partials = self._scratch(emitter, name, self._partials(nest, name))
+            with emitter.indented("for chunk in range(chunks):"):
+                combined = COMBINED[combine].format(f"v_{name}", "partial")
+                emitter.line(f"partial = {partials}[chunk]")
+                emitter.line(f"v_{name} = {combined}")
+
+    # ------------------------------------------------------------ scratch memory
+
+    def _partials(self, number: int, name: str) -> int:
+        if (number, name) not in self.partials:
+            self.partials[number, name] = self._reserve(8 * self.geometry.reduction_blocks)
+        return self.partials[number, name]
+
+    def _scratch(self, emitter: Emitter, name: str, offset: int) -> str:
+        type_ = self.binding.types.concrete(self.binding.types.locals[name])
+        dtype = "int64" if type_ is Type.BOOL else type_.value
+        return emitter.word(Word("scratch", dtype, offset))
+
+
+def _in_order(axes: Sequence[Axis], body: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """Return a body inside serial loops over axes."""
+    for axis in reversed(axes):
+        body = (Loop(axis.index, Const(0), axis.extent, 1, body),)
+    return body

@@ -1,0 +1,211 @@
+"""A kernel lowered to CUDA for arguments: launches, and running them on NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from netts.compiler.affine import evaluate
+from netts.compiler.arguments import ArrayInfo
+from netts.compiler.cuda.emit import FAULT_WORDS
+from netts.compiler.cuda.lower import lower
+from netts.compiler.cuda.program import (
+    GEOMETRY,
+    CudaProgram,
+    Geometry,
+    parameter_type,
+)
+from netts.compiler.cuda.rows import Rows, find_rows
+from netts.compiler.cuda.widths import LIMIT
+from netts.compiler.nest import Nest
+from netts.compiler.specialise import Bound, bind, failure, scalar_arguments
+from netts.devices.cuda import KernelCode
+
+if TYPE_CHECKING:
+    from netts.compiler.loops import Loops
+
+
+@dataclass(frozen=True)
+class CudaOperation:
+    """One launch, with everything known but the addresses and the scalar arguments.
+
+    Attributes
+    ----------
+    code
+        What is compiled: text and the types of its parameters.
+    template
+        The parameters: numbers that shapes decide, None where an address or a scalar argument goes.
+    blocks, threads
+        The launch configuration. Any number of blocks gives the same result.
+    """
+
+    program: CudaProgram
+    code: KernelCode
+    template: tuple[int | None, ...]
+    blocks: int
+    threads: int
+
+    @property
+    def label(self) -> str:
+        """What it is called in explanations and profiles."""
+        return self.program.label
+
+    @property
+    def fault_words(self) -> int:
+        """The 64-bit words that its tests leave their marks in, zero before it runs."""
+        return FAULT_WORDS * len(self.program.checks)
+
+    def parameters(
+        self,
+        addresses: Mapping[str, int],
+        scratch: int,
+        fault: int,
+        numbers: Mapping[str, bool | int | float],
+    ) -> tuple[bool | int | float, ...]:
+        """Return what the kernel is launched with.
+
+        Parameters
+        ----------
+        addresses
+            Of the first element of each array, on the device.
+        scratch
+            The address of `CudaSpecialisation.scratch_bytes` bytes.
+        fault
+            The address of `fault_words` words.
+        numbers
+            The scalar arguments.
+        """
+        values: list[bool | int | float] = []
+        for word, known in zip(self.program.words, self.template, strict=True):
+            match word.kind:
+                case "address":
+                    values.append(addresses[word.name])
+                case "scratch":
+                    values.append(scratch + word.axis)
+                case "fault":
+                    values.append(fault)
+                case "scalar":
+                    values.append(numbers[word.name])
+                case _:
+                    assert known is not None
+                    values.append(known)
+        return tuple(values)
+
+    def error(self, kernel: Loops, marks: np.ndarray) -> Exception | None:
+        """Return the error of the first test that failed, None where all passed.
+
+        Parameters
+        ----------
+        marks : int64 array of shape (fault_words,)
+            As the kernel left them.
+        """
+        for check, (has_failed, value) in zip(
+            self.program.checks, marks.reshape(-1, FAULT_WORDS), strict=True
+        ):
+            if has_failed:
+                return failure(kernel, check, int(value))
+        return None
+
+
+@dataclass(frozen=True)
+class CudaSpecialisation:
+    """A kernel lowered to CUDA for given dtypes, shapes and integer arguments.
+
+    Nothing is compiled yet: `devices.cuda` does so for the device that an operation is to run on.
+    """
+
+    kernel: Loops
+    operations: tuple[CudaOperation, ...]
+    scratch_bytes: int
+
+    @property
+    def source(self) -> str:
+        """The generated code of all operations."""
+        return "\n\n".join(one.program.text for one in self.operations)
+
+    @property
+    def fault_words(self) -> int:
+        """The words of all operations together, one behind the other."""
+        return sum(one.fault_words for one in self.operations)
+
+    def numbers(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the scalar arguments by name."""
+        return scalar_arguments(self.kernel, arguments)
+
+    def error(self, marks: np.ndarray) -> Exception | None:
+        """Return the error of the first operation of which a test failed, None where all passed."""
+        start = 0
+        for one in self.operations:
+            error = one.error(self.kernel, marks[start : start + one.fault_words])
+            if error is not None:
+                return error
+            start += one.fault_words
+        return None
+
+
+def specialise(
+    kernel: Loops,
+    arrays: Mapping[str, ArrayInfo],
+    numbers: Mapping[str, bool | int | float],
+    aliases: Mapping[str, str],
+    constants: Mapping[str, Any],
+    geometry: Geometry = GEOMETRY,
+) -> CudaSpecialisation:
+    """Check a kernel against arguments and lower it to CUDA."""
+    bound = bind(kernel, arrays, numbers, aliases, constants)
+    rows: dict[int, Rows] = {}
+    for number, phase in enumerate(kernel.routine.phases):
+        found = find_rows(bound, number, geometry) if isinstance(phase, Nest) else None
+        if found is not None:
+            rows[number] = found
+    lowered = lower(bound, rows, geometry)
+    operations = tuple(
+        _operation(one, bound, geometry)
+        for one in lowered.programs
+        if isinstance(one, CudaProgram)
+    )
+    return CudaSpecialisation(kernel, operations, lowered.scratch_bytes)
+
+
+def _operation(program: CudaProgram, bound: Bound, geometry: Geometry) -> CudaOperation:
+    template = tuple(_known(word.kind, word.name, word.axis, bound) for word in program.words)
+    types = bound.binding.types
+    scalars = {name: types.concrete(one) for name, one in types.scalars.items()}
+    kinds = tuple(
+        parameter_type(word, bound.binding.dtypes, scalars, value or 0, LIMIT)
+        for word, value in zip(program.words, template, strict=True)
+    )
+    return CudaOperation(
+        program,
+        KernelCode(program.text, kinds),
+        template,
+        _blocks(program, bound, geometry),
+        program.block_threads,
+    )
+
+
+def _known(kind: str, name: str, axis: int, bound: Bound) -> int | None:
+    """Return the value of a parameter that shapes decide."""
+    if kind == "extent":
+        return bound.arrays[name].shape[axis]
+    return bound.arrays[name].strides[axis] if kind == "stride" else None
+
+
+def _blocks(program: CudaProgram, bound: Bound, geometry: Geometry) -> int:
+    """Return how many blocks have something to do."""
+    phase = bound.kernel.routine.phases[program.phase]
+    if program.unit == "single" or not isinstance(phase, Nest):
+        return 1
+    most = geometry.reduction_blocks if program.unit == "chunk" else geometry.grid_blocks
+    scattered = bound.proofs[program.phase].scattered
+    size = 1
+    for axis in phase.axes:
+        extent = evaluate(axis.extent, bound.symbols)
+        if extent is None:  # data decide; the threads that find nothing to do end at once
+            return most
+        size *= 1 if axis.index in scattered else max(extent, 0)
+    each = 1 if program.unit == "row" else program.block_threads
+    return min(max(-(-size // each), 1), most)

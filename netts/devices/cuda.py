@@ -1,0 +1,323 @@
+"""CUDA: the one module that imports numba.cuda, cuda.core and cuda.bindings, when CUDA is used.
+
+The rest of netts gives it generated text and gets launches, memory and copies. numba-cuda turns
+text into PTX and no more: its launches cost tens of microseconds, and it frees memory in batches
+with calls that wait for the device. Linking, loading and launching go through cuda.core, memory
+through the driver.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import linecache
+import math
+import os
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from netts.devices.cuda_driver import check_available
+from netts.errors import DeviceError
+
+_ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class KernelCode:
+    """A kernel as generated: the text of a function `entry`, and the types of its parameters.
+
+    Attributes
+    ----------
+    types
+        "*float32" is a pointer to float32; "int32", "int64", "float32", "float64" and "bool".
+    """
+
+    text: str
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KernelImage:
+    """A kernel compiled for a compute capability: what a driver loads.
+
+    Attributes
+    ----------
+    name
+        Of the kernel in its cubin.
+    types
+        Of its parameters, as in `KernelCode`.
+    """
+
+    name: str
+    types: tuple[str, ...]
+    cubin: bytes = field(repr=False)
+
+
+# ---------------------------------------------------------------- from text to what a driver loads
+
+
+@functools.cache
+def _numba_cuda() -> Any:
+    """Import numba.cuda."""
+    if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 still asks for it
+        np.row_stack = np.vstack  # type: ignore[attr-defined]
+    return importlib.import_module("numba.cuda")
+
+
+def compile_ptx(code: KernelCode, capability: tuple[int, int]) -> str:
+    """Return the PTX of a kernel; needs no GPU."""
+    cuda, numba = _numba_cuda(), importlib.import_module("numba")
+    signature = tuple(_numba_type(numba.types, name) for name in code.types)
+    with _lock:
+        ptx, _ = cuda.compile(
+            python_function(code.text, device_names(cuda, numba)), signature,
+            device=False, abi="numba", cc=capability, output="ptx",
+        )  # fmt: skip
+    return str(ptx)
+
+
+def python_function(text: str, names: dict[str, Any]) -> Any:
+    """Return the function `entry` of generated text, which sees the names it is given."""
+    file = f"<netts cuda {hashlib.sha256(text.encode()).hexdigest()[:12]}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    namespace = {"__name__": "netts_generated", **names}
+    exec(compile(text, file, "exec"), namespace)
+    return namespace["entry"]
+
+
+def device_names(cuda: Any, numba: Any) -> dict[str, Any]:
+    """Return the names that generated text uses."""
+    types = ("bool_", "uint8", "int32", "int64", "uint32", "uint64", "float32", "float64")
+    return {
+        "cuda": cuda,
+        "math": math,
+        "device": functools.partial(cuda.jit, device=True),
+        **{name: getattr(numba, name) for name in types},
+    }
+
+
+def _numba_type(types: Any, name: str) -> Any:
+    if name.startswith("*"):
+        return types.CPointer(getattr(types, name[1:]))
+    return types.boolean if name == "bool" else getattr(types, name)
+
+
+def compile_kernel(code: KernelCode, capability: tuple[int, int]) -> KernelImage:
+    """Return the machine code of a kernel; needs no GPU.
+
+    nvJitLink makes it, not the driver, which may be older than the PTX.
+    """
+    core, ptx = importlib.import_module("cuda.core"), compile_ptx(code, capability)
+    found = _ENTRY.search(ptx)
+    assert found is not None
+    options = core.LinkerOptions(arch=f"sm_{capability[0]}{capability[1]}")
+    with _lock:
+        linked = core.Linker(core.ObjectCode.from_ptx(ptx.encode()), options=options).link("cubin")
+    return KernelImage(found[1], code.types, bytes(linked.code))
+
+
+def fingerprint(capability: tuple[int, int]) -> str:
+    """Return what machine code depends on besides its text: versions and the kind of GPU."""
+    packages = ("numba", "numba-cuda", "cuda-core", "cuda-bindings")
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    nvjitlink = importlib.import_module("cuda.bindings.nvjitlink")
+    return "\n".join([*versions, f"nvjitlink {nvjitlink.version()}", f"sm {capability}"])
+
+
+# ---------------------------------------------------------------- the device
+
+
+class DeviceMemory:
+    """Bytes of a GPU's memory, from one call of the driver; aligned to 256 bytes.
+
+    They are given back by `free`, or at the end of a `with` block, and at no other moment.
+
+    Attributes
+    ----------
+    address, nbytes : int
+    """
+
+    def __init__(self, device: CudaDevice, address: int, nbytes: int) -> None:
+        self._device, self.address, self.nbytes = device, address, nbytes
+
+    def __enter__(self) -> DeviceMemory:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.free()
+
+    def free(self) -> None:
+        """Give the memory back; a second time does nothing."""
+        if self.nbytes:
+            self.nbytes = 0
+            self._device.call("cuMemFree", self.address)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel that is loaded, with everything that a launch needs; for one device."""
+
+    kernel: Any = field(repr=False)
+    configuration: Any
+    parameters: tuple[Any, ...]
+
+
+class CudaDevice:
+    """A GPU: memory, copies, kernels, and one stream that they run on in order.
+
+    Copies and launches return at once; `synchronize` waits for them. Get it by `device()`.
+    """
+
+    def __init__(self, ordinal: int) -> None:
+        self._core = importlib.import_module("cuda.core")
+        self._driver = importlib.import_module("cuda.bindings.driver")
+        self._device = self._core.Device(ordinal)
+        self._device.set_current()
+        capability = self._device.compute_capability
+        self.capability = (int(capability.major), int(capability.minor))
+        self.name = str(self._device.name)
+        self.stream = self._device.create_stream()
+        self.process = os.getpid()
+        self._loaded: dict[KernelImage, tuple[Any, Any]] = {}
+
+    def enter(self) -> None:
+        """Make this the device that the calling thread's calls of the driver are about."""
+        self._device.set_current()
+
+    def call(self, function: str, *arguments: Any) -> Any:
+        """Call a function of the driver; return what it returns besides its status.
+
+        Raises
+        ------
+        DeviceError
+            Where the status is an error.
+        """
+        status, *results = getattr(self._driver, function)(*arguments)
+        if status != self._driver.CUresult.CUDA_SUCCESS:
+            _, text = self._driver.cuGetErrorString(status)
+            what = text.decode() if text else "no description"
+            raise DeviceError(f"{function} fails on {self.name}: {status.name}, {what}")
+        return results[0] if results else None
+
+    # ------------------------------------------------------------ memory
+
+    def allocate(self, nbytes: int) -> DeviceMemory:
+        """Return memory with undefined contents.
+
+        Raises
+        ------
+        DeviceError
+            Where there is not enough; nothing has changed then.
+        """
+        status, address = self._driver.cuMemAlloc(max(nbytes, 1))
+        if status == self._driver.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
+            _, free, total = self._driver.cuMemGetInfo()
+            raise DeviceError(
+                f"{self.name} has no room for {nbytes:,} bytes: {free:,} of its {total:,} bytes "
+                "are free; pass less at a time, or end other programs that use it"
+            )
+        if status != self._driver.CUresult.CUDA_SUCCESS:
+            raise DeviceError(f"cuMemAlloc of {nbytes:,} bytes fails on {self.name}: {status.name}")
+        return DeviceMemory(self, int(address), max(nbytes, 1))
+
+    def upload(self, address: int, source: np.ndarray) -> None:
+        """Copy a contiguous array to the device; it must not change before `synchronize`."""
+        if source.nbytes:
+            self.call(
+                "cuMemcpyHtoDAsync", address, source.ctypes.data, source.nbytes, self.stream.handle
+            )
+
+    def download(self, target: np.ndarray, address: int) -> None:
+        """Fill a contiguous array from the device; it is filled after `synchronize`."""
+        if target.nbytes:
+            self.call(
+                "cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, self.stream.handle
+            )
+
+    def clear(self, address: int, nbytes: int) -> None:
+        """Set bytes to zero."""
+        if nbytes:
+            self.call("cuMemsetD8Async", address, 0, nbytes, self.stream.handle)
+
+    def synchronize(self) -> None:
+        """Wait for all copies and launches.
+
+        Raises
+        ------
+        DeviceError
+            Where one of them failed.
+        """
+        self.call("cuStreamSynchronize", self.stream.handle)
+
+    # ------------------------------------------------------------ kernels
+
+    def prepare(
+        self,
+        image: KernelImage,
+        blocks: int,
+        threads: int,
+        parameters: Sequence[bool | int | float],
+    ) -> Launch:
+        """Return a launch of a kernel, which is loaded if it is not yet."""
+        kernel = self._kernel(image)
+        configuration = self._core.LaunchConfig(grid=blocks, block=threads)
+        values = (
+            int(value) if name.startswith("*") else _PARAMETERS[name](value)
+            for name, value in zip(image.types, parameters, strict=True)
+        )
+        return Launch(kernel, configuration, tuple(values))
+
+    def launch(self, launch: Launch, stream: Any = None) -> None:
+        """Run a kernel on the device's stream, or add it to what a graph builder captures."""
+        self._core.launch(
+            stream or self.stream, launch.configuration, launch.kernel, *launch.parameters
+        )
+
+    def _kernel(self, image: KernelImage) -> Any:
+        with _lock:
+            if image not in self._loaded:
+                module = self._core.ObjectCode.from_cubin(image.cubin)
+                self._loaded[image] = module, module.get_kernel(image.name)
+            return self._loaded[image][1]
+
+
+_PARAMETERS = {
+    "int32": np.int32,
+    "int64": np.int64,
+    "float32": np.float32,
+    "float64": np.float64,
+    "bool": np.bool_,
+}
+
+_devices: dict[int, CudaDevice] = {}
+
+
+def device(ordinal: int = 0) -> CudaDevice:
+    """Return a GPU, made current for the calling thread.
+
+    Raises
+    ------
+    DeviceError
+        Where CUDA cannot be used, and in a process forked from one that used it.
+    """
+    with _lock:
+        if ordinal not in _devices:
+            check_available()
+            _numba_cuda()
+            _devices[ordinal] = CudaDevice(ordinal)
+        found = _devices[ordinal]
+    if found.process != os.getpid():
+        raise DeviceError(
+            "this process was forked from one that uses CUDA, which CUDA does not survive: start "
+            "processes with the method 'spawn', or use CUDA in the children only"
+        )
+    found.enter()
+    return found

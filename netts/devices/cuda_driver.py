@@ -1,0 +1,163 @@
+"""Whether CUDA can be used, and if not, what is missing: asked without importing its packages.
+
+The driver's own C library is asked, so that a machine without a GPU can be told from one where only
+a package is missing, and asking costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+
+from netts.errors import DeviceError
+
+LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+OLDEST = (12, 0)
+"""The CUDA version that numba-cuda 0.30 needs the driver to support."""
+
+PACKAGES = ("numba_cuda", "cuda.bindings", "cuda.core")
+SIMULATOR_VARIABLE = "NUMBA_ENABLE_CUDASIM"
+
+_NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
+_REASONS = {
+    3: "the driver is shutting down",
+    803: "the driver's library and its kernel module are of different versions: restart the "
+    "machine after an update of the driver",
+    804: "the driver is older than the CUDA compatibility library that is loaded in its place: "
+    "update the driver, or remove that library from LD_LIBRARY_PATH",
+}
+_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU as the driver describes it."""
+
+    name: str
+    memory_bytes: int
+    capability: tuple[int, int]
+    driver: tuple[int, int]
+
+    def __str__(self) -> str:
+        major, minor = self.capability
+        return (
+            f"{self.name}, {self.memory_bytes / 2**30:.0f} GiB, compute capability "
+            f"{major}.{minor}, driver for CUDA {self.driver[0]}.{self.driver[1]}"
+        )
+
+
+def missing() -> str | None:
+    """Return what keeps this process from using CUDA and how to get it, None where nothing does."""
+    try:
+        check_available()
+    except DeviceError as error:
+        return str(error)
+    return None
+
+
+@functools.cache  # what is there stays; what is missing is looked for again
+def check_available() -> tuple[Gpu, ...]:
+    """Return the GPUs that can be used.
+
+    Raises
+    ------
+    DeviceError
+        Where CUDA cannot be used; the message says what is missing and how to get it.
+    """
+    if os.environ.get(SIMULATOR_VARIABLE, "0") not in ("", "0"):
+        raise DeviceError(
+            f"{SIMULATOR_VARIABLE} is set, so that numba interprets kernels instead of compiling "
+            "them: unset it to use a GPU"
+        )
+    gpus = find_gpus()
+    extra = f"cuda{min(gpus[0].driver[0], 13)}"
+    absent = [name for name in PACKAGES if not _is_installed(name)]
+    if absent:
+        raise DeviceError(
+            f"a GPU is there ({gpus[0].name}), but {' and '.join(absent)} cannot be imported: "
+            f"install netts with its extra {extra!r}, `pip install '.[{extra}]'`"
+        )
+    toolkit = importlib.metadata.version("cuda-bindings")
+    if int(toolkit.partition(".")[0]) > gpus[0].driver[0]:
+        raise DeviceError(
+            f"the NVIDIA driver is too old for the installed packages: it supports CUDA "
+            f"{gpus[0].driver[0]}.{gpus[0].driver[1]}, and cuda-bindings is {toolkit}: install "
+            f"netts with its extra {extra!r} instead, or update the driver"
+        )
+    return gpus
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is not
+        return False
+
+
+def find_gpus() -> tuple[Gpu, ...]:
+    """Return the GPUs that this process may use, one or more.
+
+    Raises
+    ------
+    DeviceError
+        Where there is none: without a driver, with one that is too old, or with all GPUs hidden.
+    """
+    try:
+        library = ctypes.CDLL(LIBRARY)
+    except OSError:
+        raise DeviceError(
+            f"no NVIDIA driver: {LIBRARY} is not found. On a machine with an NVIDIA GPU, install "
+            "the system's driver package; in a container, start it with access to the GPUs"
+        ) from None
+    status = library.cuInit(0)
+    if status:
+        raise DeviceError(_refusal(status))
+    driver = _driver_version(library)
+    if driver < OLDEST:
+        raise DeviceError(
+            f"the NVIDIA driver is too old: it supports CUDA {driver[0]}.{driver[1]}, and CUDA "
+            f"{OLDEST[0]}.{OLDEST[1]} is needed: update the driver"
+        )
+    count = ctypes.c_int()
+    library.cuDeviceGetCount(ctypes.byref(count))
+    if count.value == 0:
+        raise DeviceError(_refusal(_NO_DEVICE))
+    return tuple(_described(library, ordinal, driver) for ordinal in range(count.value))
+
+
+def _refusal(status: int) -> str:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if status == _NO_DEVICE and visible is not None:
+        return (
+            f"CUDA_VISIBLE_DEVICES={visible!r} leaves no GPU visible: unset it, or name one that "
+            "`nvidia-smi -L` lists"
+        )
+    if status == _NO_DEVICE:
+        return "the NVIDIA driver finds no GPU; `nvidia-smi` should list one"
+    reason = _REASONS.get(status, "`nvidia-smi` may say more")
+    return f"the NVIDIA driver does not start (cuInit gives {status}): {reason}"
+
+
+def _driver_version(library: ctypes.CDLL) -> tuple[int, int]:
+    version = ctypes.c_int()
+    library.cuDriverGetVersion(ctypes.byref(version))
+    return version.value // 1000, version.value % 1000 // 10
+
+
+def _described(library: ctypes.CDLL, ordinal: int, driver: tuple[int, int]) -> Gpu:
+    handle, name, memory = ctypes.c_int(), ctypes.create_string_buffer(128), ctypes.c_size_t()
+    library.cuDeviceGet(ctypes.byref(handle), ordinal)
+    library.cuDeviceGetName(name, len(name), handle)
+    library.cuDeviceTotalMem_v2(ctypes.byref(memory), handle)
+    capability = []
+    for attribute in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR):
+        value = ctypes.c_int()
+        library.cuDeviceGetAttribute(ctypes.byref(value), attribute, handle)
+        capability.append(value.value)
+    return Gpu(name.value.decode(), memory.value, (capability[0], capability[1]), driver)
