@@ -10,7 +10,7 @@ import numpy as np
 from netts import devices as machine
 from netts.devices.memory import Arena, BufferView
 from netts.errors import NettsError
-from netts.graph import TaskGraph
+from netts.graph import TaskGraph, replay
 from netts.layers.base import Layer, RandomCounters, Shape, as_rows
 from netts.losses.squared_error import copy_values
 from netts.network import Network
@@ -85,8 +85,9 @@ def check_layer(
 
 
 def available_devices() -> tuple[str, ...]:
-    """Return the names of the devices that this machine has."""
-    return tuple(one.name for one in machine.available() if one.is_available)
+    """Return the names of the devices that this machine has and that networks run on."""
+    here = (one.name for one in machine.available() if one.is_available)
+    return tuple(name for name in here if name in replay.devices())
 
 
 class _Exam:

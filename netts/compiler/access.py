@@ -34,6 +34,7 @@ from netts.compiler.nest import (
     expressions,
     loads,
     stores,
+    walk_expression,
     walk_statements,
 )
 
@@ -108,6 +109,9 @@ def reads(routine: Routine) -> frozenset[str]:
     """Return the arrays of which a routine reads elements; `+=` reads too."""
     every = [body_of(phase) for phase in routine.phases]
     plain = {load.array for body in every for load in loads(body)}
+    axes = [axis for phase in routine.phases if isinstance(phase, Nest) for axis in phase.axes]
+    extents = [one for axis in axes for one in walk_expression(axis.extent)]
+    plain |= {one.array for one in extents if isinstance(one, Load)}
     return frozenset(plain | {s.array for body in every for s in stores(body) if s.accumulates})
 
 

@@ -151,6 +151,7 @@ class Lowering:
         return sum(isinstance(one, Set) and one.name == name for one in self.routine.phases)
 
     def lowered(self) -> Lowered:
+        """Return the programs of all phases, in order."""
         programs: list[Program] = []
         nest: int | None = None  # whose reductions wait to be combined
         scalars: list[Stmt] = []

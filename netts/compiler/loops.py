@@ -95,9 +95,7 @@ class Loops:
         """Return the kernel lowered to CUDA for arguments like these; see `specialise`."""
         return self.specialised(arguments, specialise_cuda)
 
-    def specialised(
-        self, arguments: tuple[Any, ...], make: Callable[..., Special]
-    ) -> Special:
+    def specialised(self, arguments: tuple[Any, ...], make: Callable[..., Special]) -> Special:
         """Return what `make` makes of the kernel for arguments like these, the last ones kept."""
         arrays, numbers = check_arguments(self.routine, self.writes, arguments)
         aliases = find_aliases(self.routine, self.writes, arrays, arguments)

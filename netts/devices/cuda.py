@@ -68,7 +68,7 @@ class KernelImage:
 def _numba_cuda() -> Any:
     """Import numba.cuda."""
     if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 still asks for it
-        np.row_stack = np.vstack  # type: ignore[attr-defined]
+        setattr(np, "row_stack", np.vstack)  # noqa: B010 - ruff would have us call vstack
     return importlib.import_module("numba.cuda")
 
 
@@ -99,7 +99,8 @@ def device_names(cuda: Any, numba: Any) -> dict[str, Any]:
     return {
         "cuda": cuda,
         "math": math,
-        "device": functools.partial(cuda.jit, device=True),
+        # Inlined before types are inferred: compiled by itself, it would ask for a current device.
+        "device": functools.partial(cuda.jit, device=True, inline="always"),
         **{name: getattr(numba, name) for name in types},
     }
 

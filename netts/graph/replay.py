@@ -22,6 +22,7 @@ from netts.compiler.specialise import (
     operation_table,
 )
 from netts.devices.memory import ALIGNMENT_BYTES, allocate
+from netts.errors import DeviceError
 from netts.graph.profile import Profile, ProfileRow
 from netts.graph.task import Task
 
@@ -171,7 +172,17 @@ def make_replay(device: str, tasks: Sequence[Task]) -> Replay:
     """Return the replay of a recording on a device."""
     if checking.is_on():
         return PythonReplay(tasks, checking.run)
+    if device not in _REPLAYS:
+        raise DeviceError(
+            f"task graphs do not run on {device!r} yet: choose {' or '.join(map(repr, devices()))} "
+            "for the graph; kernels called by themselves do run there"
+        )
     return _REPLAYS[device](tasks)
+
+
+def devices() -> tuple[str, ...]:
+    """Return the names of the devices that recordings can be replayed on."""
+    return tuple(_REPLAYS)
 
 
 def _reference(tasks: Sequence[Task]) -> Replay:

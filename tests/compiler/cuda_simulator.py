@@ -7,6 +7,7 @@ memory of the host filled with NaN; pointers reach what is allocated and no more
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,25 +31,22 @@ SMALL = Geometry(
 """So few threads that small arrays need several turns; a simulated thread takes 0.2 ms to start."""
 
 
-def run_simulated(
-    kernel: Kernel, arguments: tuple[Any, ...], geometry: Geometry = SMALL
-) -> None:
-    """Run a kernel in the simulator."""
-    special = kernel.specialised(arguments, _MAKERS[geometry])
-    device = SimulatedDevice()
-    running.run(special, arguments, device, device.launch)
+ONE_THREAD_A_ROW = dataclasses.replace(SMALL, long_row=10**9)
+"""The same without blocks that share an iteration, however long its loops."""
 
 
 def _maker(geometry: Geometry) -> Callable[..., Any]:
     return lambda *bound: specialise(*bound, geometry)
 
 
-LONG_ROWS_ONLY = Geometry(
-    threads=4, row_threads=4, long_row=10**9, many_rows=1000, reduction_blocks=3, grid_blocks=2
-)
-"""One thread for each iteration, however long its loops."""
+_MAKERS = {one: _maker(one) for one in (SMALL, ONE_THREAD_A_ROW)}
 
-_MAKERS = {one: _maker(one) for one in (SMALL, LONG_ROWS_ONLY)}
+
+def run_simulated(kernel: Kernel, arguments: tuple[Any, ...], geometry: Geometry = SMALL) -> None:
+    """Run a kernel in the simulator."""
+    special = kernel.specialised(arguments, _MAKERS[geometry])
+    device = SimulatedDevice()
+    running.run(special, arguments, device, device.launch)
 
 
 class SimulatedDevice:

@@ -179,6 +179,16 @@ def test_explain_tells_reads_writes_and_nests_before_any_call():
     assert "not compiled yet" in text
 
 
+@accelerate
+def as_many_as_told(count, x, out):
+    for i in parallel(count[0]):
+        out[i] = x[i]
+
+
+def test_what_an_extent_reads_is_read():
+    assert as_many_as_told.reads == {"count", "x"}
+
+
 def test_explain_tells_operations_and_where_their_code_came_from_after_a_call():
     a = np.ones((40, 40), np.float32)
     product(a, a, np.zeros_like(a))

@@ -70,14 +70,16 @@ class CudaEmitter(Emitter):
     def range(self, loop: Loop, start: str, stop: str) -> str:
         fits = self.widths is not None and self.widths.fits(loop.start, loop.stop)
         width = "int32" if fits else "int64"
-        bounds = f"{width}({start}), {width}({stop})"
-        return f"range({bounds}, {width}({loop.step}))" if loop.step != 1 else f"range({bounds})"
+        if loop.step == 1 and start == "0":
+            return f"range({width}({stop}))"
+        return f"range({width}({start}), {width}({stop}), {width}({loop.step}))"
 
     def offset(self, node: Load | Store) -> str:
         text = super().offset(node)
         # The whole is known to fit, so what its parts lose above 32 bits was of no account.
         assert self.widths is not None
-        return f"int32({text})" if self.widths.fits_offsets(node.array) else text
+        is_plain = text.isidentifier() or text.isdecimal()
+        return text if is_plain or not self.widths.fits_offsets(node.array) else f"int32({text})"
 
     def _fail_if(self, test: str, value: str, check: Check) -> None:
         place = FAULT_WORDS * len(self.checks)
@@ -98,10 +100,7 @@ class CudaEmitter(Emitter):
             text = self.value(axis.extent, Type.INT)
             self.line(f"end_{position} = {width}({text}) if {text} > 0 else {width}(0)")
             ends.append(f"end_{position}")
-        product = "1"
-        for end in ends:
-            product = end if product == "1" else f"{width}({product} * {end})"
-        self.line(f"size = {width}({product})")
+        self.line(f"size = {width}({' * '.join(ends) or '1'})")
         return width, ends
 
     @contextmanager
@@ -114,7 +113,7 @@ class CudaEmitter(Emitter):
             for axis, end in zip(reversed(axes[1:]), reversed(ends[1:]), strict=True):
                 # Unsigned, as signed division rounds down in Python, which takes more instructions.
                 self.line(f"quotient = {width}({unsigned}({rest}) // {unsigned}({end}))")
-                self.line(f"v_{axis.index} = {width}({rest} - {width}(quotient * {end}))")
+                self.line(f"v_{axis.index} = {width}({rest} - quotient * {end})")
                 rest = self.fresh("quotient")
             for axis in axes[:1]:
                 self.line(f"v_{axis.index} = {rest}")

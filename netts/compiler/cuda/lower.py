@@ -1,11 +1,11 @@
 """The cuda lowering: each nest becomes a kernel, and so do the scalar statements between nests.
 
-- A nest is a loop over its flattened iterations, the last axis fastest, so that neighbouring threads
-  read neighbouring elements; thread t takes iterations t, t + threads, ...
-- Axes whose iterations add to common elements run in order in one thread, for each iteration of the
-  other axes: the result does not depend on which thread comes first.
-- A nest with reductions is divided into chunks by its size alone. The threads of a block each add up
-  what they meet and then combine in a tree, whose order is fixed; one thread combines the chunks.
+- A nest is a loop over its flattened iterations, the last axis fastest, so that neighbouring
+  threads read neighbouring elements; thread t takes iterations t, t + threads, ...
+- Axes whose iterations add to common elements run in order in one thread, for each iteration of
+  the other axes: the result does not depend on which thread comes first.
+- A nest with reductions is divided into chunks by its size alone. The threads of a block each add
+  up what they meet and then combine in a tree of fixed order; one thread combines the chunks.
 - A nest whose iterations are few and contain long loops gives each iteration a block (`rows`).
 
 What is computed once, and what each kernel computes again, is decided as for the CPU.
@@ -28,6 +28,7 @@ from netts.compiler.plan import Plan
 from netts.compiler.program import Program
 from netts.compiler.scalars import Type
 from netts.compiler.specialise import Bound
+
 
 def lower(bound: Bound, rows: Mapping[int, Rows], geometry: Geometry) -> Lowered:
     """Generate the kernels of a routine.

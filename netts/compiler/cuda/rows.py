@@ -23,11 +23,13 @@ from netts.compiler.nest import (
     Axis,
     If,
     Jump,
+    Load,
     Loop,
     Nest,
+    Set,
     Stmt,
     Store,
-    assigned,
+    While,
     loads,
     stores,
     walk_statements,
@@ -73,13 +75,24 @@ def find_rows(bound: Bound, number: int, geometry: Geometry) -> Rows | None:
             if reductions is not None:
                 shared[id(statement)] = reductions
                 is_long |= _length(bound, statement) >= geometry.long_row
-        known |= assigned((statement,))
+        known |= _set_outside_loops(statement)
     serial = [one for one in nest.body if id(one) not in shared]
     # One thread would store, and all wait for it, in every turn of a loop.
-    loops = [one for one in walk_statements(tuple(serial)) if isinstance(one, Loop)]
+    loops = [one for one in walk_statements(tuple(serial)) if isinstance(one, Loop | While)]
     if not is_long or any(True for loop in loops for _ in stores(loop.body)):
         return None
     return Rows(shared)
+
+
+def _set_outside_loops(statement: Stmt) -> frozenset[str]:
+    """Return the scalars that have a value behind a statement: none from inside a loop lasts."""
+    match statement:
+        case Set(name=name):
+            return frozenset({name})
+        case If(body=body, orelse=orelse):
+            return frozenset().union(*map(_set_outside_loops, (*body, *orelse)))
+        case _:
+            return frozenset()
 
 
 def _are_few(bound: Bound, nest: Nest, many: int) -> bool:
@@ -217,12 +230,9 @@ class RowEmitter(CudaEmitter):
     def _settled(self, statement: Loop | Store) -> Iterator[None]:
         """Let all threads wait before and behind what stores elements that others touch."""
         inside = {id(one) for one in (*loads((statement,)), *stores((statement,)))}
-        stored = {self._name(one.array) for one in stores((statement,))}
-        meets = any(
-            self._name(one.array) in stored
-            for one in (*loads(self._body), *stores(self._body))
-            if id(one) not in inside
-        )
+        stored = {self._name(store.array) for store in stores((statement,))}
+        every: tuple[Load | Store, ...] = (*loads(self._body), *stores(self._body))
+        meets = any(self._name(one.array) in stored for one in every if id(one) not in inside)
         if meets:
             self.barrier()
         yield

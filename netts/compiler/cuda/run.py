@@ -92,7 +92,7 @@ class _Piece:
     def host_bytes(self) -> np.ndarray:
         """Return the caller's memory itself."""
         memory = (ctypes.c_uint8 * self.nbytes).from_address(self.info.start)
-        return np.frombuffer(memory, np.uint8)
+        return np.ctypeslib.as_array(memory)
 
     def take(self, memory: np.ndarray) -> None:
         """Write elements that were downloaded into the caller's array, and no gap between them."""

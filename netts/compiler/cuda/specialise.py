@@ -163,9 +163,7 @@ def specialise(
             rows[number] = found
     lowered = lower(bound, rows, geometry)
     operations = tuple(
-        _operation(one, bound, geometry)
-        for one in lowered.programs
-        if isinstance(one, CudaProgram)
+        _operation(one, bound, geometry) for one in lowered.programs if isinstance(one, CudaProgram)
     )
     return CudaSpecialisation(kernel, operations, lowered.scratch_bytes)
 

@@ -1,14 +1,15 @@
 """Which integers fit 32 bits: a GPU computes in them, and in pairs of them for 64.
 
-Integers of the dialect have 64 bits. What indices, extents and integer arguments compute is bounded
-by the numbers that a kernel is bound to; an expression whose bound fits is printed with a conversion
-to int32 around it, which changes no value, and from which the compiler sees that 32 bits suffice.
+Integers of the dialect have 64 bits. What indices, extents and integer arguments compute is
+bounded by the numbers that a kernel is bound to; an expression whose bound fits is printed with a
+conversion to int32 around it, which changes no value, and from which the compiler sees that 32 bits
+suffice.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.nest import (
@@ -98,7 +99,7 @@ class Widths:
         return self._known[name]
 
 
-_BOUNDS = {
+_BOUNDS: dict[str, Callable[[list[float]], float]] = {
     "add": sum,
     "sub": sum,
     "mul": lambda sizes: 0 if 0 in sizes else math.prod(sizes),
@@ -106,7 +107,7 @@ _BOUNDS = {
     "abs": max,
     "min": max,
     "max": max,
-    "floordiv": lambda sizes: sizes[0] + 1,
+    "floordiv": lambda sizes: sizes[0],
     "mod": lambda sizes: sizes[1],
     "select": lambda sizes: max(sizes[1:]),
     "square": lambda sizes: sizes[0] ** 2,

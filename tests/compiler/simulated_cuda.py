@@ -1,0 +1,213 @@
+"""What `test_cuda_simulator` runs in a process of its own, where numba simulates CUDA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contraction_strategies import contraction_programs
+from cuda_simulator import ONE_THREAD_A_ROW, SMALL, run_simulated
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from netts_kernels import Call, all_kernels, calls
+from program_strategies import exact_programs
+from programs import LAYOUTS, assert_same, copied, run_reference
+from sum_strategies import sum_programs
+from wild_strategies import ALIASES, aliased, wild_programs
+
+import netts
+from netts import accelerate, parallel
+from netts.errors import BoundsError, KernelDivisionError, KernelError
+
+TERMS = 64
+"""Roundings that a result of these small kernels may be off, each of the largest element."""
+
+sizes = st.fixed_dictionaries({one: st.sampled_from([0, 1, 2, 3, 5]) for one in "nmk"})
+layouts = st.lists(st.sampled_from(LAYOUTS), min_size=1, max_size=5)
+seeds = st.integers(0, 2**32 - 1)
+few = settings(
+    max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("programs")
+
+
+# ---------------------------------------------------------------- the kernels of netts
+
+CALLS = calls(np.float32)
+
+
+def widened(call: Call) -> tuple:
+    return tuple(
+        one.astype(np.float64) if isinstance(one, np.ndarray) and one.dtype == np.float32 else one
+        for one in copied(call.arguments)
+    )
+
+
+@pytest.mark.parametrize("geometry", [SMALL, ONE_THREAD_A_ROW], ids=["rows", "threads"])
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_kernels_of_netts_agree_with_the_reference(call, geometry):
+    expected, found = widened(call), copied(call.arguments)
+    run_reference(call.kernel, expected)
+    run_simulated(call.kernel, found, geometry)
+    for left, right in zip(expected, found, strict=True):
+        if isinstance(left, np.ndarray):
+            largest = max(1.0, float(np.abs(left).max(initial=0.0)))
+            allowed = TERMS * np.finfo(np.float32).eps * largest
+            np.testing.assert_allclose(right, left, rtol=0, atol=allowed)
+
+
+def test_no_kernel_of_netts_is_left_out():
+    names = {f"{one.kernel.function.__module__}.{one.kernel.routine.name}" for one in CALLS}
+    assert names == all_kernels()
+
+
+# ---------------------------------------------------------------- random programs
+
+
+def law(programs):
+    @few
+    @given(programs, sizes, layouts, seeds)
+    def test(directory, program, sizes, layouts, seed):
+        arguments = program.arguments(sizes, layouts, seed)
+        kernel = program.load(directory).kernel
+        expected = copied(arguments)
+        run_reference(kernel, expected)
+        for geometry in (SMALL, ONE_THREAD_A_ROW):
+            found = copied(arguments)
+            run_simulated(kernel, found, geometry)
+            assert_same(expected, found, f"{geometry}")
+
+    return test
+
+
+test_programs_agree_exactly = law(exact_programs())
+test_sums_agree_exactly = law(sum_programs())
+test_products_agree_exactly = law(contraction_programs())
+
+
+@few
+@given(wild_programs(), sizes, layouts, seeds, st.sampled_from(ALIASES))
+def test_what_is_taken_agrees_and_stays_within_its_arrays(
+    directory, program, sizes, layouts, seed, alias
+):
+    try:
+        kernel = program.load(directory).kernel
+    except KernelError:
+        return
+    arguments = aliased(program.arguments(sizes, layouts, seed), alias)
+    expected, found = copied(arguments), copied(arguments)
+    error = None
+    try:
+        run_simulated(kernel, found)
+    except BoundsError as raised:
+        error = raised
+    except KernelError:
+        return
+    try:
+        with netts.checked():
+            kernel(*expected)
+    except KernelError:
+        assert error is not None
+        return
+    assert error is None
+    assert_same(expected, found, "simulated")
+
+
+# ---------------------------------------------------------------- what a GPU does differently
+
+
+@accelerate
+def gathered(x, index, out):
+    for i in parallel(out.shape[0]):
+        out[i] = x[index[i]]
+
+
+@accelerate
+def divided(x, by, out):
+    for i in parallel(out.shape[0]):
+        out[i] = x[i] // by[i]
+
+
+def test_a_subscript_that_misses_raises_on_the_host_and_leaves_the_arrays():
+    index, out = np.array([0, 2, 7]), np.zeros(3)
+    with pytest.raises(BoundsError, match=r"subscript 0 of x\[index\[i\]\] is 7") as raised:
+        run_simulated(gathered, (np.ones(4), index, out))
+    assert "x[index[i]]" in str(raised.value)
+    assert "\n    out[i] = x[index[i]]\n" in str(raised.value)
+    np.testing.assert_array_equal(out, 0)
+
+
+def test_a_negative_subscript_raises():
+    with pytest.raises(BoundsError, match=r"(?s)is -1,.*does not count from the end"):
+        run_simulated(gathered, (np.ones(4), np.array([-1]), np.zeros(1)))
+
+
+def test_a_zero_divisor_raises():
+    with pytest.raises(KernelDivisionError, match="the divisor is 0"):
+        run_simulated(divided, (np.arange(4), np.array([1, 2, 0, 3]), np.zeros(4, np.int64)))
+
+
+@accelerate
+def centred(x, out):
+    for i in parallel(x.shape[0]):
+        total = 0.0
+        for j in range(x.shape[1]):
+            total += x[i, j]
+        out[i, 0] = total
+        for j in range(x.shape[1]):
+            x[i, j] -= out[i, 0] / x.shape[1]
+
+
+def test_threads_that_share_a_row_see_what_one_of_them_stored():
+    x = np.arange(24.0).reshape(3, 8)
+    expected, out = x - x.mean(axis=1, keepdims=True), np.zeros((3, 1))
+    run_simulated(centred, (x, out))
+    np.testing.assert_array_equal(x, expected)
+    np.testing.assert_array_equal(out[:, 0], [28, 92, 156])
+
+
+@accelerate
+def running_sums(x, out):
+    for i in parallel(x.shape[0]):
+        total = 0.0
+        for j in range(x.shape[1]):
+            total += x[i, j]
+            out[i, j] = total
+
+
+def test_a_loop_that_carries_more_than_a_sum_stays_in_one_thread():
+    x = np.arange(24.0).reshape(3, 8)
+    out = np.zeros_like(x)
+    run_simulated(running_sums, (x, out))
+    np.testing.assert_array_equal(out, np.cumsum(x, axis=1))
+
+
+@accelerate
+def counted(index, value, out):
+    for i, j in parallel(value.shape[0], value.shape[1]):
+        out[index[i], j] += value[i, j]
+
+
+def test_additions_to_common_elements_keep_their_order():
+    rng = np.random.default_rng(0)
+    index, value = rng.integers(0, 3, 9), rng.normal(size=(9, 5)).astype(np.float32)
+    expected, found = np.zeros((2, 3, 5), np.float32)
+    counted.on("reference")(index, value, expected)
+    run_simulated(counted, (index, value, found))
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_elements_between_those_of_a_view_are_left_alone():
+    whole = np.arange(12.0)
+    run_simulated(gathered, (np.full(4, -1.0), np.zeros(4, np.int64), whole[::3]))
+    np.testing.assert_array_equal(whole[::3], -1)
+    np.testing.assert_array_equal(whole.reshape(4, 3)[:, 1:], np.arange(12).reshape(4, 3)[:, 1:])
+
+
+def test_empty_arrays_are_taken():
+    run_simulated(gathered, (np.zeros(0), np.zeros(0, np.int64), np.zeros(0)))

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Runs the tests that need a GPU, from a checkout, and ends with a short summary.
+#   tests/gpu_exam.sh [further arguments for pytest]
+# Nothing is installed or fetched. A folder of packages that the machine lacks goes in PYTHONPATH.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
+export NETTS_CACHE_DIR="${NETTS_CACHE_DIR:-$(mktemp -d)}"
+python="${PYTHON:-python3}"
+
+"$python" - <<'PYTHON' || exit 1
+import importlib.metadata, importlib.util, platform, sys
+
+needed = ["numpy", "numba", "llvmlite", "scipy", "sklearn", "threadpoolctl", "platformdirs", "rich",
+          "safetensors", "pytest", "hypothesis", "numba_cuda"]
+missing = [name for name in needed if importlib.util.find_spec(name) is None]
+print("Python", platform.python_version(), end="")
+for name in ("numpy", "numba", "numba-cuda", "cuda-core", "cuda-bindings", "scikit-learn"):
+    try:
+        print(f", {name} {importlib.metadata.version(name)}", end="")
+    except importlib.metadata.PackageNotFoundError:
+        print(f", {name} missing", end="")
+print()
+if missing:
+    sys.exit(f"missing packages: {' '.join(missing)}")
+PYTHON
+
+"$python" -m netts devices || exit 1
+"$python" -m pytest -q -m gpu -p no:cacheprovider -p no:randomly --durations=8 tests/compiler "$@"
+status=$?
+if [ $status -eq 0 ]; then echo "GPU EXAM: passed"; else echo "GPU EXAM: failed ($status)"; fi
+exit $status
