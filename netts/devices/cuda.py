@@ -270,11 +270,12 @@ class CudaDevice:
         """Return a launch of a kernel, which is loaded if it is not yet."""
         kernel = self._kernel(image)
         configuration = self._core.LaunchConfig(grid=blocks, block=threads)
-        values = (
-            int(value) if name.startswith("*") else _PARAMETERS[name](value)
-            for name, value in zip(image.types, parameters, strict=True)
-        )
-        return Launch(kernel, configuration, tuple(values))
+        with np.errstate(over="ignore"):  # a number beyond float32 is infinite there
+            values = tuple(
+                int(value) if name.startswith("*") else _PARAMETERS[name](value)
+                for name, value in zip(image.types, parameters, strict=True)
+            )
+        return Launch(kernel, configuration, values)
 
     def launch(self, launch: Launch, stream: Any = None) -> None:
         """Run a kernel on the device's stream, or add it to what a graph builder captures."""

@@ -26,7 +26,8 @@ SIMULATOR_VARIABLE = "NUMBA_ENABLE_CUDASIM"
 
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 _REASONS = {
-    3: "the driver is shutting down",
+    3: "this process was forked from one that uses CUDA, which CUDA does not survive: start "
+    "processes with the method 'spawn'",
     803: "the driver's library and its kernel module are of different versions: restart the "
     "machine after an update of the driver",
     804: "the driver is older than the CUDA compatibility library that is loaded in its place: "
@@ -61,7 +62,6 @@ def missing() -> str | None:
     return None
 
 
-@functools.cache  # what is there stays; what is missing is looked for again
 def check_available() -> tuple[Gpu, ...]:
     """Return the GPUs that can be used.
 
@@ -70,6 +70,11 @@ def check_available() -> tuple[Gpu, ...]:
     DeviceError
         Where CUDA cannot be used; the message says what is missing and how to get it.
     """
+    return _available(os.getpid())
+
+
+@functools.cache  # what is there stays; what is missing is looked for again, and by a forked child
+def _available(_process: int) -> tuple[Gpu, ...]:
     if os.environ.get(SIMULATOR_VARIABLE, "0") not in ("", "0"):
         raise DeviceError(
             f"{SIMULATOR_VARIABLE} is set, so that numba interprets kernels instead of compiling "

@@ -48,9 +48,9 @@ def machine(monkeypatch):
     """A machine without CUDA's variables, and nothing remembered of the real one."""
     for name in ("CUDA_VISIBLE_DEVICES", "NUMBA_ENABLE_CUDASIM", "NETTS_DEVICE"):
         monkeypatch.delenv(name, raising=False)
-    cuda_driver.check_available.cache_clear()
+    cuda_driver._available.cache_clear()
     yield
-    cuda_driver.check_available.cache_clear()
+    cuda_driver._available.cache_clear()
 
 
 @pytest.fixture
@@ -92,6 +92,7 @@ def test_auto_does_not_choose_cuda_yet(install):
         (FakeDriver(100), (), "13.0", "finds no GPU; `nvidia-smi` should list one"),
         (FakeDriver(count=0), (), "13.0", "finds no GPU"),
         (FakeDriver(803), (), "13.0", r"does not start \(cuInit gives 803\): .*restart"),
+        (FakeDriver(3), (), "13.0", "this process was forked from one that uses CUDA"),
         (FakeDriver(999), (), "13.0", r"does not start \(cuInit gives 999\)"),
         (FakeDriver(version=11080), (), "12.9", "too old: it supports CUDA 11.8, and CUDA 12.0"),
         (FakeDriver(version=12040), (), "13.0.1", "is 13.0.1: install .* extra 'cuda12'"),
