@@ -125,6 +125,7 @@ def compile_kernel(code: KernelCode, capability: tuple[int, int]) -> KernelImage
     return KernelImage(found[1], code.types, bytes(linked.code))
 
 
+@functools.cache
 def fingerprint(capability: tuple[int, int]) -> str:
     """Return what machine code depends on besides its text: versions and the kind of GPU."""
     packages = ("numba", "numba-cuda", "cuda-core", "cuda-bindings")

@@ -21,7 +21,7 @@ from numba import cuda
 from netts.compiler import Kernel, functions
 from netts.compiler.cuda import run as running
 from netts.compiler.cuda.program import Geometry
-from netts.compiler.cuda.specialise import CudaOperation, specialise
+from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, specialise
 from netts.devices.cuda import python_function
 from netts.devices.memory import allocate
 
@@ -44,7 +44,10 @@ _MAKERS = {one: _maker(one) for one in (SMALL, ONE_THREAD_A_ROW)}
 
 def run_simulated(kernel: Kernel, arguments: tuple[Any, ...], geometry: Geometry = SMALL) -> None:
     """Run a kernel in the simulator."""
-    special = kernel.specialised(arguments, _MAKERS[geometry])
+    run_special(kernel.specialised(arguments, _MAKERS[geometry]), arguments)
+
+
+def run_special(special: CudaSpecialisation, arguments: tuple[Any, ...]) -> None:
     device = SimulatedDevice()
     running.run(special, arguments, device, device.launch)
 

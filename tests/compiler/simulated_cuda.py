@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from contraction_strategies import contraction_programs
-from cuda_simulator import ONE_THREAD_A_ROW, SMALL, run_simulated
+from cuda_simulator import ONE_THREAD_A_ROW, SMALL, run_simulated, run_special
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from netts_kernels import Call, all_kernels, calls
@@ -18,6 +18,8 @@ from wild_strategies import ALIASES, aliased, wild_programs
 
 import netts
 from netts import accelerate, parallel
+from netts.compiler.cuda import widths
+from netts.compiler.cuda.specialise import specialise
 from netts.errors import BoundsError, KernelDivisionError, KernelError
 
 TERMS = 64
@@ -64,6 +66,18 @@ def test_kernels_of_netts_agree_with_the_reference(call, geometry):
 def test_no_kernel_of_netts_is_left_out():
     names = {f"{one.kernel.function.__module__}.{one.kernel.routine.name}" for one in CALLS}
     assert names == all_kernels()
+
+
+@pytest.mark.parametrize("call", CALLS[::5], ids=str)
+def test_integers_of_64_bits_give_the_same(call, monkeypatch):
+    """As with arrays of more than 2**31 elements."""
+    narrow, wide = copied(call.arguments), copied(call.arguments)
+    run_simulated(call.kernel, narrow)
+    monkeypatch.setattr(widths, "LIMIT", 2)
+    special = call.kernel.specialised(wide, lambda *bound: specialise(*bound, SMALL))
+    run_special(special, wide)
+    assert "int64(cuda." in special.source
+    assert_same(narrow, wide, "64 bits")
 
 
 # ---------------------------------------------------------------- random programs

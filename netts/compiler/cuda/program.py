@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netts.compiler.binding import Word
 from netts.compiler.cuda.emit import CudaEmitter
+from netts.compiler.cuda.widths import width_of
 from netts.compiler.program import Program
 from netts.compiler.scalars import Type
 
@@ -86,7 +87,7 @@ def pointer_type(dtype: str) -> str:
 
 
 def parameter_type(
-    word: Word, dtypes: Mapping[str, str], scalars: Mapping[str, Type], value: int, limit: int
+    word: Word, dtypes: Mapping[str, str], scalars: Mapping[str, Type], value: int
 ) -> str:
     """Return the type of a parameter: a pointer, or the least that holds such numbers."""
     match word.kind:
@@ -101,4 +102,4 @@ def parameter_type(
                 scalars[word.name], scalars[word.name].value
             )
         case _:
-            return "int32" if abs(value) < limit else "int64"
+            return width_of(value)

@@ -19,7 +19,6 @@ from netts.compiler.cuda.program import (
     parameter_type,
 )
 from netts.compiler.cuda.rows import Rows, find_rows
-from netts.compiler.cuda.widths import LIMIT
 from netts.compiler.nest import Nest
 from netts.compiler.specialise import Bound, bind, failure, scalar_arguments
 from netts.devices.cuda import KernelCode
@@ -173,7 +172,7 @@ def _operation(program: CudaProgram, bound: Bound, geometry: Geometry) -> CudaOp
     types = bound.binding.types
     scalars = {name: types.concrete(one) for name, one in types.scalars.items()}
     kinds = tuple(
-        parameter_type(word, bound.binding.dtypes, scalars, value or 0, LIMIT)
+        parameter_type(word, bound.binding.dtypes, scalars, value or 0)
         for word, value in zip(program.words, template, strict=True)
     )
     return CudaOperation(

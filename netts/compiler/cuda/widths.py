@@ -37,6 +37,11 @@ _LOADED = {"bool": 1, "uint8": 255}
 """How large elements may be; those of other dtypes may be any integer."""
 
 
+def width_of(value: float) -> str:
+    """Return the integer type for numbers up to an absolute value."""
+    return "int32" if abs(value) < LIMIT else "int64"
+
+
 class Widths:
     """How large the integers of a routine may get with given arguments."""
 
