@@ -26,7 +26,13 @@ if missing:
     sys.exit(f"missing packages: {' '.join(missing)}")
 PYTHON
 
-"$python" -m netts devices || exit 1
+"$python" - <<'PYTHON' || exit 1
+import sys
+from netts.devices.cuda_driver import check_available, missing
+
+print(*check_available(), sep="\n") if missing() is None else sys.exit(missing())
+PYTHON
+
 "$python" -m pytest -q -m gpu -p no:cacheprovider -p no:randomly --durations=8 tests/compiler "$@"
 status=$?
 if [ $status -eq 0 ]; then echo "GPU EXAM: passed"; else echo "GPU EXAM: failed ($status)"; fi

@@ -19,7 +19,8 @@ from sum_strategies import sum_programs
 from wild_strategies import ALIASES, aliased, wild_programs
 
 import netts
-from netts import accelerate, functions, parallel
+from netts import accelerate, parallel
+from netts.compiler import functions
 from netts.compiler.cuda.images import image_of
 from netts.compiler.cuda.program import GEOMETRY
 from netts.compiler.cuda.run import run_on_gpu
