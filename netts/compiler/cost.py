@@ -120,7 +120,8 @@ def plan_seconds(plan: Plan) -> float:
         outer = [one.index for one in plan.frame.contraction.outer]
         is_strided = plan.total.of.get(outer[-1], 0) > 1
         each = STRIDED_EPILOGUE_NANOSECONDS if is_strided else EPILOGUE_NANOSECONDS
-        spill = SPILL if not plan.is_direct and plan.total_size > CACHE_ELEMENTS else 1
+        unit = m * n if plan.is_direct else plan.total_size
+        spill = SPILL if unit > CACHE_ELEMENTS else 1
         total += each * spill * volume(outer)
     return total * 1e-9
 
@@ -135,11 +136,13 @@ def _times_packed(plan: Plan, matrix: Matrix) -> int:
     return math.prod(count for _, count in loops[: last + 1])
 
 
-def rank(plan: Plan) -> float:
-    """Return about how long a contraction takes where its units may be shared."""
+def rank(plan: Plan) -> tuple[float, float]:
+    """Return about how long a contraction takes where its units may be shared, and on one core.
+
+    A share is worth waking a worker for from `PARALLEL_SECONDS` on.
+    """
     seconds = plan_seconds(plan)
-    shared = min(plan.units, CORES, int(seconds / PARALLEL_SECONDS))
-    return seconds / max(shared, 1)
+    return max(seconds / min(plan.units, CORES), min(seconds, PARALLEL_SECONDS)), seconds
 
 
 def direct_seconds(frame: Frame) -> float:

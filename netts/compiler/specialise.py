@@ -191,7 +191,7 @@ def specialise(
 ) -> Specialisation:
     """Check and compile a kernel for arguments; see `Kernel.specialise`."""
     routine = kernel.routine
-    symbols = _symbols(routine, arrays, numbers, constants)
+    symbols = symbols_of(routine, arrays, numbers, constants)
     elements = {name: ELEMENT_TYPES[np.dtype(one.dtype)] for name, one in arrays.items()}
     scalars = {name: type_of_number(value) for name, value in numbers.items()}
     types = infer(routine, kernel.source_code, kernel.scope, elements, scalars)
@@ -224,7 +224,7 @@ def specialise(
     return Specialisation(kernel, operations, lowered.scratch_bytes, reasons)
 
 
-def _symbols(
+def symbols_of(
     routine: Routine,
     arrays: Mapping[str, ArrayInfo],
     numbers: Mapping[str, bool | int | float],

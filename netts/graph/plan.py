@@ -32,13 +32,16 @@ class Plan:
         device: str,
         reason: str,
         recordings: Mapping[str, Sequence[Task]],
+        fused: Mapping[str, Sequence[Task]],
         memory: MemoryPlan,
     ) -> None:
         self.device = device
         self._reason = reason
         self._recordings = recordings
         self._memory = memory
-        self._replays = {name: make_replay(device, tasks) for name, tasks in recordings.items()}
+        self._replays = {
+            name: make_replay(device, tasks, fused[name]) for name, tasks in recordings.items()
+        }
         self._stop = np.zeros(1, np.int64)
 
     def run(self, steps: int = 1, recording: str = "main") -> int:

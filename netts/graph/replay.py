@@ -167,18 +167,19 @@ class CpuReplay:
         return lines
 
 
-def make_replay(device: str, tasks: Sequence[Task]) -> Replay:
-    """Return the replay of a recording on a device."""
+def make_replay(device: str, tasks: Sequence[Task], fused: Sequence[Task]) -> Replay:
+    """Return the replay of a recording on a device.
+
+    Parameters
+    ----------
+    tasks, fused
+        The recording as it was made, and with neighbours fused, for devices that compile.
+    """
     if checking.is_on():
         return PythonReplay(tasks, checking.run)
-    return _REPLAYS[device](tasks)
+    if device == "reference":
+        return PythonReplay(tasks, run_reference)
+    return _REPLAYS[device](fused)
 
 
-def _reference(tasks: Sequence[Task]) -> Replay:
-    return PythonReplay(tasks, run_reference)
-
-
-_REPLAYS: dict[str, Callable[[Sequence[Task]], Replay]] = {
-    "cpu": CpuReplay,
-    "reference": _reference,
-}
+_REPLAYS: dict[str, Callable[[Sequence[Task]], Replay]] = {"cpu": CpuReplay}
