@@ -295,6 +295,7 @@ def test_a_loss_and_its_gradient_stay_two():
 
 SHAPES = ((3, 4), (3, 2, 2), (1, 4), (4, 3))
 N_BUFFERS = 5
+KERNELS = (scaled, summed, shifted, some, transposed, by_global, grown)
 
 
 @st.composite
