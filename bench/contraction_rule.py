@@ -2,8 +2,9 @@
 
     python bench/contraction_rule.py
 
-One thread. For each shape the time of the loops and of the product, as measured and as estimated,
-and what the wrong choices cost: the estimated choice's time over that of the better one.
+One thread. For each shape the time of the loops and of the product, and what wrong choices cost by
+the default constants and by those that `netts.calibrate` measured here: the time of the choice over
+that of the best way.
 """
 
 from __future__ import annotations
@@ -11,40 +12,30 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
-from replays import Replayed
 
-from netts import parallel
-from netts.compiler import cost
+from netts import calibrate, parallel
+from netts.compiler.calibration import using
+from netts.compiler.cost_constants import DEFAULTS, CostConstants
 from netts.compiler.kernel import Kernel
 from netts.compiler.plan import Plan
+from netts.compiler.probes import (
+    BY_LOOPS,
+    columns_inside,
+    row_times_column,
+    row_times_row,
+    window,
+)
+from netts.compiler.replayed import Replayed
 
+ROUNDS = 9
+ROUND_SECONDS = 2e-3
 
-def row_times_column(a, b, out):
-    for i, j in parallel(out.shape[0], out.shape[1]):
-        total = 0.0
-        for k in range(a.shape[1]):
-            total += a[i, k] * b[k, j]
-        out[i, j] = total
-
-
-def row_times_row(a, b, out):
-    for i, j in parallel(out.shape[0], out.shape[1]):
-        total = 0.0
-        for k in range(a.shape[1]):
-            total += a[i, k] * b[j, k]
-        out[i, j] = total
-
-
-def columns_inside(a, b, out):
-    for i in parallel(out.shape[0]):
-        for k in range(a.shape[1]):
-            for j in range(out.shape[1]):
-                out[i, j] += a[i, k] * b[k, j]
+Shapes = tuple[tuple[int, ...], ...]
 
 
 def matrix_times_vector(a, b, out):
@@ -53,15 +44,6 @@ def matrix_times_vector(a, b, out):
         for k in range(a.shape[1]):
             total += a[i, k] * b[k]
         out[i] = total
-
-
-def depthwise(a, b, out):
-    for n, y, x in parallel(out.shape[0], out.shape[1], out.shape[2]):
-        total = 0.0
-        for ky in range(b.shape[1]):
-            for kx in range(b.shape[2]):
-                total += a[n, y + ky, x + kx] * b[n, ky, kx]
-        out[n, y, x] = total
 
 
 def shapes() -> list[tuple[Callable, tuple[tuple[int, ...], ...]]]:
@@ -76,42 +58,71 @@ def shapes() -> list[tuple[Callable, tuple[tuple[int, ...], ...]]]:
     for n, k in itertools.product((4, 16, 64, 256, 1024), repeat=2):
         found.append((matrix_times_vector, ((n, k), (k,), (n,))))
     for n, size in itertools.product((1, 8, 64), (6, 14, 28)):
-        found.append((depthwise, ((n, size + 2, size + 2), (n, 3, 3), (n, size, size))))
+        found.append((window, ((n, size + 2, size + 2), (n, 3, 3), (n, size, size))))
     return found
 
 
-def timed(function: Callable, arguments: tuple[Any, ...], *, by_loops: bool) -> tuple[float, Plan]:
-    plans: list[Plan] = []
+@dataclass(frozen=True)
+class Way:
+    """A way to compute a contraction: by BLAS as a plan has it, or by the loops, without a plan."""
 
-    def is_direct(plan: Plan) -> bool:
-        plans.append(plan)
-        return by_loops
+    run: Replayed
+    plan: Plan | None
 
-    with patch.object(cost, "is_direct_faster", is_direct):
-        run = Replayed(Kernel(function).specialise(arguments), arguments)
-    times = run.repetitions(2e-3, 1)
-    return statistics.median(run.seconds(times, 1) for _ in range(9)), plans[0]
+    @property
+    def name(self) -> str:
+        return self.run.chosen.source + str([one.template for one in self.run.chosen.operations])
+
+
+def way(kernel: Kernel, arguments: tuple[Any, ...], costs: CostConstants) -> Way:
+    with using(costs):
+        chosen = kernel.specialise(arguments)
+    (reason,) = chosen.reasons.values()
+    return Way(Replayed(chosen, arguments), reason if isinstance(reason, Plan) else None)
+
+
+def median_seconds(ways: Iterable[Way]) -> list[float]:
+    """Time ways that take turns."""
+    every = [(one.run, one.run.repetitions(ROUND_SECONDS, 1)) for one in ways]
+    rounds = [[run.seconds(times, 1) for run, times in every] for _ in range(ROUNDS)]
+    return [statistics.median(one) for one in zip(*rounds, strict=True)]
+
+
+def losses(function: Callable, shapes: Shapes, every: dict[str, CostConstants]) -> dict[str, float]:
+    """Return what the choice by each set of constants costs: its time over that of the best way."""
+    kernel = Kernel(function)
+    arguments = tuple(np.ones(shape, np.float32) for shape in shapes)
+    taken = {name: way(kernel, arguments, costs) for name, costs in every.items()}
+    # Each set of constants has a best plan of its own.
+    choices = [BY_LOOPS, *(replace(costs, loop=1e12) for costs in every.values())]
+    ways = [way(kernel, arguments, one) for one in choices]
+    seconds = dict(zip([one.name for one in ways], median_seconds(ways), strict=True))
+    best = min(seconds.values())
+    line = [f"{function.__name__} {shapes}: loops {seconds[ways[0].name] * 1e6:.3g} us"]
+    found = {}
+    for (name, one), product in zip(taken.items(), ways[1:], strict=True):
+        found[name] = seconds[one.name] / best
+        by = "BLAS" if one.plan else "loops"
+        line.append(f"{name}: BLAS {seconds[product.name] * 1e6:.3g} us, {by}, {found[name]:.2f}")
+    print("; ".join(line), flush=True)
+    return found
 
 
 def main() -> None:
-    print("kernel, shapes: loops us (estimated), BLAS us (estimated), loss")
-    losses, wrong = [], 0
-    for function, every in shapes():
-        arguments = tuple(np.ones(shape, np.float32) for shape in every)
-        loops, plan = timed(function, arguments, by_loops=True)
-        product, _ = timed(function, arguments, by_loops=False)
-        chosen = loops if cost.is_direct_faster(plan) else product
-        loss = chosen / min(loops, product)
-        losses.append(loss)
-        wrong += loss > 1.3
+    every = {"defaults": DEFAULTS, "calibrated": calibrate()}
+    if every["calibrated"] == DEFAULTS:
+        raise SystemExit("the calibration is not kept, or NETTS_COSTS is set")
+    for name, costs in every.items():
+        print(f"{name}: {costs}, {costs.numbers()}")
+    found = [losses(function, one, every) for function, one in shapes()]
+    for name in every:
+        of = sorted(one[name] for one in found)
+        mean = math.exp(statistics.fmean(map(math.log, of)))
         print(
-            f"{function.__name__} {every}: {loops * 1e6:.2f} "
-            f"({cost.direct_seconds(plan.frame) * 1e6:.2f}), {product * 1e6:.2f} "
-            f"({cost.plan_seconds(plan) * 1e6:.2f}), {loss:.2f}",
-            flush=True,
+            f"{name}: {len(of)} shapes, geometric mean of the losses {mean:.3f}, "
+            f"{sum(one > 1.3 for one in of)} above 1.3, the worst {of[-3]:.2f}, {of[-2]:.2f}, "
+            f"{of[-1]:.2f}"
         )
-    mean = math.exp(statistics.fmean(map(math.log, losses)))
-    print(f"{len(losses)} shapes, geometric mean of the losses {mean:.3f}, {wrong} above 1.3")
 
 
 if __name__ == "__main__":
