@@ -32,8 +32,8 @@ from netts.compiler.probes import (
 )
 from netts.compiler.replayed import Replayed
 
-ROUNDS = 9
-ROUND_SECONDS = 2e-3
+ROUNDS = 15
+ROUND_SECONDS = 0.5e-3
 
 Shapes = tuple[tuple[int, ...], ...]
 
