@@ -159,7 +159,7 @@ def test_a_kernel_that_is_called_by_other_costs_is_compiled_anew():
 
 
 def test_a_kernel_says_where_its_costs_are_from():
-    with calibration.using(replace(scaled("step", 2), origin="calibrated on a day")) as costs:
+    with calibration.using(replace(scaled("step", 3), origin="calibrated on a day")) as costs:
         doubled(np.ones(4), np.zeros(4))
     assert f"on the cpu, by costs: calibrated on a day ({costs.digest})" in doubled.explain()
     doubled(np.ones(4), np.zeros(4))
