@@ -4,7 +4,8 @@
 
 One thread. For each shape the time of the loops and of the product, and what wrong choices cost by
 the default constants and by those that `netts.calibrate` measured here: the time of the choice over
-that of the best way.
+that of the best way. All ways of all shapes take turns for some rounds; of these the medians, and
+the least times, which say more where other work takes the cores away.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ ROUNDS = 15
 ROUND_SECONDS = 0.5e-3
 
 Shapes = tuple[tuple[int, ...], ...]
+Statistic = Callable[[list[float]], float]
 
 
 def matrix_times_vector(a, b, out):
@@ -62,50 +64,47 @@ def shapes() -> list[tuple[Callable, tuple[tuple[int, ...], ...]]]:
     return found
 
 
-@dataclass(frozen=True)
 class Way:
-    """A way to compute a contraction: by BLAS as a plan has it, or by the loops, without a plan."""
+    """A way to compute a contraction, by BLAS or by the loops, and its times."""
 
-    run: Replayed
-    plan: Plan | None
+    def __init__(self, kernel: Kernel, arguments: tuple[Any, ...], costs: CostConstants) -> None:
+        with using(costs):
+            chosen = kernel.specialise(arguments)
+        (reason,) = chosen.reasons.values()
+        self.by = "BLAS" if isinstance(reason, Plan) else "loops"
+        # Plans of the same code and the same numbers in its argument blocks are one way.
+        self.name = chosen.source + str([one.template.tolist() for one in chosen.operations])
+        self.run = Replayed(chosen, arguments)
+        self.times = self.run.repetitions(ROUND_SECONDS, 1)
+        self.rounds: list[float] = []
 
-    @property
-    def name(self) -> str:
-        return self.run.chosen.source + str([one.template for one in self.run.chosen.operations])
-
-
-def way(kernel: Kernel, arguments: tuple[Any, ...], costs: CostConstants) -> Way:
-    with using(costs):
-        chosen = kernel.specialise(arguments)
-    (reason,) = chosen.reasons.values()
-    return Way(Replayed(chosen, arguments), reason if isinstance(reason, Plan) else None)
-
-
-def median_seconds(ways: Iterable[Way]) -> list[float]:
-    """Time ways that take turns."""
-    every = [(one.run, one.run.repetitions(ROUND_SECONDS, 1)) for one in ways]
-    rounds = [[run.seconds(times, 1) for run, times in every] for _ in range(ROUNDS)]
-    return [statistics.median(one) for one in zip(*rounds, strict=True)]
+    def measure(self) -> None:
+        self.rounds.append(self.run.seconds(self.times, 1))
 
 
-def losses(function: Callable, shapes: Shapes, every: dict[str, CostConstants]) -> dict[str, float]:
-    """Return what the choice by each set of constants costs: its time over that of the best way."""
-    kernel = Kernel(function)
-    arguments = tuple(np.ones(shape, np.float32) for shape in shapes)
-    taken = {name: way(kernel, arguments, costs) for name, costs in every.items()}
-    # Each set of constants has a best plan of its own.
-    choices = [BY_LOOPS, *(replace(costs, loop=1e12) for costs in every.values())]
-    ways = [way(kernel, arguments, one) for one in choices]
-    seconds = dict(zip([one.name for one in ways], median_seconds(ways), strict=True))
-    best = min(seconds.values())
-    line = [f"{function.__name__} {shapes}: loops {seconds[ways[0].name] * 1e6:.3g} us"]
-    found = {}
-    for (name, one), product in zip(taken.items(), ways[1:], strict=True):
-        found[name] = seconds[one.name] / best
-        by = "BLAS" if one.plan else "loops"
-        line.append(f"{name}: BLAS {seconds[product.name] * 1e6:.3g} us, {by}, {found[name]:.2f}")
-    print("; ".join(line), flush=True)
-    return found
+class Shape:
+    """A contraction: every way that one of the sets of constants would take, and the other way."""
+
+    def __init__(self, function: Callable, shapes: Shapes, every: dict[str, CostConstants]) -> None:
+        kernel, self.title = Kernel(function), f"{function.__name__} {shapes}"
+        arguments = tuple(np.ones(shape, np.float32) for shape in shapes)
+        # Each set of constants has a best plan of its own.
+        choices = [BY_LOOPS, *every.values(), *(replace(one, loop=1e12) for one in every.values())]
+        ways = [Way(kernel, arguments, one) for one in choices]
+        self.ways = {one.name: one for one in ways}
+        self.taken = {name: self.ways[way.name] for name, way in zip(every, ways[1:], strict=False)}
+
+    def losses(self, of: Statistic) -> dict[str, float]:
+        """Return what each choice costs: its time over that of the best way."""
+        best = min(of(one.rounds) for one in self.ways.values())
+        return {name: of(one.rounds) / best for name, one in self.taken.items()}
+
+    def __str__(self) -> str:
+        ways = self.ways.values()
+        times = ", ".join(f"{one.by} {statistics.median(one.rounds) * 1e6:.3g} us" for one in ways)
+        losses = self.losses(statistics.median)
+        taken = ", ".join(f"{name} {way.by} {losses[name]:.2f}" for name, way in self.taken.items())
+        return f"{self.title}: {times}; {taken}"
 
 
 def main() -> None:
@@ -114,15 +113,22 @@ def main() -> None:
         raise SystemExit("the calibration is not kept, or NETTS_COSTS is set")
     for name, costs in every.items():
         print(f"{name}: {costs}, {costs.numbers()}")
-    found = [losses(function, one, every) for function, one in shapes()]
-    for name in every:
-        of = sorted(one[name] for one in found)
-        mean = math.exp(statistics.fmean(map(math.log, of)))
-        print(
-            f"{name}: {len(of)} shapes, geometric mean of the losses {mean:.3f}, "
-            f"{sum(one > 1.3 for one in of)} above 1.3, the worst {of[-3]:.2f}, {of[-2]:.2f}, "
-            f"{of[-1]:.2f}"
-        )
+    found = [Shape(function, one, every) for function, one in shapes()]
+    for _ in range(ROUNDS):  # a busy moment hits one round of some shapes, not all rounds of one
+        for shape in found:
+            for one in shape.ways.values():
+                one.measure()
+    print(*found, sep="\n")
+    for what, statistic in (("medians", statistics.median), ("least times", min)):
+        losses = [one.losses(statistic) for one in found]
+        for name in every:
+            of = sorted((one[name] for one in losses), reverse=True)
+            mean = math.exp(statistics.fmean(map(math.log, of)))
+            worst = ", ".join(f"{one:.2f}" for one in of[:5])
+            print(
+                f"{what}, {name}: {len(of)} shapes, geometric mean of the losses {mean:.3f}, "
+                f"{sum(one > 1.3 for one in of)} above 1.3, the worst {worst}"
+            )
 
 
 if __name__ == "__main__":

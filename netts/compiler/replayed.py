@@ -50,8 +50,10 @@ class Replayed:
 
     def repetitions(self, seconds: float, threads: int | None = None) -> int:
         """Return how many runs take about so long, the way there and back from Python included."""
-        times, total = 1, min(self.seconds(1, threads) for _ in range(3))
-        while 2 * total < seconds:
+        times = 1
+        while True:
+            # The least of some: an interruption would pass for a slow kernel.
+            total = times * min(self.seconds(times, threads) for _ in range(3))
+            if 2 * total >= seconds:
+                return max(1, int(times * seconds / total))
             times = max(2 * times, int(times * min(seconds / total, 16)))
-            total = times * self.seconds(times, threads)
-        return max(1, int(times * seconds / total))
