@@ -29,8 +29,8 @@ class CostConstants:
     """What choices are made by, in nanoseconds unless named otherwise; float32, one thread.
 
     The defaults were measured on 2-core AVX-512 machines; those of contractions were fitted to 397
-    shapes of five kernels (bench/contraction_rule.py), and bench/results/contractions-2026-11-23.md
-    says what their wrong choices cost.
+    shapes of five kernels (bench/contraction_rule.py), and bench/results/calibration-2026-11-23.md
+    says what their wrong choices cost, and that calls of BLAS and moves are cheaper than this.
 
     Attributes
     ----------

@@ -35,8 +35,8 @@ def calibrate(*, anew: bool = False) -> CostConstants:
 
     netts chooses between loops and BLAS, between plans of a product, and how much work is worth
     sharing among threads, by estimates; their constants were measured on one machine. This measures
-    them here, in less than half a second (and compiles what it measures, some seconds the first
-    time), and keeps them in the cache directory, where other processes find them when they start.
+    them here, in about a second (and compiles what it measures, some seconds the first time), and
+    keeps them in the cache directory, where other processes find them when they start.
     Where they are kept already, it only loads them.
 
     Other choices add up in another order: results differ in their last bits from those before.
