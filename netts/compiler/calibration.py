@@ -143,7 +143,7 @@ def record(measured: Mapping[str, float], *, anew: bool) -> CostConstants:
 
 
 def _is_linked(temporary: Path, path: Path) -> bool:
-    """Give a file its name unless another has it; False where that is broken, or impossible."""
+    """Give a file its name, unless another has it that is whole; False where neither is so."""
     try:
         os.link(temporary, path)
     except FileExistsError:

@@ -26,9 +26,9 @@ PULL = 0.1
 so little that every constant that a probe depends on follows the probe."""
 
 HELD = ("move",)
-"""What the fit leaves at its default. `move` stands for matrices that come from memory, and those of
-probes come from a cache: fitted to these, it sent 1024 x 1024 times a vector to BLAS, which takes 200
-us instead of 57 (bench/results/calibration-2026-11-23.md)."""
+"""What the fit leaves at its default. `move` stands for matrices that come from memory, and those
+of probes come from a cache: fitted to these, it sent 1024 x 1024 times a vector to BLAS, which
+takes 200 us instead of 57 (bench/results/calibration-2026-11-23.md)."""
 
 TINY = 1e-6
 """Bounds of a fit have to be apart."""

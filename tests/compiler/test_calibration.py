@@ -275,7 +275,7 @@ TRUTH = np.array([getattr(DEFAULTS, name) for name in FITTED])
 
 
 def fake_probes():
-    """Return probes in which every fitted constant has a share, on a machine like that of the defaults."""
+    """Return probes on a machine like that of the defaults; every fitted constant has a share."""
     random = np.random.default_rng(0)
     shares = random.integers(0, 9, (60, len(FITTED))) * random.integers(0, 2, (60, len(FITTED)))
     shares[:, [FITTED.index(name) for name in measuring.HELD]] = 0
