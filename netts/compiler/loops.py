@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from netts.compiler import calibration
 from netts.compiler.access import accesses, reads, writes
 from netts.compiler.arguments import check_arguments, find_aliases
 from netts.compiler.element import ElementFunction
@@ -85,16 +86,18 @@ class Loops:
         arrays, numbers = check_arguments(self.routine, self.writes, arguments)
         aliases = find_aliases(self.routine, self.writes, arrays, arguments)
         constants = self.constants()
+        costs = calibration.current()
         key = (
             tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
             tuple((type(n), n if isinstance(n, int) else None) for n in numbers.values()),
             tuple(aliases.items()),
             tuple(map(repr, constants.values())),
             self._callee_constants() if self.callees else (),
+            costs.digest,
         )
         found = self._specialisations.get(key)
         if found is None:
-            found = specialise(self, arrays, numbers, aliases, constants)
+            found = specialise(self, arrays, numbers, aliases, constants, costs)
             with _forgetting:
                 if len(self._specialisations) >= MAX_SPECIALISATIONS:
                     del self._specialisations[next(iter(self._specialisations))]

@@ -17,7 +17,8 @@ from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import FOLDED_LIMIT, Binding, Word, describe
 from netts.compiler.bounds import find_unproved
 from netts.compiler.clamps import settled_clamps
-from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
+from netts.compiler.cost import estimate_seconds
+from netts.compiler.cost_constants import CostConstants
 from netts.compiler.cpu import lower
 from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import (
@@ -58,6 +59,8 @@ class Operation:
         Positions of the block where the address of the scratch memory goes.
     seconds
         A rough estimate of its duration on one core.
+    part_seconds
+        What a part of it should take at least.
     """
 
     program: Program
@@ -66,6 +69,7 @@ class Operation:
     addresses: tuple[tuple[int, str], ...]
     scratch: tuple[int, ...]
     seconds: float
+    part_seconds: float
 
     @property
     def label(self) -> str:
@@ -77,7 +81,7 @@ class Operation:
         """The number of parts worth splitting it into, 1 where it is not worth it."""
         if not self.program.is_splittable:
             return 1
-        return min(max(int(self.seconds / PARALLEL_SECONDS), 1), engine.MAX_PARTS)
+        return min(max(int(self.seconds / self.part_seconds), 1), engine.MAX_PARTS)
 
     def block(self, addresses: Mapping[str, int], scratch: int) -> np.ndarray:
         """Return the argument block for arrays at these addresses."""
@@ -104,12 +108,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Specialisation:
-    """A kernel compiled for given dtypes, shapes and integer arguments."""
+    """A kernel compiled for given dtypes, shapes and integer arguments, by given costs."""
 
     kernel: Loops
     operations: tuple[Operation, ...]
     scratch_bytes: int
     reasons: Mapping[int, Plan | str]
+    costs: CostConstants
 
     @property
     def source(self) -> str:
@@ -188,6 +193,7 @@ def specialise(
     numbers: Mapping[str, bool | int | float],
     aliases: Mapping[str, str],
     constants: Mapping[str, Any],
+    costs: CostConstants,
 ) -> Specialisation:
     """Check and compile a kernel for arguments; see `Kernel.specialise`."""
     routine = kernel.routine
@@ -211,17 +217,15 @@ def specialise(
     )
     reasons = {
         number: plan_contraction(
-            phase, kernel.accesses[number], proofs[number], arrays, symbols, binding
+            phase, kernel.accesses[number], proofs[number], arrays, symbols, binding, costs
         )
         for number, phase in enumerate(routine.phases)
         if isinstance(phase, Nest)
     }
     chosen = {number: one for number, one in reasons.items() if isinstance(one, Plan)}
     lowered = lower(routine, proofs, binding, chosen)
-    operations = tuple(
-        _operation(one, kernel, arrays, symbols, aliases) for one in lowered.programs
-    )
-    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons)
+    operations = tuple(_operation(one, kernel, arrays, symbols, costs) for one in lowered.programs)
+    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons, costs)
 
 
 def symbols_of(
@@ -320,7 +324,7 @@ def _operation(
     kernel: Loops,
     arrays: Mapping[str, ArrayInfo],
     symbols: Mapping[Expr, int],
-    aliases: Mapping[str, str],
+    costs: CostConstants,
 ) -> Operation:
     template = np.zeros(len(program.words), np.int64)
     addresses: list[tuple[int, str]] = []
@@ -346,7 +350,8 @@ def _operation(
         template,
         tuple(addresses),
         tuple(scratch),
-        estimate_seconds(phase, program.plan, symbols) if program.is_splittable else 1e-7,
+        estimate_seconds(phase, program.plan, symbols, costs) if program.is_splittable else 1e-7,
+        costs.part_seconds,
     )
 
 

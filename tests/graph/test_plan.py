@@ -383,6 +383,7 @@ def test_explain_tells_device_memory_order_and_operations():
         total_of(out, total)
     lines = graph.compile(device="cpu").explain().splitlines()
     assert lines[0] == "plan on cpu: asked for"
+    assert lines.pop(1).startswith("  chosen by costs: defaults (")
     assert lines[1] == "  transients: 1 in 64 bytes (64 side by side)"
     assert lines[2] == "  recording 'step': 2 tasks, order from 1 read after write"
     assert lines[3].startswith("    dense + rectified: loops, one part, about ")
