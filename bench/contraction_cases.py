@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import convolutions
 import numpy as np
-from replays import Replayed
 
 from netts import accelerate, parallel
+from netts.compiler.replayed import Replayed
 
 PRODUCTS = ((32, 64, 32), (128, 784, 256), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024))
 """Rows, inner extent, columns."""

@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "netts.compiler": ("accelerate", "checked", "element", "parallel"),
+    "netts.compiler.measuring": ("calibrate",),
     "netts.devices": ("device",),
     "netts.compiler.functions": (
         "erf", "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "sqrt", "tanh",

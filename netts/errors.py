@@ -70,6 +70,10 @@ class InterruptedFitWarning(UserWarning):
     """Training was interrupted; the model of the last finished epoch is kept."""
 
 
+class CalibrationWarning(UserWarning):
+    """What was measured cannot be kept, so it is not used."""
+
+
 class DataFileError(DataError, OSError):
     """A file of data cannot be opened or read."""
 

@@ -1,23 +1,36 @@
-"""`netts devices`: what networks can run on, here."""
+"""`netts devices`: what networks can run on, here, and by which costs they are compiled."""
 
 from __future__ import annotations
 
 import argparse
 
+from netts.cli.costs import calibrate_aloud
 from netts.cli.exit_codes import SUCCESS
+from netts.compiler import calibration
 from netts.devices import available
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command; it has no options."""
+    """Describe the options."""
     parser.epilog = "Give a name to `netts train TABLE --device NAME`, or let `auto` choose."
+    parser.add_argument(
+        "--calibrate",
+        nargs="?",
+        const="once",
+        choices=("once", "anew"),
+        help="measure what things cost on this machine, unless that is kept already (anew: even "
+        "then), and choose by it from now on; results may change in their last bits",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """List every device, also those that this machine lacks, with the reason."""
+    if options.calibrate:
+        calibrate_aloud(anew=options.calibrate == "anew")
     devices = available()
     width = max(len(device.name) for device in devices)
     for device in devices:
         state = "available" if device.is_available else "not available"
         print(f"{device.name:{width}}  {state:13}  {device.description}")
+    print(f"costs on the cpu: {calibration.current()}")
     return SUCCESS

@@ -13,7 +13,9 @@ from sklearn.base import is_classifier
 import netts
 from netts.cli.exit_codes import SUCCESS
 from netts.cli.output import print_columns, print_wrapped
+from netts.compiler.cost_constants import DEFAULTS
 from netts.estimators import MLPClassifier, MLPRegressor, TableModel
+from netts.estimators.saved import DeviceChoice
 from netts.network import Network
 from netts.persistence import ModelFile, read_model_file
 
@@ -101,10 +103,18 @@ def _describe_estimator(estimator: MLPClassifier | MLPRegressor) -> None:
     seconds = sum(history.seconds)
     print_wrapped(
         f"trained for {len(history)} epochs in {seconds:.2f} s on {estimator.device_} "
-        f"({estimator.device_choice_.reason}, {estimator.device_choice_.n_threads} threads), "
+        f"({_choice(estimator.device_choice_)}), "
         f"{ENDINGS.get(history.stopped_by, history.stopped_by)}"
     )
     print(f"loss: {_curve(estimator.loss_curve_)}")
+
+
+def _choice(choice: DeviceChoice) -> str:
+    """Say why a fit ran where it did, and by which costs unless those are everybody's."""
+    said = [choice.reason, f"{choice.n_threads} threads"]
+    if choice.costs not in (None, DEFAULTS.digest):
+        said.append(f"calibrated costs {choice.costs}")
+    return ", ".join(said)
 
 
 def _curve(losses: list[float]) -> str:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from netts.cli.costs import calibrate_aloud
 from netts.cli.exit_codes import SUCCESS
+from netts.compiler import calibration
 from netts.compiler.cache import cache_directory, cache_size_bytes, count_entries
 from netts.data import dataset_names, load
 from netts.estimators import MLPClassifier, MLPRegressor
@@ -19,7 +21,10 @@ from netts.estimators import MLPClassifier, MLPRegressor
 EPILOG = """\
 The first training on a machine compiles its kernels, for some seconds; later
 ones load them from the cache. This fills the cache after installing, in an
-image for instance: set NETTS_CACHE_DIR to where the image keeps it.
+image for instance: set NETTS_CACHE_DIR to where the image keeps it. Before, it
+measures what things cost on this machine, unless that is kept already, as
+`netts devices --calibrate` does: choices between loops and BLAS rest on it, so
+results may change in their last bits. NETTS_COSTS=defaults leaves that out.
 """
 
 # One axis at a time: kernels know nothing of one another, so that their combinations are the same.
@@ -48,8 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train tiny networks of every kind, and say what that left in the cache."""
+    """Calibrate, train tiny networks of every kind, and say what that left in the cache."""
     start, before = time.perf_counter(), count_entries()
+    calibrate_aloud()  # first, as what is compiled depends on it
     for estimator, X, y in _fits():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of scores and convergence, on data without meaning
@@ -61,6 +67,7 @@ def run(options: argparse.Namespace) -> int:
     seconds, new = time.perf_counter() - start, count_entries() - before
     size = f"{cache_size_bytes() / 1e6:.1f} MB"
     print(f"compiled {new} functions in {seconds:.1f} s; {cache_directory()}: {size}")
+    print(f"costs: {calibration.current()}")
     return SUCCESS
 
 

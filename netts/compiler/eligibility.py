@@ -9,6 +9,7 @@ from netts.compiler.access import Access
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import Binding
 from netts.compiler.contraction import Contraction
+from netts.compiler.cost_constants import CostConstants
 from netts.compiler.nest import Expr, Load, Nest, Store, stores, walk_expression
 from netts.compiler.operand import Frame
 from netts.compiler.races import Independence
@@ -23,6 +24,7 @@ def plan_contraction(
     arrays: Mapping[str, ArrayInfo],
     symbols: Mapping[Expr, int],
     binding: Binding,
+    costs: CostConstants,
 ) -> plan.Plan | str:
     """Return how BLAS computes a nest with these arguments, or the first reason why it does not."""
     found = find_contraction(nest)
@@ -38,7 +40,7 @@ def plan_contraction(
             or _alias_reason(found, nest, binding)
             or _tested_reason(found, touched, binding)
         )
-        return reason or _planned(found, arrays, symbols, binding)
+        return reason or _planned(found, arrays, symbols, binding, costs)
     except NotASumError as error:
         return str(error)
 
@@ -48,8 +50,9 @@ def _planned(
     arrays: Mapping[str, ArrayInfo],
     symbols: Mapping[Expr, int],
     binding: Binding,
+    costs: CostConstants,
 ) -> plan.Plan | str:
-    frame = Frame.of(found, arrays, symbols, binding.types.weak.value)
+    frame = Frame.of(found, arrays, symbols, binding.types.weak.value, costs)
     if 0 in (one.count for one in frame.extents.values()):
         return "there is nothing to multiply"
     if isinstance(found.update, Store):

@@ -123,6 +123,14 @@ def blas_address(name: str) -> int:
     return int(get_cython_function_address("scipy.linalg.cython_blas", name))
 
 
+@cache
+def describe_blas() -> str:
+    """Return which BLAS that is: kind, version, and the processors it was built for."""
+    every = [one.info() for one in _blas_libraries()]
+    known = ("internal_api", "version", "architecture")
+    return ", ".join(" ".join(str(one.get(name)) for name in known) for one in every)
+
+
 class _Blas:
     """SciPy's BLAS: held to one thread as long as any replay runs, then as it was."""
 

@@ -88,7 +88,7 @@ def _packed(matrix: Matrix) -> str:
 def _compiled(kernel: Kernel) -> list[str]:
     if kernel.last is None:
         return ["  not compiled yet: it is when first called"]
-    lines = ["  on the cpu:"]
+    lines = [f"  on the cpu, by costs: {kernel.last.costs}"]
     for one in kernel.last.operations:
         origin = "from the cache" if one.native.was_cached else "compiled now"
         split = f"up to {one.parts} parts" if one.parts > 1 else "one part"

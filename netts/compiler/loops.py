@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from netts.compiler import calibration
 from netts.compiler.access import accesses, reads, writes
 from netts.compiler.arguments import check_arguments, find_aliases
 from netts.compiler.cuda.specialise import CudaSpecialisation
@@ -15,7 +16,7 @@ from netts.compiler.nest import Nest, Routine
 from netts.compiler.races import outer_scalars, prove_independent
 from netts.compiler.scope import Scope
 from netts.compiler.source import Source
-from netts.compiler.specialise import Specialisation, specialise
+from netts.compiler.specialise import Bound, Specialisation, bind, specialise
 from netts.errors import KernelError, KernelTypeError
 
 MAX_SPECIALISATIONS = 256
@@ -95,11 +96,12 @@ class Loops:
         """Return the kernel lowered to CUDA for arguments like these; see `specialise`."""
         return self.specialised(arguments, specialise_cuda)
 
-    def specialised(self, arguments: tuple[Any, ...], make: Callable[..., Special]) -> Special:
+    def specialised(self, arguments: tuple[Any, ...], make: Callable[[Bound], Special]) -> Special:
         """Return what `make` makes of the kernel for arguments like these, the last ones kept."""
         arrays, numbers = check_arguments(self.routine, self.writes, arguments)
         aliases = find_aliases(self.routine, self.writes, arrays, arguments)
         constants = self.constants()
+        costs = calibration.current()
         key = (
             make,
             tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
@@ -107,10 +109,11 @@ class Loops:
             tuple(aliases.items()),
             tuple(map(repr, constants.values())),
             self._callee_constants() if self.callees else (),
+            costs.digest,
         )
         found = self._specialisations.get(key)
         if found is None:
-            found = make(self, arrays, numbers, aliases, constants)
+            found = make(bind(self, arrays, numbers, aliases, constants, costs))
             with _forgetting:
                 if len(self._specialisations) >= MAX_SPECIALISATIONS:
                     del self._specialisations[next(iter(self._specialisations))]

@@ -16,6 +16,7 @@ from netts.compiler.affine import Linear, Polynomial, at
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.bounds import is_in_range
 from netts.compiler.contraction import Condition, Contraction, Span, indices_of, subscripts_of
+from netts.compiler.cost_constants import CostConstants
 from netts.compiler.nest import Apply, Const, Expr, Index, Load, Store, walk_expression
 from netts.compiler.scalars import DIVISIONS
 from netts.compiler.terms import NotASumError
@@ -77,7 +78,7 @@ class Operand:
 
 @dataclass(frozen=True)
 class Frame:
-    """What operands are made in: a contraction with its arrays, and its indices in numbers."""
+    """What operands are made in: a contraction with its arrays, indices in numbers, and costs."""
 
     contraction: Contraction
     arrays: Mapping[str, ArrayInfo]
@@ -85,6 +86,7 @@ class Frame:
     dtype: str
     extents: Mapping[str, Extent]
     conditions: tuple[Condition, ...]
+    costs: CostConstants
 
     @staticmethod
     def of(
@@ -92,6 +94,7 @@ class Frame:
         arrays: Mapping[str, ArrayInfo],
         symbols: Mapping[Expr, int],
         dtype: str,
+        costs: CostConstants,
     ) -> Frame:
         """Work out how far every index runs.
 
@@ -114,7 +117,7 @@ class Frame:
             else one
             for one in conditions
         )
-        return Frame(found, arrays, symbols, dtype, extents, tuple(known))
+        return Frame(found, arrays, symbols, dtype, extents, tuple(known), costs)
 
     def volume(self, indices: Iterable[str]) -> int:
         """Return how many combinations of values indices have."""

@@ -17,7 +17,8 @@ from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import FOLDED_LIMIT, Binding, Check, Word, describe
 from netts.compiler.bounds import find_unproved
 from netts.compiler.clamps import settled_clamps
-from netts.compiler.cost import PARALLEL_SECONDS, estimate_seconds
+from netts.compiler.cost import estimate_seconds
+from netts.compiler.cost_constants import CostConstants
 from netts.compiler.cpu import lower
 from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import (
@@ -58,6 +59,8 @@ class Operation:
         Positions of the block where the address of the scratch memory goes.
     seconds
         A rough estimate of its duration on one core.
+    part_seconds
+        What a part of it should take at least.
     """
 
     program: Program
@@ -66,6 +69,7 @@ class Operation:
     addresses: tuple[tuple[int, str], ...]
     scratch: tuple[int, ...]
     seconds: float
+    part_seconds: float
 
     @property
     def label(self) -> str:
@@ -77,7 +81,7 @@ class Operation:
         """The number of parts worth splitting it into, 1 where it is not worth it."""
         if not self.program.is_splittable:
             return 1
-        return min(max(int(self.seconds / PARALLEL_SECONDS), 1), engine.MAX_PARTS)
+        return min(max(int(self.seconds / self.part_seconds), 1), engine.MAX_PARTS)
 
     def block(self, addresses: Mapping[str, int], scratch: int) -> np.ndarray:
         """Return the argument block for arrays at these addresses."""
@@ -106,12 +110,13 @@ def failure(kernel: Loops, check: Check, value: int) -> Exception:
 
 @dataclass(frozen=True)
 class Specialisation:
-    """A kernel compiled for given dtypes, shapes and integer arguments."""
+    """A kernel compiled for given dtypes, shapes and integer arguments, by given costs."""
 
     kernel: Loops
     operations: tuple[Operation, ...]
     scratch_bytes: int
     reasons: Mapping[int, Plan | str]
+    costs: CostConstants
 
     @property
     def source(self) -> str:
@@ -189,29 +194,21 @@ def fill_numbers(block: np.ndarray, words: tuple[Word, ...], numbers: Mapping[st
                 block[position] = int(number)
 
 
-def specialise(
-    kernel: Loops,
-    arrays: Mapping[str, ArrayInfo],
-    numbers: Mapping[str, bool | int | float],
-    aliases: Mapping[str, str],
-    constants: Mapping[str, Any],
-) -> Specialisation:
-    """Check and compile a kernel for arguments; see `Kernel.specialise`."""
-    bound = bind(kernel, arrays, numbers, aliases, constants)
-    binding, proofs, symbols = bound.binding, bound.proofs, bound.symbols
+def specialise(bound: Bound) -> Specialisation:
+    """Compile a kernel for the arguments that it is bound to; see `Kernel.specialise`."""
+    kernel, arrays, symbols, costs = bound.kernel, bound.arrays, bound.symbols, bound.costs
     reasons = {
         number: plan_contraction(
-            phase, kernel.accesses[number], proofs[number], arrays, symbols, binding
+            phase, kernel.accesses[number], bound.proofs[number], arrays, symbols, bound.binding,
+            costs,
         )
         for number, phase in enumerate(kernel.routine.phases)
         if isinstance(phase, Nest)
-    }
+    }  # fmt: skip
     chosen = {number: one for number, one in reasons.items() if isinstance(one, Plan)}
-    lowered = lower(kernel.routine, proofs, binding, chosen)
-    operations = tuple(
-        _operation(one, kernel, arrays, symbols, aliases) for one in lowered.programs
-    )
-    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons)
+    lowered = lower(kernel.routine, bound.proofs, bound.binding, chosen)
+    operations = tuple(_operation(one, kernel, arrays, symbols, costs) for one in lowered.programs)
+    return Specialisation(kernel, operations, lowered.scratch_bytes, reasons, costs)
 
 
 @dataclass(frozen=True)
@@ -224,6 +221,8 @@ class Bound:
         The values of everything that is known and integer.
     proofs
         What is proved of each nest with these arguments, by phase.
+    costs
+        What choices between ways of running rest on.
     """
 
     kernel: Loops
@@ -231,6 +230,7 @@ class Bound:
     binding: Binding
     symbols: Mapping[Expr, int]
     proofs: Mapping[int, Independence]
+    costs: CostConstants
 
 
 def bind(
@@ -239,10 +239,11 @@ def bind(
     numbers: Mapping[str, bool | int | float],
     aliases: Mapping[str, str],
     constants: Mapping[str, Any],
+    costs: CostConstants,
 ) -> Bound:
     """Check a kernel against arguments: types, subscripts, independence."""
     routine = kernel.routine
-    symbols = _symbols(routine, arrays, numbers, constants)
+    symbols = symbols_of(routine, arrays, numbers, constants)
     elements = {name: ELEMENT_TYPES[np.dtype(one.dtype)] for name, one in arrays.items()}
     scalars = {name: type_of_number(value) for name, value in numbers.items()}
     types = infer(routine, kernel.source_code, kernel.scope, elements, scalars)
@@ -260,10 +261,10 @@ def bind(
         _folded(kernel, numbers),
         settled_clamps(itertools.chain.from_iterable(kernel.accesses), symbols),
     )
-    return Bound(kernel, arrays, binding, symbols, proofs)
+    return Bound(kernel, arrays, binding, symbols, proofs, costs)
 
 
-def _symbols(
+def symbols_of(
     routine: Routine,
     arrays: Mapping[str, ArrayInfo],
     numbers: Mapping[str, bool | int | float],
@@ -359,7 +360,7 @@ def _operation(
     kernel: Loops,
     arrays: Mapping[str, ArrayInfo],
     symbols: Mapping[Expr, int],
-    aliases: Mapping[str, str],
+    costs: CostConstants,
 ) -> Operation:
     template = np.zeros(len(program.words), np.int64)
     addresses: list[tuple[int, str]] = []
@@ -385,7 +386,8 @@ def _operation(
         template,
         tuple(addresses),
         tuple(scratch),
-        estimate_seconds(phase, program.plan, symbols) if program.is_splittable else 1e-7,
+        estimate_seconds(phase, program.plan, symbols, costs) if program.is_splittable else 1e-7,
+        costs.part_seconds,
     )
 
 

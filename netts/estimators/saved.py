@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from netts.compiler import calibration
 from netts.compiler.engine import available_threads
 from netts.devices.registry import explain_choice
 from netts.errors import UnsavableError
@@ -34,11 +35,15 @@ class DeviceChoice:
         Such as "asked for" or "the fastest there is".
     n_threads : int
         How many threads it could use.
+    costs : str or None
+        The digest of the cost constants that kernels were compiled by: two fits of different ones
+        may differ in their last bits. None where no choice depends on them, and in older files.
     """
 
     device: str
     reason: str
     n_threads: int
+    costs: str | None = None
 
 
 def choose_device(device: str) -> DeviceChoice:
@@ -50,7 +55,9 @@ def choose_device(device: str) -> DeviceChoice:
         Where there is none of that name.
     """
     chosen, reason = explain_choice(device)
-    return DeviceChoice(chosen, reason, available_threads() if chosen == "cpu" else 1)
+    if chosen != "cpu":
+        return DeviceChoice(chosen, reason, 1)
+    return DeviceChoice(chosen, reason, available_threads(), calibration.current().digest)
 
 
 @dataclass(frozen=True)

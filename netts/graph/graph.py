@@ -16,6 +16,7 @@ from netts.compiler.specialise import prove_aliased
 from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
 from netts.devices.registry import explain_choice
 from netts.errors import GraphError
+from netts.graph.fusion import fused
 from netts.graph.memory import MemoryPlan, lifespans, pack
 from netts.graph.plan import Plan
 from netts.graph.task import Task
@@ -48,6 +49,7 @@ class TaskGraph:
     def __init__(self) -> None:
         self.recordings: dict[str, tuple[Task, ...]] = {}
         self._open: list[str] = []
+        self._fused: dict[str, tuple[Task, ...]] = {}
         self._memory: MemoryPlan | None = None
 
     def transient(self, shape: tuple[int, ...], dtype: DTypeLike, name: str = "") -> BufferView:
@@ -116,12 +118,17 @@ class TaskGraph:
         if checking.is_on():
             chosen, reason = "reference", "checked, with every access tested"
         if self._memory is None:
+            self._fused = {name: fused(tasks) for name, tasks in self.recordings.items()}
             self._memory = self._planned_memory()
-        return Plan(chosen, reason, dict(self.recordings), self._memory)
+        return Plan(chosen, reason, self.recordings, self._fused, self._memory)
 
     def _planned_memory(self) -> MemoryPlan:
-        """Give the transients their memory; nothing has changed where that is refused."""
-        plan = pack(lifespans(self.recordings))
+        """Give the transients their memory; nothing has changed where that is refused.
+
+        It serves the tasks as they were recorded, which the reference runs, and fused.
+        """
+        replayed = {f"{name}, fused": tasks for name, tasks in self._fused.items()}
+        plan = pack(lifespans(self.recordings | replayed))
         views = [
             view
             for tasks in self.recordings.values()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from netts.compiler import calibration
 from netts.errors import GraphError
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile
@@ -32,14 +33,18 @@ class Plan:
         device: str,
         reason: str,
         recordings: Mapping[str, Sequence[Task]],
+        fused: Mapping[str, Sequence[Task]],
         memory: MemoryPlan,
     ) -> None:
         self.device = device
         self._reason = reason
         self._recordings = recordings
         self._memory = memory
-        self._replays = {name: make_replay(device, tasks) for name, tasks in recordings.items()}
+        self._replays = {
+            name: make_replay(device, tasks, fused[name]) for name, tasks in recordings.items()
+        }
         self._stop = np.zeros(1, np.int64)
+        self._costs = calibration.current() if device == "cpu" else None
 
     def run(self, steps: int = 1, recording: str = "main") -> int:
         """Replay a recording.
@@ -81,8 +86,10 @@ class Plan:
         return replay.profile(steps)
 
     def explain(self) -> str:
-        """Return what the plan does: device and why, memory, operations, what orders them."""
+        """Return what the plan does: device, costs, memory, operations, what orders them."""
         lines = [f"plan on {self.device}: {self._reason}"]
+        if self._costs is not None:
+            lines.append(f"  chosen by costs: {self._costs}")
         lines.append(
             f"  transients: {len(self._memory.offsets)} in {self._memory.nbytes} bytes "
             f"({self._memory.unshared_bytes} side by side)"

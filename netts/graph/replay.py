@@ -168,28 +168,29 @@ class CpuReplay:
         return lines
 
 
-def make_replay(device: str, tasks: Sequence[Task]) -> Replay:
-    """Return the replay of a recording on a device."""
+def make_replay(device: str, tasks: Sequence[Task], fused: Sequence[Task]) -> Replay:
+    """Return the replay of a recording on a device.
+
+    Parameters
+    ----------
+    tasks, fused
+        The recording as it was made, and with neighbours fused, for devices that compile.
+    """
     if checking.is_on():
         return PythonReplay(tasks, checking.run)
+    if device == "reference":
+        return PythonReplay(tasks, run_reference)
     if device not in _REPLAYS:
         raise DeviceError(
             f"task graphs do not run on {device!r} yet: choose {' or '.join(map(repr, devices()))} "
             "for the graph; kernels called by themselves do run there"
         )
-    return _REPLAYS[device](tasks)
+    return _REPLAYS[device](fused)
 
 
 def devices() -> tuple[str, ...]:
     """Return the names of the devices that recordings can be replayed on."""
-    return tuple(_REPLAYS)
+    return (*_REPLAYS, "reference")
 
 
-def _reference(tasks: Sequence[Task]) -> Replay:
-    return PythonReplay(tasks, run_reference)
-
-
-_REPLAYS: dict[str, Callable[[Sequence[Task]], Replay]] = {
-    "cpu": CpuReplay,
-    "reference": _reference,
-}
+_REPLAYS: dict[str, Callable[[Sequence[Task]], Replay]] = {"cpu": CpuReplay}

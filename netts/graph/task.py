@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from netts.compiler.arguments import ArrayInfo, describe
-from netts.compiler.kernel import Kernel
+from netts.compiler.loops import Loops
 from netts.devices.memory import Buffer, BufferView, Lifetime
 
 
 @dataclass(frozen=True)
 class Task:
-    """One recorded kernel call.
+    """One recorded kernel call, or several fused to one.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class Task:
         alive by this), and numbers frozen at the value they had.
     """
 
-    kernel: Kernel
+    kernel: Loops
     arguments: tuple[Any, ...]
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray | BufferView]]:

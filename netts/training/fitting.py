@@ -27,7 +27,8 @@ class Resumable:
     Attributes
     ----------
     optimizer
-        The bytes of the optimiser's state and of its step count; None to begin with a new one.
+        The bytes of the optimiser's state and of its step count; None to begin with a new one, as
+        after a fit that diverged.
     rate
         The learning rate of the next epoch; None for that of the optimiser.
     epochs, samples
@@ -91,9 +92,13 @@ class Fit:
         return history
 
     def resumable(self) -> Resumable:
-        """Return what a later fit needs to go on from the last finished epoch."""
+        """Return what a later fit needs to go on from where this one ended.
+
+        The optimiser's state is kept once, so it is that of the last step: where the network went
+        back to an earlier epoch, interrupted or for the best one, the state is a little ahead.
+        """
         return Resumable(
-            optimizer=self.last.optimizer,
+            optimizer=self.session.optimizer_state(),
             rate=self.rate,
             epochs=self.epochs,
             samples=self.samples,
@@ -109,7 +114,7 @@ class Fit:
         if not (math.isfinite(loss) and session.is_finite):
             self._diverged(loss)
         validation_loss, validation_score = session.validate() or (None, None)
-        self.last = session.snapshot()
+        self.last = session.snapshot(None if self.last is self.best else self.last)
         self.history.epochs.append(
             Epoch(
                 number=len(self.history) + 1,

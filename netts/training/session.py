@@ -22,14 +22,9 @@ from netts.training.validation import Validation
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Copies of what training changes: parameters, layer state, optimiser state."""
+    """Copies of what a network has learned: its parameters and layer state."""
 
     arenas: tuple[np.ndarray, ...]
-
-    @property
-    def optimizer(self) -> np.ndarray:
-        """The bytes of the optimiser's state and of its step count."""
-        return self.arenas[-1]
 
 
 class Session:
@@ -165,19 +160,31 @@ class Session:
 
     @cached_property
     def _arenas(self) -> tuple[np.ndarray, ...]:
-        """The bytes of everything that training changes, the optimiser's last."""
-        network = self.network
-        arenas = (network.parameters.arena, network.state.arena, self._optimizer_arena)
+        """The bytes of what the network learns."""
+        arenas = (self.network.parameters.arena, self.network.state.arena)
         return tuple(arena.flat(np.uint8).array for arena in arenas)
 
-    def snapshot(self) -> Snapshot:
-        """Return a copy of everything that training has changed."""
-        return Snapshot(tuple(arena.copy() for arena in self._arenas))
+    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
+        """Return a copy of what the network has learned, in the memory of another or in new."""
+        if into is None:
+            return Snapshot(tuple(arena.copy() for arena in self._arenas))
+        for kept, arena in zip(into.arenas, self._arenas, strict=True):
+            kept[...] = arena
+        return into
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a snapshot."""
+        """Go back to a snapshot; the optimiser's state stays what it is."""
         for arena, kept in zip(self._arenas, snapshot.arenas, strict=True):
             arena[...] = kept
+
+    def optimizer_state(self) -> np.ndarray | None:
+        """Return the bytes of the optimiser's state and of its step count, the memory itself.
+
+        None where nothing can go on from it: what is not finite stays so.
+        """
+        views = self._optimizer_state.values()
+        is_finite = all(bool(np.isfinite(view.array).all()) for view in views)
+        return self._optimizer_arena.flat(np.uint8).array if is_finite else None
 
     def restore_optimizer(self, kept: np.ndarray) -> None:
         """Go on with the optimiser's state of another session.
@@ -187,7 +194,7 @@ class Session:
         ParameterError
             Where it is that of another optimiser or network.
         """
-        state = self._arenas[-1]
+        state = self._optimizer_arena.flat(np.uint8).array
         if kept.shape != state.shape:
             raise ParameterError(
                 f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "

@@ -1,14 +1,30 @@
-"""`netts devices` names what there is."""
+"""`netts devices` names what there is, and calibrates when asked."""
 
 from __future__ import annotations
 
+import pytest
+
 from netts.cli import main
+from netts.compiler import calibration, measuring
+from netts.compiler.cost_constants import DEFAULTS
 from netts.devices import available
+
+
+@pytest.fixture
+def own_costs(tmp_path, monkeypatch):
+    """Measure 100 ns for a call of BLAS, 10 more every time, and keep that apart."""
+    monkeypatch.setenv("NETTS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("NETTS_COSTS")
+    monkeypatch.setattr(calibration, "_process", {})
+    calls = iter(range(100, 200, 10))
+    monkeypatch.setattr(measuring, "measured_costs", lambda: {"call": next(calls)})
+    return tmp_path / "cache"
 
 
 def test_every_device_is_listed_with_its_state(capsys):
     assert main(["devices"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    *lines, costs = capsys.readouterr().out.splitlines()
+    assert costs == f"costs on the cpu: defaults ({DEFAULTS.digest})"
     assert len(lines) == len(available())
     for line, device in zip(lines, available(), strict=True):
         state = "available" if device.is_available else "not available"
@@ -23,3 +39,21 @@ def test_the_cpu_is_always_available(capsys):
         line.startswith("cpu") and "not available" not in line
         for line in capsys.readouterr().out.splitlines()
     )
+
+
+@pytest.mark.usefixtures("own_costs")
+def test_it_calibrates_once_and_anew_when_asked(capsys):
+    measured = []
+    for options in ([], ["--calibrate"], ["--calibrate"], ["--calibrate", "anew"], []):
+        assert main(["devices", *options]) == 0
+        measured.append(calibration.current().call)
+        assert capsys.readouterr().out.endswith(f"costs on the cpu: {calibration.current()}\n")
+    assert measured == [DEFAULTS.call, 100, 100, 110, 110]
+
+
+def test_it_says_why_a_calibration_was_in_vain(own_costs, capsys):
+    own_costs.touch()
+    assert main(["devices", "--calibrate"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("netts: warning: the calibration cannot be kept in ")
+    assert said.out.endswith(f"costs on the cpu: defaults ({DEFAULTS.digest})\n")

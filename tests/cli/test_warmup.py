@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netts.cli import main
+from netts.cli import main, warmup
+from netts.compiler import calibration, measuring
 from netts.compiler.cache import count_entries
 from netts.data import dataset_names
 
@@ -24,4 +25,18 @@ def test_after_it_no_bundled_table_compiles_anything(netts, tmp_path, monkeypatc
 
 def test_it_says_what_it_did(capsys):
     assert main(["warmup"]) == 0
-    assert capsys.readouterr().out.startswith("compiled ")
+    compiled, costs = capsys.readouterr().out.splitlines()
+    assert compiled.startswith("compiled ")
+    assert costs.startswith("costs: defaults")  # as the environment of tests asks for
+
+
+def test_it_calibrates_before_it_compiles(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NETTS_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("NETTS_COSTS")
+    monkeypatch.setattr(calibration, "_process", {})
+    monkeypatch.setattr(measuring, "measured_costs", lambda: {"call": 100.0})
+    seen = []
+    monkeypatch.setattr(warmup, "_fits", lambda: seen.append(calibration.current().call) or ())
+    assert main(["warmup"]) == 0
+    assert seen == [100.0]
+    assert capsys.readouterr().out.splitlines()[1].startswith("costs: calibrated on ")

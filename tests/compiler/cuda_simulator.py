@@ -36,7 +36,7 @@ ONE_THREAD_A_ROW = dataclasses.replace(SMALL, long_row=10**9)
 
 
 def _maker(geometry: Geometry) -> Callable[..., Any]:
-    return lambda *bound: specialise(*bound, geometry)
+    return lambda bound: specialise(bound, geometry)
 
 
 _MAKERS = {one: _maker(one) for one in (SMALL, ONE_THREAD_A_ROW)}

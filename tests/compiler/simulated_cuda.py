@@ -74,7 +74,7 @@ def test_integers_of_64_bits_give_the_same(call, monkeypatch):
     narrow, wide = copied(call.arguments), copied(call.arguments)
     run_simulated(call.kernel, narrow)
     monkeypatch.setattr(widths, "LIMIT", 2)
-    special = call.kernel.specialised(wide, lambda *bound: specialise(*bound, SMALL))
+    special = call.kernel.specialised(wide, lambda bound: specialise(bound, SMALL))
     run_special(special, wide)
     assert "int64(cuda." in special.source
     assert_same(narrow, wide, "64 bits")

@@ -43,9 +43,9 @@ seeds = st.integers(0, 2**32 - 1)
 SHARED = dataclasses.replace(GEOMETRY, long_row=3)
 
 
-def share_rows(*bound):
+def share_rows(bound):
     """Lower with every loop shared by a block that can be, as if it were long."""
-    return specialise(*bound, SHARED)
+    return specialise(bound, SHARED)
 
 
 def examples(count: int) -> settings:

@@ -141,7 +141,7 @@ def test_a_result_does_not_depend_on_the_number_of_blocks():
     """Geometry decides how many blocks there are; only threads of a block are in the code."""
     x = matrix(500, 700)
     wide = dataclasses.replace(GEOMETRY, grid_blocks=1)
-    one = scaled.specialised((x, 2.0, x), lambda *bound: specialise(*bound, wide)).operations[0]
+    one = scaled.specialised((x, 2.0, x), lambda bound: specialise(bound, wide)).operations[0]
     many = lowered(scaled, x, 2.0, x).operations[0]
     assert (one.blocks, many.blocks) == (1, 1368)
     assert one.code == many.code

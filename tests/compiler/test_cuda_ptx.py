@@ -25,9 +25,9 @@ AMPERE, HOPPER = (8, 0), (9, 0)
 SHORT_ROWS = dataclasses.replace(GEOMETRY, long_row=1)
 
 
-def share_rows(*bound):
+def share_rows(bound):
     """Lower with every loop shared by a block that can be, as if it were long."""
-    return specialise(*bound, SHORT_ROWS)
+    return specialise(bound, SHORT_ROWS)
 
 
 @functools.cache

@@ -16,6 +16,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 import netts
 from netts import MLPClassifier
+from netts.compiler import calibration
+from netts.compiler.cost_constants import DEFAULTS
 from netts.errors import BrokenModelError, UnsavableError
 from netts.estimators.saved import Learned, attribute_of, describe_estimator
 from netts.estimators.saving import estimator_from
@@ -147,7 +149,17 @@ def test_the_choice_of_a_device_is_recorded(path):
     assert choice.device == model.device_ == "reference"
     assert choice.reason == "chosen by `with netts.device(...)`"
     assert choice.n_threads == 1
+    assert choice.costs is None
     assert fit(model, X, y).device_choice_.n_threads >= 1
+
+
+def test_the_costs_that_a_fit_was_compiled_by_are_recorded(path):
+    X, y = data("regression")
+    with calibration.using(dataclasses.replace(DEFAULTS, call=100.0)) as costs:
+        model = fit(estimator("regression", max_iter=1, device="cpu"), X, y)
+    choice = through_a_file(model, path).device_choice_
+    assert choice.costs == costs.digest != DEFAULTS.digest
+    assert fit(model, X, y).device_choice_.costs == DEFAULTS.digest
 
 
 def test_a_file_holds_every_attribute_that_a_pickle_holds():

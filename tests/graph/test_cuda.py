@@ -16,4 +16,4 @@ def test_a_graph_refuses_cuda_and_says_what_runs():
     with graph.recording("main"):
         copy_values(np.ones((2, 2)), np.zeros((2, 2)))
     with pytest.raises(DeviceError, match="do not run on 'cuda' yet: choose 'cpu' or 'reference'"):
-        make_replay("cuda", graph.recordings["main"])
+        make_replay("cuda", graph.recordings["main"], ())

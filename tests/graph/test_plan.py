@@ -383,14 +383,14 @@ def test_explain_tells_device_memory_order_and_operations():
         total_of(out, total)
     lines = graph.compile(device="cpu").explain().splitlines()
     assert lines[0] == "plan on cpu: asked for"
+    assert lines.pop(1).startswith("  chosen by costs: defaults (")
     assert lines[1] == "  transients: 1 in 64 bytes (64 side by side)"
     assert lines[2] == "  recording 'step': 2 tasks, order from 1 read after write"
-    assert lines[3].startswith("    dense: loops, one part, about ")
-    assert lines[4].startswith("    rectified: loops, one part, about ")
-    assert lines[5] == "  recording 'loss': 1 tasks, order from nothing"
-    assert lines[6].startswith("    total_of: loops")
-    assert lines[7].startswith("    total_of combine: loops, one part")
-    assert len(lines) == 8
+    assert lines[3].startswith("    dense + rectified: loops, one part, about ")
+    assert lines[4] == "  recording 'loss': 1 tasks, order from nothing"
+    assert lines[5].startswith("    total_of: loops")
+    assert lines[6].startswith("    total_of combine: loops, one part")
+    assert len(lines) == 7
 
 
 def test_explain_of_the_reference_names_the_tasks():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netts.compiler.affine import evaluate
-from netts.compiler.arguments import ArrayInfo
 from netts.compiler.cuda.emit import FAULT_WORDS
 from netts.compiler.cuda.lower import lower
 from netts.compiler.cuda.program import (
@@ -20,7 +19,7 @@ from netts.compiler.cuda.program import (
 )
 from netts.compiler.cuda.rows import Rows, find_rows
 from netts.compiler.nest import Nest
-from netts.compiler.specialise import Bound, bind, failure, scalar_arguments
+from netts.compiler.specialise import Bound, failure, scalar_arguments
 from netts.devices.cuda import KernelCode
 
 if TYPE_CHECKING:
@@ -145,16 +144,9 @@ class CudaSpecialisation:
         return None
 
 
-def specialise(
-    kernel: Loops,
-    arrays: Mapping[str, ArrayInfo],
-    numbers: Mapping[str, bool | int | float],
-    aliases: Mapping[str, str],
-    constants: Mapping[str, Any],
-    geometry: Geometry = GEOMETRY,
-) -> CudaSpecialisation:
-    """Check a kernel against arguments and lower it to CUDA."""
-    bound = bind(kernel, arrays, numbers, aliases, constants)
+def specialise(bound: Bound, geometry: Geometry = GEOMETRY) -> CudaSpecialisation:
+    """Lower a kernel to CUDA for the arguments that it is bound to."""
+    kernel = bound.kernel
     rows: dict[int, Rows] = {}
     for number, phase in enumerate(kernel.routine.phases):
         found = find_rows(bound, number, geometry) if isinstance(phase, Nest) else None

@@ -12,15 +12,22 @@ from netts.compiler.specialise import Specialisation, fill_numbers, operation_ta
 
 
 class Replayed:
-    """A kernel compiled for arguments, to be run as often as asked without Python in between."""
+    """A kernel compiled for arguments, to be run as often as asked without Python in between.
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray
+        The arguments that are arrays.
+    """
 
     def __init__(self, chosen: Specialisation, arguments: tuple[Any, ...]) -> None:
         kernel = chosen.kernel
-        addresses = {
-            name: value.ctypes.data
+        self.arrays = {
+            name: value
             for name, value in zip(kernel.parameters, arguments, strict=True)
             if isinstance(value, np.ndarray)
         }
+        addresses = {name: array.ctypes.data for name, array in self.arrays.items()}
         self.keep = arguments, np.zeros(chosen.scratch_bytes + engine.ALIGNMENT_BYTES, np.uint8)
         scratch = self.keep[1].ctypes.data
         scratch += -scratch % engine.ALIGNMENT_BYTES
@@ -42,6 +49,11 @@ class Replayed:
         return (time.perf_counter() - start) / times
 
     def repetitions(self, seconds: float, threads: int | None = None) -> int:
-        """Return how many runs take about so long."""
-        one = min(self.seconds(1, threads) for _ in range(3))
-        return max(1, int(seconds / one))
+        """Return how many runs take about so long, the way there and back from Python included."""
+        times = 1
+        while True:
+            # The least of some: an interruption would pass for a slow kernel.
+            total = times * min(self.seconds(times, threads) for _ in range(3))
+            if 2 * total >= seconds:
+                return max(1, int(times * seconds / total))
+            times = max(2 * times, int(times * min(seconds / total, 16)))
