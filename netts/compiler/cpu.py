@@ -84,7 +84,7 @@ def lower(
 
 @dataclass
 class Lowering:
-    """Turns the phases of a routine into programs; what the CUDA lowering shares is public."""
+    """Turns the phases of a routine into programs; the CUDA lowering overrides what differs."""
 
     routine: Routine
     proofs: Mapping[int, Independence]
