@@ -9,8 +9,14 @@ from __future__ import annotations
 import os
 
 import hypothesis
+from hypothesis.internal import constants_ast
+from hypothesis.internal.conjecture import providers
 
 # No deadline: the first example of a kernel compiles it. In CI the same examples every time.
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# Hypothesis also draws numbers that stand in the sources of whatever modules are loaded, so a run
+# of one file would try other examples than a run of all. tests/compiler/test_examples.py watches.
+providers.HypothesisProvider._local_constants = constants_ast.Constants()
