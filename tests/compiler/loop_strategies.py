@@ -252,8 +252,9 @@ class _Writer:
             self._write_body("i, j" if len(names) == 2 else self.choose("i, 0", "i, m - 1"))
             for one in sums:
                 self.line("{one} += {w}", "{one} = max({one}, {w})", "{one} -= {w}", one=one)
-            if self.chance(20):
-                self.line("counts[{datum}] += 1", "counts[{datum}] -= {w}")
+            if self.chance(25):
+                at = "table[{datum}, j]" if len(names) == 2 and self.chance(60) else "counts[{datum}]"
+                self.line(f"{at} += 1", f"{at} -= {{w}}")
         self.locals, self.indices = outer, []
         for one in sums:
             self.line(f"result[{number}] = {one}")
@@ -305,6 +306,7 @@ class _Writer:
             Array("out", self.floating, (rows, Extent("m", 1, 1))),
             Array("other", self.floating, (rows, Extent("m", 1, 1))),
             Array("counts", "int64", (Extent(None, 1, 5),)),
+            Array("table", "int64", (Extent(None, 1, 5), Extent("m", 1, 1))),
             Array("result", "int64", (Extent(None, 1, 2),)),
         )
 
