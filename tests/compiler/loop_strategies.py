@@ -253,7 +253,7 @@ class _Writer:
             for one in sums:
                 self.line("{one} += {w}", "{one} = max({one}, {w})", "{one} -= {w}", one=one)
             if self.chance(25):
-                at = "table[{datum}, j]" if len(names) == 2 and self.chance(60) else "counts[{datum}]"
+                at = self.choose(*["table[{datum}, j]"] * (len(names) - 1), "counts[{datum}]")
                 self.line(f"{at} += 1", f"{at} -= {{w}}")
         self.locals, self.indices = outer, []
         for one in sums:
