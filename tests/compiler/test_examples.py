@@ -20,7 +20,7 @@ from loop_strategies import loop_programs
 
 texts = []
 
-@settings(max_examples=20, database=None)
+@settings(max_examples=10, database=None)
 @given(loop_programs(), st.integers(), st.floats())
 def collect(program, number, real):
     texts.append(f"{program.text} {number} {real}")
