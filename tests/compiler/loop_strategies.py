@@ -15,8 +15,8 @@ from typing import Any
 from hypothesis import strategies as st
 from programs import HEADER, Array, Extent, Program
 
-DEEPEST = 3
-"""Serial loops in one another, of up to about 10 iterations each."""
+DEEPEST = 4
+"""Loops in one another, parallel indices counted, of up to about 10 iterations each."""
 
 WHOLE = (
     "min({w}, {w})", "max({w}, {w})", "max(min({w}, {w}), {leaf})", "min({w}, {w}, {leaf})",
@@ -67,6 +67,7 @@ class _Writer:
         self.used = 0
         self.budget = 12
         self.whole_depth = 2
+        self.deepest = DEEPEST
 
     def choose(self, *options: Any) -> Any:
         return self.draw(st.sampled_from(options))
@@ -160,7 +161,7 @@ class _Writer:
             self.budget -= 1
             kinds = ["add", "add", "guarded", "set"]
             if self.budget > 0:
-                kinds += ["loop"] * 3 + ["while"] if self.loops < DEEPEST else []
+                kinds += ["loop"] * 3 + ["while"] if self.loops < self.deepest else []
                 kinds += ["if", "jump"]
             getattr(self, f"_write_{self.choose(*kinds)}")(target)
         self._write_add(target)
@@ -248,7 +249,7 @@ class _Writer:
         for one in sums:
             self.line(f"{one} = {self.choose(0, 1)}")
         with self.block(f"for {', '.join(names)} in parallel({', '.join(extents)}):"):
-            self.indices = list(names)
+            self.indices, self.deepest = list(names), DEEPEST - len(names)
             self._write_body("i, j" if len(names) == 2 else self.choose("i, 0", "i, m - 1"))
             for one in sums:
                 self.line("{one} += {w}", "{one} = max({one}, {w})", "{one} -= {w}", one=one)
