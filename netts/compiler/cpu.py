@@ -198,7 +198,8 @@ class _Lowering:
                 emit_column_sums(
                     emitter, sums, nest, limits[0], lambda: loops_over(emitter, nest, limits)
                 )
-        is_splittable = split is not None
+        # Blocks of a reduction are of the first axis, whichever axes are independent.
+        is_splittable = split == 0 if reductions else split is not None
         return assembled(emitter, self._label(number), number, is_splittable, plan)
 
     def _label(self, number: int) -> str:
