@@ -83,6 +83,11 @@ def optimised(
     return module
 
 
+def define_symbols() -> None:
+    """Make known to LLVM what numba adds to the C library, such as a gamma function."""
+    _target()
+
+
 class Intrinsic:
     """What compiled code calls it by; there is nothing that Python could run."""
 

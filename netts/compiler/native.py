@@ -154,7 +154,7 @@ def _from_cache(key: str) -> Native | None:
     line, _, code = content.partition(b"\n")
     header = json.loads(line)
     if loading.missing(header["externals"]):
-        _compiler()  # brings what numba adds to the C library
+        _compiler().define_symbols()
         if loading.missing(header["externals"]):
             return None
     address = loading.load(code, header["symbol"])

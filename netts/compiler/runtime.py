@@ -89,8 +89,8 @@ def read_clock(_typing: Any, clock_gettime: Any, timespec: Any) -> Any:
 def _gemm_intrinsic(name: str, element: ir.Type) -> Any:
     """Return an intrinsic for C[m, n] = A[m, k] B[k, n] + beta C over addresses and strides.
 
-    It calls Fortran's xGEMM, at an address, with alpha = 1. Each matrix has one unit stride, strides
-    count elements. BLAS is column-major, so a row-major C is computed as C' = B' A'.
+    It calls Fortran's xGEMM, at an address, with alpha = 1. Strides count elements; each matrix has
+    one that is 1. BLAS is column-major, so a row-major C is computed as C' = B' A'.
     """
 
     def gemm(
