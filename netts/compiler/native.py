@@ -75,7 +75,7 @@ def load(text: str, build: Callable[[], Callable[..., Any]], signature: str) -> 
     key = hashlib.sha256(f"{fingerprint()}\n{signature}\n{text}".encode()).hexdigest()
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _from_cache(key) or _compiled(key, build(), signature)
+            _loaded[key] = _from_cache(key) or _compiled(key, build, signature)
         return _loaded[key]
 
 
@@ -109,11 +109,11 @@ _RUNTIME_SOURCES = (
 """The modules that compile generated code, and those whose functions are linked into it."""
 
 
-def _compiled(key: str, function: Callable[..., Any], signature: str) -> Native:
+def _compiled(key: str, build: Callable[[], Callable[..., Any]], signature: str) -> Native:
     start = time.perf_counter()
     symbol = f"netts_{key}"
     with interrupts_deferred():
-        made = _compiler().compiled(function, signature, symbol, FASTMATH)
+        made = _compiler().compiled(build(), signature, symbol, FASTMATH)
     header = {"symbol": symbol, "externals": made.externals}
     code_cache.write(key, json.dumps(header).encode() + b"\n" + made.code)
     return Native(loading.load(made.code, symbol), False, time.perf_counter() - start)
@@ -126,10 +126,10 @@ def _compiler() -> ModuleType:
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block, a compilation of some tenths of a second.
+    """Let Ctrl-C wait for the end of the block, a compilation of a tenth of a second.
 
-    LLVM hands over object code in a callback, where Python drops exceptions: an interrupt there
-    would leave numba without the code, and a caller with an error that means nothing.
+    An interrupt in the midst of it could leave half of numba imported, or tables of its compiler
+    half filled, and the next compilation with an error that means nothing.
     """
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
