@@ -83,7 +83,7 @@ def run_generated(kernel: Kernel, arguments: tuple[Any, ...], parts: int) -> Non
 
 @contextlib.contextmanager
 def _nothing_compiled() -> Iterator[None]:
-    with patch.object(specialise, "_compile", lambda _program: Native(0, True, 0.0, None)):
+    with patch.object(specialise, "_compile", lambda _program: Native(0, True, 0.0)):
         yield
 
 
@@ -92,6 +92,7 @@ def _entry(text: str, memory: _Memory) -> Callable[..., int]:
     modules = {
         "math": math,
         "numba": _Namespace(_NUMBA),
+        "netts.compiler.compiling": _Namespace({"inlined": _inlined}),
         "netts.compiler.runtime": _Namespace(memory.runtime()),
         "netts.compiler.vector_math": _Namespace(_VECTOR_MATH),
     }
@@ -109,7 +110,7 @@ class _Namespace:
         vars(self).update(names)
 
 
-def _njit(**_options: Any) -> Callable[..., Any]:
+def _inlined(**_options: Any) -> Callable[..., Any]:
     return lambda function: function
 
 
@@ -124,7 +125,6 @@ def _wrapped(bits: int, *, signed: bool) -> Callable[[float], int]:
 
 
 _NUMBA = {
-    "njit": _njit,
     "bool_": bool,
     "uint8": _wrapped(8, signed=False),
     "int32": _wrapped(32, signed=True),

@@ -499,6 +499,8 @@ def test_a_spawned_child_gets_right_results_with_threads_of_its_own(tmp_path):
 AT_ONCE = (
     KERNELS
     + """\
+import numba
+numba.get_num_threads()  # starts numba's threads, which netts does not
 works = [Work() for _ in range(3)]
 found = []
 threads = [threading.Thread(target=lambda w=w: found.append(w.run(30))) for w in works]
@@ -513,7 +515,6 @@ for n in (1, 2, 3, 4, 7, 256, 1000):  # more than numba has
     specialised.run((X, out), threads=n)
     found.append([out[0], 400.0, 400.0])
 assert found == [EXPECTED] * 10
-import numba
 print(json.dumps(numba.threading_layer()))
 """
 )
