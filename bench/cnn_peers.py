@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from peers import LEARNING_RATE, jax_mean_loss, jax_scan, jax_start
+from peers import LEARNING_RATE, jax_mean_loss, jax_scan, jax_start, torch_epochs, torch_step
 
 N_CLASSES = 10
 SIDE = 28
@@ -102,18 +102,19 @@ def torch_model(net: CNN) -> Any:
 
 
 def train_torch(net: CNN, batch_size: int, epochs: int, X, y) -> Any:
-    import torch
-
     model = torch_model(net)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    loss_of = torch.nn.CrossEntropyLoss()
-    inputs, targets = torch.from_numpy(X), torch.from_numpy(y)
-    for _ in range(epochs):
-        for rows in torch.randperm(len(inputs)).split(batch_size):
-            optimizer.zero_grad()
-            loss_of(model(inputs[rows]), targets[rows]).backward()
-            optimizer.step()
+    torch_epochs(torch_step(model, is_compiled=False), batch_size, epochs, X, y)
     return model
+
+
+@functools.cache
+def compiled_torch_step(net: CNN) -> Callable[[Any, Any], None]:
+    """Return a compiled step, with a model of its own: a new model would be compiled anew."""
+    return torch_step(torch_model(net), is_compiled=True)
+
+
+def train_compiled_torch(net: CNN, batch_size: int, epochs: int, X, y) -> None:
+    torch_epochs(compiled_torch_step(net), batch_size, epochs, X, y)
 
 
 @functools.cache
@@ -162,5 +163,6 @@ def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
 LIBRARIES: dict[str, Callable[..., Any]] = {
     "netts": train_netts,
     "PyTorch eager": train_torch,
+    "PyTorch compiled": train_compiled_torch,
     "JAX scan": train_jax,
 }

@@ -56,22 +56,63 @@ def train_sklearn(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) ->
         ).fit(X, y)
 
 
-def train_torch(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
+def torch_model(sizes: tuple[int, ...]) -> Any:
+    """Return dense layers with ReLU between them."""
     import torch
 
     modules: list[torch.nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(sizes):
         modules += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
-    model = torch.nn.Sequential(*modules[:-1])
+    return torch.nn.Sequential(*modules[:-1])
+
+
+def torch_step(model: Any, is_compiled: bool) -> Callable[[Any, Any], None]:
+    """Return a training step of a model; compiled, loss and update are one graph each.
+
+    Gradients cannot cross the boundary of a graph, so the backward pass starts between them.
+    """
+    import torch
+
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    loss_of = torch.nn.CrossEntropyLoss()
+    loss_function = torch.nn.CrossEntropyLoss()
+
+    def loss_of(x: Any, y: Any) -> Any:
+        return loss_function(model(x), y)
+
+    update: Callable[[], Any] = optimizer.step
+    if is_compiled:
+        loss_of, update = torch.compile(loss_of), torch.compile(update)
+
+    def step(x: Any, y: Any) -> None:
+        optimizer.zero_grad()
+        loss_of(x, y).backward()
+        update()
+
+    return step
+
+
+def torch_epochs(step: Callable[[Any, Any], None], batch_size: int, epochs: int, X, y) -> None:
+    """Train on every batch of a new order, as often as asked."""
+    import torch
+
     inputs, targets = torch.from_numpy(X), torch.from_numpy(y)
     for _ in range(epochs):
-        order = torch.randperm(len(inputs))
-        for rows in order.split(batch_size):
-            optimizer.zero_grad()
-            loss_of(model(inputs[rows]), targets[rows]).backward()
-            optimizer.step()
+        for rows in torch.randperm(len(inputs)).split(batch_size):
+            step(inputs[rows], targets[rows])
+
+
+def train_torch(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
+    torch_epochs(torch_step(torch_model(sizes), is_compiled=False), batch_size, epochs, X, y)
+
+
+@functools.cache
+def compiled_torch_step(sizes: tuple[int, ...]) -> Callable[[Any, Any], None]:
+    """Return a compiled step, with a model of its own: a new model would be compiled anew."""
+    return torch_step(torch_model(sizes), is_compiled=True)
+
+
+def train_compiled_torch(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
+    torch_epochs(compiled_torch_step(sizes), batch_size, epochs, X, y)
 
 
 def jax_start(parameters: Any) -> Any:
@@ -157,5 +198,6 @@ LIBRARIES: dict[str, Callable[..., None]] = {
     "netts": train_netts,
     "scikit-learn": train_sklearn,
     "PyTorch eager": train_torch,
+    "PyTorch compiled": train_compiled_torch,
     "JAX scan": train_jax,
 }

@@ -13,25 +13,13 @@ import pytest
 from peers import LIBRARIES, data
 
 NETS = {
-    "4-16-16-3": (16, 1000, {"netts": 40, "scikit-learn": 2, "PyTorch eager": 1, "JAX scan": 5}),
-    "64-100-50-10": (
-        32,
-        300,
-        {"netts": 30, "scikit-learn": 3, "PyTorch eager": 2, "JAX scan": 8},
-    ),
-    "784-256-128-10": (
-        128,
-        100,
-        {"netts": 5, "scikit-learn": 3, "PyTorch eager": 3, "JAX scan": 3},
-    ),
-    "1024-2048-2048-10": (
-        512,
-        20,
-        {"netts": 1, "scikit-learn": 1, "PyTorch eager": 1, "JAX scan": 1},
-    ),
+    "4-16-16-3": (16, 1000, (40, 2, 1, 2, 5)),
+    "64-100-50-10": (32, 300, (30, 3, 2, 3, 8)),
+    "784-256-128-10": (128, 100, (5, 3, 3, 3, 3)),
+    "1024-2048-2048-10": (512, 20, (1, 1, 1, 1, 1)),
 }
 """Batch size, steps per epoch (so 16,000, 9,600, 12,800 and 10,240 samples), and for each
-library as many epochs as make a round of a fraction of a second."""
+of `LIBRARIES` as many epochs as make a round of a fraction of a second."""
 
 ROUNDS = 5
 
@@ -53,7 +41,7 @@ def warm() -> None:
 def test_training_step(benchmark, net, library, round_):
     sizes = tuple(map(int, net.split("-")))
     batch_size, steps_per_epoch, all_epochs = NETS[net]
-    epochs = all_epochs[library]
+    epochs = dict(zip(LIBRARIES, all_epochs, strict=True))[library]
     X, y = data(sizes, batch_size * steps_per_epoch)
     benchmark.extra_info.update(
         case=f"{net}, batch {batch_size}", library=library, steps=epochs * steps_per_epoch

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 
 import hypothesis
+from hypothesis.internal import constants_ast
+from hypothesis.internal.conjecture import providers
 
 os.environ["NETTS_COSTS"] = "defaults"
 
@@ -17,3 +19,7 @@ os.environ["NETTS_COSTS"] = "defaults"
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# Hypothesis also draws numbers that stand in the sources of whatever modules are loaded, so a run
+# of one file would try other examples than a run of all. tests/compiler/test_examples.py watches.
+providers.HypothesisProvider._local_constants = constants_ast.Constants()

@@ -129,9 +129,14 @@ def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -
         )
     if argument.dtype not in ELEMENT_TYPES:
         names = ", ".join(dtype.name for dtype in ELEMENT_TYPES)
+        near = _nearest(argument.dtype)
         raise KernelTypeError(
-            f"{who} has dtype {argument.dtype}, and kernels take {names}; convert it with "
-            f"{name}.astype(...)"
+            f"{who} has dtype {argument.dtype}, and kernels take {names}; "
+            + (
+                f"pass an array of {near}, and convert that afterwards"
+                if is_written
+                else f"convert it with {name}.astype({near})"
+            )
         )
     if any(stride % argument.dtype.itemsize for stride in argument.strides):
         raise KernelTypeError(f"{who} has elements at unaligned places; pass a copy")
@@ -145,6 +150,12 @@ def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -
             raise KernelTypeError(f"{who} is not aligned to its dtype; pass a copy")
         if is_written and not argument.flags.writeable:
             raise KernelTypeError(f"{who} is read-only, and the kernel writes it; pass a copy")
+
+
+def _nearest(dtype: np.dtype) -> str:
+    """Return the dtype that kernels take instead of one that they do not."""
+    family = {"f": "float", "i": "int", "u": "int"}.get(dtype.kind)
+    return f"'{family}{32 if dtype.itemsize < 4 else 64}'" if family else "..."
 
 
 @lru_cache(maxsize=4096)

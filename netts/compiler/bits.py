@@ -6,17 +6,14 @@ numba itself would widen int32 to int64, and constants take the dtype of the arg
 would widen float32 times a literal to float64.
 """
 
-from typing import Any
-
 import numpy as np
 from llvmlite import ir
-from numba import extending, types
+from numba import types
 from numba.core.errors import NumbaTypeError
 
-__all__ = ["constants_of", "copysign", "polynomial", "power_of_two", "split_exponent"]
+from netts.compiler.compiling import intrinsic
 
-# numba's annotations count the typing context among the arguments of the finished intrinsic.
-intrinsic: Any = extending.intrinsic
+__all__ = ["constants_of", "copysign", "polynomial", "power_of_two", "split_exponent"]
 
 FORMATS = {types.float32: np.finfo(np.float32), types.float64: np.finfo(np.float64)}
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
 from netts.compiler.binding import Binding, Word
@@ -42,6 +41,7 @@ from netts.compiler.products import Products, loops_over
 from netts.compiler.program import Program, assembled
 from netts.compiler.races import Independence
 from netts.compiler.scalars import DIVISIONS, Type
+from netts.compiler.threads import most_threads
 
 BLOCKS = 64
 """Blocks of a reduction: enough for the cores of a machine, few enough to combine at once."""
@@ -201,7 +201,8 @@ class Lowering:
                 emit_column_sums(
                     emitter, sums, nest, limits[0], lambda: loops_over(emitter, nest, limits)
                 )
-        is_splittable = split is not None
+        # Blocks of a reduction are of the first axis, whichever axes are independent.
+        is_splittable = split == 0 if reductions else split is not None
         return self._assembled(emitter, self._label(number), number, is_splittable, plan)
 
     def _emitter(self) -> Emitter:
@@ -353,7 +354,7 @@ class Lowering:
 
     def _contract(self, emitter: Emitter, nest: Nest, plan: Plan) -> None:
         """Print a contraction with scratch for as many parts as there are threads or units."""
-        slots = min(plan.units, max(numba.config.NUMBA_NUM_THREADS, LEAST_SLOTS))
+        slots = min(plan.units, max(most_threads(), LEAST_SLOTS))
         item_bytes = np.dtype(plan.frame.dtype).itemsize
         scratch = self._reserve(slots * plan.scratch_elements * item_bytes)
         Products(emitter, plan, nest, scratch, slots).emit()

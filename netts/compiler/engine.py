@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import inspect
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -19,23 +19,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.linalg.cython_blas
 import threadpoolctl
-from numba import types
-from numba.extending import get_cython_function_address
 
-from netts.compiler import native, parts, walking, workers
+from netts.compiler import native, pool, workers
+from netts.compiler.threads import threads_of_numba
 from netts.errors import DeviceError
 
-MAX_PARTS = parts.MAX_PARTS
+MAX_PARTS = pool.MAX_PARTS
 
 ALIGNMENT_BYTES = 64
 """A cache line."""
 
-_WORD_POINTER = types.CPointer(types.int64)
-ENTRY_SIGNATURE = types.int64(_WORD_POINTER, types.int64, types.int64)
+_POINTER = "CPointer(int64)"
+ENTRY_SIGNATURE = f"int64({_POINTER}, int64, int64)"
 """`entry(block, part, parts) -> status`."""
 
 
@@ -51,7 +49,7 @@ def available_threads(asked: int | None = None) -> int:
     """Return how many threads a replay may use, where that many or numba's number is asked for."""
     if _workers.is_forked or not workers.is_supported():
         return 1
-    return min(asked or numba.get_num_threads(), MAX_PARTS)
+    return min(asked or threads_of_numba(), MAX_PARTS)
 
 
 def replay(
@@ -120,7 +118,16 @@ def _helped_by(n_threads: int) -> Iterator[tuple[int, ...]]:
 @cache
 def blas_address(name: str) -> int:
     """Return the address of SciPy's BLAS routine of that name."""
-    return int(get_cython_function_address("scipy.linalg.cython_blas", name))
+    capsule = scipy.linalg.cython_blas.__pyx_capi__[name]
+    return int(_capsule_pointer(capsule, _capsule_name(capsule)))
+
+
+_capsule_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
+    ("PyCapsule_GetName", ctypes.pythonapi)
+)
+_capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 
 
 @cache
@@ -208,20 +215,19 @@ def scratch_address(n_bytes: int) -> int:
 
 @cache
 def _walk() -> Callable[..., int]:
-    return _replay_function(walking.walk, 10)
+    return _replay_function("walk", 10)
 
 
 @cache
 def _walk_timed() -> Callable[..., int]:
-    return _replay_function(walking.walk_timed, 12)
+    return _replay_function("walk_timed", 12)
 
 
-def _replay_function(function: Callable[..., Any], arity: int) -> Callable[..., int]:
-    """Compile a replay loop: words in, a word out, except the pointer to the stop word."""
-    words = [types.int64] * arity
-    words[3] = _WORD_POINTER
-    loaded = _runtime_function(function, types.int64(*words))
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * arity)(loaded.address)
+def _replay_function(name: str, arity: int) -> Callable[..., int]:
+    """Load a replay loop: words in, a word out, except the pointer to the stop word."""
+    words = ["int64"] * arity
+    words[3] = _POINTER
+    return _runtime_function("walking", name, words)
 
 
 @cache
@@ -237,13 +243,17 @@ def _clock_address() -> int:
 @cache
 def _serve() -> Callable[..., int]:
     """Return what a worker thread runs."""
-    loaded = _runtime_function(parts.serve, types.int64(*[types.int64] * 3))
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(loaded.address)
+    return _runtime_function("parts", "serve", ["int64"] * 3)
 
 
-@cache
-def _runtime_function(function: Callable[..., Any], signature: Any) -> native.Native:
-    return native.load(inspect.getsource(function), lambda: function, signature)
+def _runtime_function(module: str, name: str, words: list[str]) -> Callable[..., int]:
+    """Return a function of netts's own; its module is imported where it has to be compiled."""
+    loaded = native.load(
+        f"{module}.{name}",
+        lambda: getattr(importlib.import_module(f"netts.compiler.{module}"), name),
+        f"int64({', '.join(words)})",
+    )
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(words))(loaded.address)
 
 
 @cache

@@ -1,13 +1,15 @@
 """Machine code of generated functions: compiled by numba once, then loaded from the cache.
 
-What is kept is the object code alone. Loading it takes about a millisecond and neither type
-inference nor numba's lowering registries, and a read-only cache directory can serve it, which
-numba's own `cache=True` cannot.
+What is kept is the object code alone. Loading it takes less than a millisecond and nothing of
+numba, which is not even imported where everything is in the cache; and a read-only cache directory
+can serve it, which numba's own `cache=True` cannot.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -16,18 +18,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import llvmlite
 import llvmlite.binding as llvm
-import numba
-from numba import cfunc
-from numba.core.registry import cpu_target
 
 from netts.compiler import cache as code_cache
+from netts.compiler import loading
 
 FASTMATH = frozenset({"reassoc", "nsz", "contract"})
 """Sums may be reordered and fused, so reductions vectorise; NaN and infinity keep their meaning.
@@ -44,14 +44,11 @@ class Native:
         Whether it came from the cache.
     seconds
         How long compiling or loading it took.
-    library
-        What keeps it loaded.
     """
 
     address: int
     was_cached: bool
     seconds: float
-    library: Any = field(repr=False)
 
 
 _loaded: dict[str, Native] = {}
@@ -63,7 +60,7 @@ if hasattr(os, "register_at_fork"):  # a child forked while a thread compiles wo
     )
 
 
-def load(text: str, build: Callable[[], Callable[..., Any]], signature: Any) -> Native:
+def load(text: str, build: Callable[[], Callable[..., Any]], signature: str) -> Native:
     """Return the machine code of a function, from memory, from the cache, or compiled now.
 
     Parameters
@@ -73,12 +70,12 @@ def load(text: str, build: Callable[[], Callable[..., Any]], signature: Any) -> 
     build
         Makes the Python function to compile; called only where it has to be compiled.
     signature
-        Its numba signature.
+        Its numba signature, as numba writes it.
     """
     key = hashlib.sha256(f"{fingerprint()}\n{signature}\n{text}".encode()).hexdigest()
     with _lock:
         if key not in _loaded:
-            _loaded[key] = _from_cache(key) or _compiled(key, build(), signature)
+            _loaded[key] = _from_cache(key) or _compiled(key, build, signature)
         return _loaded[key]
 
 
@@ -89,8 +86,7 @@ def fingerprint() -> str:
     sources = b"".join((here / name).read_bytes() for name in _RUNTIME_SOURCES)
     parts = (
         hashlib.sha256(sources).hexdigest(),
-        f"numba {numba.__version__}",
-        f"llvmlite {llvmlite.__version__}",
+        *(f"{name} {importlib.metadata.version(name)}" for name in ("numba", "llvmlite")),
         f"Python {platform.python_version()}",
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
@@ -101,41 +97,39 @@ def fingerprint() -> str:
 
 
 _RUNTIME_SOURCES = (
+    "compiling.py",
     "runtime.py",
+    "pool.py",
     "parts.py",
     "walking.py",
     "vector_math.py",
     "bits.py",
     "native.py",
 )
-"""The modules whose functions are linked into generated code."""
+"""The modules that compile generated code, and those whose functions are linked into it."""
 
 
-def _compiled(key: str, function: Callable[..., Any], signature: Any) -> Native:
+def _compiled(key: str, build: Callable[[], Callable[..., Any]], signature: str) -> Native:
     start = time.perf_counter()
-    # Nothing here allocates. Without `_nrt=False` numba refers to its allocator all the same, whose
-    # symbols a process that only loads code does not have: LLVM would end it.
+    symbol = f"netts_{key}"
     with interrupts_deferred():
-        compiled = cfunc(
-            signature, nopython=True, _nrt=False, error_model="numpy", fastmath=set(FASTMATH)
-        )(function)
-        name, kind, (code, bitcode) = compiled._library.serialize_using_object_code()
-    header = {
-        "name": name,
-        "kind": kind,
-        "symbol": compiled._wrapper_name,
-        "code_bytes": len(code),
-    }
-    code_cache.write(key, json.dumps(header).encode() + b"\n" + code + bitcode)
-    return Native(compiled.address, False, time.perf_counter() - start, compiled)
+        made = _compiler().compiled(build(), signature, symbol, FASTMATH)
+    header = {"symbol": symbol, "externals": made.externals}
+    code_cache.write(key, json.dumps(header).encode() + b"\n" + made.code)
+    return Native(loading.load(made.code, symbol), False, time.perf_counter() - start)
+
+
+def _compiler() -> ModuleType:
+    """Import the module that imports numba, half a second that only compiling is worth."""
+    return importlib.import_module("netts.compiler.compiling")
 
 
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of the block, a compilation of some tenths of a second.
+    """Let Ctrl-C wait for the end of the block, a compilation of a tenth of a second.
 
-    LLVM hands over object code in a callback, where Python drops exceptions: an interrupt there
-    would leave numba without the code, and a caller with an error that means nothing.
+    An interrupt in the midst of it could leave half of numba imported, or tables of its compiler
+    half filled, and the next compilation with an error that means nothing.
     """
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGINT)
@@ -157,10 +151,11 @@ def _from_cache(key: str) -> Native | None:
     if content is None:
         return None
     start = time.perf_counter()
-    line, _, body = content.partition(b"\n")
+    line, _, code = content.partition(b"\n")
     header = json.loads(line)
-    code, bitcode = body[: header["code_bytes"]], body[header["code_bytes"] :]
-    codegen = cpu_target.target_context.codegen()
-    library = codegen.unserialize_library((header["name"], header["kind"], (code, bitcode)))
-    address = library.get_pointer_to_function(header["symbol"])
-    return Native(address, True, time.perf_counter() - start, library)
+    if loading.missing(header["externals"]):
+        _compiler().define_symbols()
+        if loading.missing(header["externals"]):
+            return None
+    address = loading.load(code, header["symbol"])
+    return Native(address, True, time.perf_counter() - start)

@@ -16,31 +16,28 @@ import platform
 from typing import Any
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from netts.compiler.compiling import inlined, intrinsic
+from netts.compiler.pool import (
+    BLOCK,
+    DONE,
+    ENTRY,
+    FIELD,
+    FUTEX_WAIT_PRIVATE,
+    FUTEX_WAKE_PRIVATE,
+    IS_CLOSING,
+    JOB_SHIFT,
+    PARTS_SHIFT,
+    PATIENCE,
+    SLEEPING,
+    SPINS,
+    STATUS,
+)
 from netts.compiler.runtime import call_entry, pointer_int64
 
 _WORD = ir.IntType(64)
-
-# Words of the pool's state, each in a cache line of its own: what one thread writes often must not
-# slow down another that reads something else.
-TICKET, DONE, ENTRY, BLOCK, STATUS, SLEEPING, IS_CLOSING = 0, 8, 16, 17, 18, 24, 32
-STATE_WORDS = 40
-
-MAX_PARTS = 256
-_PARTS_SHIFT, _JOB_SHIFT, _FIELD = 16, 32, 0xFFFF
-
-SPINS = 2000
-"""How often a worker looks before it sleeps: about 20 us, some times what waking it would cost."""
-
-PATIENCE = 200
-"""How often the giver of a job looks for its end before it lets another thread have its core."""
-
-FUTEX_WAIT_PRIVATE, FUTEX_WAKE_PRIVATE = 128, 129
-FUTEX_CALLS = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "ppc64le": 221}
-"""The number of the system call on Linux: asm/unistd.h of each little-endian architecture."""
 
 _PAUSES = {"x86_64": ("llvm.x86.sse2.pause",), "aarch64": ("llvm.aarch64.hint", 1)}
 """LLVM's name of the instruction, and its operand: YIELD is hint 1."""
@@ -113,13 +110,13 @@ def call_nothing(_typing: Any, _function: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-@njit(error_model="numpy")
+@inlined()
 def has_part(ticket):
     """Tell whether a ticket has a part that nobody took."""
-    return ticket & _FIELD < (ticket >> _PARTS_SHIFT) & _FIELD
+    return ticket & FIELD < (ticket >> PARTS_SHIFT) & FIELD
 
 
-@njit(error_model="numpy")
+@inlined()
 def do_parts(state):
     """Take parts of the job until there are none; return how many were done."""
     words, done = pointer_int64(state), 0
@@ -127,8 +124,8 @@ def do_parts(state):
         ticket = atomic_add(state, 1)
         if not has_part(ticket):
             break
-        parts = (ticket >> _PARTS_SHIFT) & _FIELD
-        status = call_entry(words[ENTRY], words[BLOCK], ticket & _FIELD, parts)
+        parts = (ticket >> PARTS_SHIFT) & FIELD
+        status = call_entry(words[ENTRY], words[BLOCK], ticket & FIELD, parts)
         if status != 0:
             words[STATUS] = status
         atomic_add(state + 8 * DONE, 1)
@@ -160,13 +157,13 @@ def serve(state, syscall, futex):
         if not has_part(ticket) and atomic_load(state + 8 * IS_CLOSING) == 0:
             # The upper half of the ticket is the job's number. The system compares it once more
             # before the thread sleeps, so a job that was given out meanwhile is not missed.
-            call_system(syscall, futex, state + 4, FUTEX_WAIT_PRIVATE, ticket >> _JOB_SHIFT)
+            call_system(syscall, futex, state + 4, FUTEX_WAIT_PRIVATE, ticket >> JOB_SHIFT)
         atomic_add(state + 8 * SLEEPING, -1)
         idle = 0
     return 0
 
 
-@njit(error_model="numpy")
+@inlined()
 def run_in_parts(state, entry, block, parts, syscall, futex, sched_yield):
     """Run an operation in parts, on this thread and on workers; return its status."""
     words = pointer_int64(state)
@@ -174,8 +171,8 @@ def run_in_parts(state, entry, block, parts, syscall, futex, sched_yield):
     words[BLOCK] = block
     words[STATUS] = 0
     words[DONE] = 0
-    job = ((atomic_load(state) >> _JOB_SHIFT) + 1) & 0x7FFFFFFF
-    atomic_exchange(state, (job << _JOB_SHIFT) | (parts << _PARTS_SHIFT))
+    job = ((atomic_load(state) >> JOB_SHIFT) + 1) & 0x7FFFFFFF
+    atomic_exchange(state, (job << JOB_SHIFT) | (parts << PARTS_SHIFT))
     if atomic_load(state + 8 * SLEEPING) > 0:
         call_system(syscall, futex, state + 4, FUTEX_WAKE_PRIVATE, parts - 1)
     do_parts(state)

@@ -11,9 +11,10 @@ import time
 from typing import Any
 
 from llvmlite import ir
-from numba import float32, float64, njit, types
+from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+from netts.compiler.compiling import intrinsic
 
 _WORD = ir.IntType(64)
 _BYTE_POINTER = ir.IntType(8).as_pointer()
@@ -85,81 +86,92 @@ def read_clock(_typing: Any, clock_gettime: Any, timespec: Any) -> Any:
 # ---------------------------------------------------------------- BLAS
 
 
-def _blas_intrinsic(element: types.Type, llvm: ir.Type) -> Any:
-    """Return an intrinsic that calls Fortran's xGEMM at an address, column-major, alpha = 1."""
+def _gemm_intrinsic(name: str, element: ir.Type) -> Any:
+    """Return an intrinsic for C[m, n] = A[m, k] B[k, n] + beta C over addresses and strides.
 
-    @intrinsic
-    def xgemm(
-        _typing: Any, function: Any, transpose_a: Any, transpose_b: Any, m: Any, n: Any, k: Any,
-        a: Any, lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any,
+    It calls Fortran's xGEMM, at an address, with alpha = 1. Strides count elements; each matrix has
+    one that is 1. BLAS is column-major, so a row-major C is computed as C' = B' A'.
+    """
+
+    def gemm(
+        _typing: Any, _function: Any, _m: Any, _n: Any, _k: Any, _a: Any, _a_row: Any,
+        _a_column: Any, _b: Any, _b_row: Any, _b_column: Any, _beta: Any, _c: Any, _c_row: Any,
+        _c_column: Any,
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            function, ta, tb, m, n, k, a, lda, b, ldb, beta, c, ldc = arguments
+            function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_row, c_column = (
+                arguments
+            )
+            is_column_major = builder.and_(
+                _equal(builder, c_row, 1), _differs(builder, c_column, 1)
+            )
 
-            def stored(value: Any, type_: Any) -> Any:
-                slot = cgutils.alloca_once(builder, type_)
+            def pick(column_major: Any, row_major: Any) -> Any:
+                return builder.select(is_column_major, column_major, row_major)
+
+            m, n = pick(m, n), pick(n, m)
+            a, b = pick(a, b), pick(b, a)
+            a_row, a_column, b_row, b_column = (
+                pick(a_row, b_column), pick(a_column, b_row),
+                pick(b_row, a_column), pick(b_column, a_row),
+            )  # fmt: skip
+            ldc = pick(c_column, c_row)
+            is_a_plain, is_b_plain = _equal(builder, a_row, 1), _equal(builder, b_row, 1)
+            lda = builder.select(
+                is_a_plain, _greatest(builder, a_column, m), _greatest(builder, a_row, k)
+            )
+            ldb = builder.select(
+                is_b_plain, _greatest(builder, b_column, k), _greatest(builder, b_row, n)
+            )
+            is_empty = builder.or_(
+                builder.icmp_signed("<=", m, _WORD(0)), builder.icmp_signed("<=", n, _WORD(0))
+            )
+
+            def stored(value: Any) -> Any:
+                slot = cgutils.alloca_once(builder, value.type)
                 builder.store(value, slot)
                 return builder.bitcast(slot, _BYTE_POINTER)
 
             def integer(value: Any) -> Any:
-                return stored(builder.trunc(value, ir.IntType(32)), ir.IntType(32))
+                return stored(builder.trunc(value, ir.IntType(32)))
 
-            def letter(flag: Any) -> Any:
-                code = builder.select(flag, ir.IntType(8)(ord("T")), ir.IntType(8)(ord("N")))
-                return stored(code, ir.IntType(8))
+            def letter(is_plain: Any) -> Any:
+                byte = ir.IntType(8)
+                return stored(builder.select(is_plain, byte(ord("N")), byte(ord("T"))))
 
-            flags = [builder.trunc(flag, ir.IntType(1)) for flag in (ta, tb)]
-            operands = [
-                *map(letter, flags), *map(integer, (m, n, k)), stored(llvm(1.0), llvm),
-                builder.inttoptr(a, _BYTE_POINTER), integer(lda),
-                builder.inttoptr(b, _BYTE_POINTER), integer(ldb), stored(beta, llvm),
-                builder.inttoptr(c, _BYTE_POINTER), integer(ldc),
-            ]  # fmt: skip
-            kind = ir.FunctionType(ir.VoidType(), [_BYTE_POINTER] * 13)
-            builder.call(builder.inttoptr(function, kind.as_pointer()), operands)
+            def matrix(address: Any) -> Any:
+                return builder.inttoptr(address, _BYTE_POINTER)
+
+            with builder.if_then(builder.not_(is_empty)):
+                operands = [
+                    letter(is_a_plain), letter(is_b_plain), *map(integer, (m, n, k)),
+                    stored(element(1.0)), matrix(a), integer(lda), matrix(b), integer(ldb),
+                    stored(builder.sitofp(beta, element)), matrix(c),
+                    integer(_greatest(builder, ldc, m)),
+                ]  # fmt: skip
+                kind = ir.FunctionType(ir.VoidType(), [_BYTE_POINTER] * 13)
+                builder.call(builder.inttoptr(function, kind.as_pointer()), operands)
             return context.get_dummy_value()
 
-        word = types.int64
-        return types.void(*[word] * 10, element, word, word), generate
+        return types.void(*[types.int64] * 14), generate
 
-    return xgemm
-
-
-_sgemm = _blas_intrinsic(types.float32, ir.FloatType())
-_dgemm = _blas_intrinsic(types.float64, ir.DoubleType())
+    gemm.__name__ = name
+    return intrinsic(gemm)
 
 
-def _gemm_function(xgemm: Any, element: Any) -> Any:
-    """Return C[m, n] = A[m, k] B[k, n] + beta C over addresses and element strides.
-
-    Each matrix has one unit stride. BLAS is column-major, so a row-major C is computed as
-    C' = B' A'.
-    """
-
-    @njit(error_model="numpy")
-    def column_major(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, ldc):
-        transpose_a = 0 if a_row == 1 else 1
-        lda = max(a_column, m, 1) if transpose_a == 0 else max(a_row, k, 1)
-        transpose_b = 0 if b_row == 1 else 1
-        ldb = max(b_column, k, 1) if transpose_b == 0 else max(b_row, n, 1)
-        xgemm(
-            function, transpose_a, transpose_b, m, n, k, a, lda, b, ldb,
-            element(beta), c, max(ldc, m, 1),
-        )  # fmt: skip
-
-    @njit(error_model="numpy")
-    def gemm(function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_row, c_column):
-        if m <= 0 or n <= 0:
-            return
-        if c_row == 1 and c_column != 1:
-            column_major(
-                function, m, n, k, a, a_row, a_column, b, b_row, b_column, beta, c, c_column
-            )
-        else:
-            column_major(function, n, m, k, b, b_column, b_row, a, a_column, a_row, beta, c, c_row)
-
-    return gemm
+def _equal(builder: Any, value: Any, number: int) -> Any:
+    return builder.icmp_signed("==", value, _WORD(number))
 
 
-gemm_float32 = _gemm_function(_sgemm, float32)
-gemm_float64 = _gemm_function(_dgemm, float64)
+def _differs(builder: Any, value: Any, number: int) -> Any:
+    return builder.icmp_signed("!=", value, _WORD(number))
+
+
+def _greatest(builder: Any, one: Any, other: Any) -> Any:
+    """Return the greater of two words, 1 at least: what BLAS asks of a leading dimension."""
+    greater = builder.select(builder.icmp_signed(">", other, one), other, one)
+    return builder.select(builder.icmp_signed(">", greater, _WORD(1)), greater, _WORD(1))
+
+
+gemm_float32 = _gemm_intrinsic("gemm_float32", ir.FloatType())
+gemm_float64 = _gemm_intrinsic("gemm_float64", ir.DoubleType())

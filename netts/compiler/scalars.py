@@ -62,7 +62,10 @@ def join(*types: Type) -> Type:
         Where float32 meets float64.
     """
     if Type.FLOAT32 in types and Type.FLOAT64 in types:
-        raise TypeRuleError("float32 meets float64; arrays that meet share one floating dtype")
+        raise TypeRuleError(
+            "float32 meets float64; arrays that meet share one floating dtype: convert one of "
+            "them, as in x.astype(y.dtype)"
+        )
     return max(types, key=_ORDER.index)
 
 

@@ -28,7 +28,7 @@ class Source:
         Raises
         ------
         UnsupportedSyntaxError
-            Where there is no source to read: built-ins, `exec`, lambdas.
+            Where there is no source to read: built-ins, `exec`, lambdas, a file that has changed.
         """
         name = function.__name__
         try:
@@ -43,6 +43,11 @@ class Source:
         if not isinstance(tree, ast.FunctionDef):
             raise UnsupportedSyntaxError(
                 f"{file}:{first}: {name!r} is not a plain function; use `def`"
+            )
+        if not _is_of(tree, function):
+            raise UnsupportedSyntaxError(
+                f"{file}:{first}: another function stands where {name!r} did: the file has changed "
+                "since it was imported; import it again, or start anew"
             )
         return cls(name, file, tree)
 
@@ -96,6 +101,13 @@ def _parsed(lines: list[str], first: int) -> ast.stmt | None:
     ast.increment_lineno(tree, first - 2)
     outer = tree.body[0]
     return outer.body[0] if isinstance(outer, ast.If) else outer
+
+
+def _is_of(tree: ast.FunctionDef, function: Callable[..., Any]) -> bool:
+    """Whether a definition has the name and the parameters of a function."""
+    code = inspect.unwrap(function).__code__
+    names = [one.arg for one in (*tree.args.posonlyargs, *tree.args.args)]
+    return tree.name == code.co_name and tuple(names) == code.co_varnames[: code.co_argcount]
 
 
 def _columns(line: str, column: int) -> int:

@@ -18,13 +18,12 @@ for the Elementary Functions", 1980, for the reduction by multiples of ln 2.
 import math
 from typing import NamedTuple
 
-from numba import njit
-
+from netts.compiler import compiling
 from netts.compiler.bits import constants_of, copysign, polynomial, power_of_two, split_exponent
 
 # "contract" lets a product and a sum become one instruction with one rounding (FMA); nothing below
 # relies on the rounding of a product. "reassoc" would undo the compensated sums.
-inlined = njit(forceinline=True, error_model="numpy", fastmath={"contract"})
+inlined = compiling.inlined(fastmath={"contract"})
 
 
 class Constants(NamedTuple):

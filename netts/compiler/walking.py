@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from netts.compiler.compiling import inlined
 from netts.compiler.parts import run_in_parts
 from netts.compiler.runtime import call_entry, pointer_int64, read_clock
 
 
-@njit(error_model="numpy")
+@inlined()
 def run_operation(operation, threads, pool, syscall, futex, sched_yield):
     """Run one operation, whole or in parts, and return its status.
 

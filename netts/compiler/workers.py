@@ -17,7 +17,7 @@ from functools import cache
 
 import numpy as np
 
-from netts.compiler import parts
+from netts.compiler import pool
 from netts.devices.memory import allocate
 
 
@@ -37,7 +37,7 @@ class Workers:
     def _begin(self) -> None:
         self.lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._state = allocate(8 * parts.STATE_WORDS).view(np.int64)
+        self._state = allocate(8 * pool.STATE_WORDS).view(np.int64)
 
     @property
     def address(self) -> int:
@@ -47,7 +47,7 @@ class Workers:
     def start(self, n_threads: int, serve: Callable[..., int]) -> None:
         """Start workers until there are as many as threads, the caller counted.
 
-        `serve` is the compiled `netts.compiler.parts.serve`, which releases the GIL.
+        `serve` is the compiled `netts.compiler.pool.serve`, which releases the GIL.
         """
         while len(self._threads) < n_threads - 1:
             arguments = (self.address, *system_calls()[:2])
@@ -62,27 +62,25 @@ class Workers:
 
     def close(self) -> None:
         """End the workers, before the interpreter takes down what they stand on."""
-        self._state[parts.IS_CLOSING] = 1
+        self._state[pool.IS_CLOSING] = 1
         with self.lock:
             if self._threads:
-                self._state[parts.TICKET] += (
-                    1 << 32
-                )  # another job's number: nobody goes on sleeping
+                self._state[pool.TICKET] += 1 << 32  # another job's number: nobody goes on sleeping
                 libc = ctypes.CDLL(None)
                 number = system_calls()[1]
                 libc.syscall(
                     ctypes.c_long(number), ctypes.c_void_p(self.address + 4),
-                    parts.FUTEX_WAKE_PRIVATE, 2**30, None, None, 0,
+                    pool.FUTEX_WAKE_PRIVATE, 2**30, None, None, 0,
                 )  # fmt: skip
             for one in self._threads:
                 one.join(timeout=1)
             self._threads.clear()
-        self._state[parts.IS_CLOSING] = 0
+        self._state[pool.IS_CLOSING] = 0
 
 
 def is_supported() -> bool:
     """Whether this system has what workers sleep by."""
-    return platform.system() == "Linux" and platform.machine() in parts.FUTEX_CALLS
+    return platform.system() == "Linux" and platform.machine() in pool.FUTEX_CALLS
 
 
 @cache
@@ -93,7 +91,7 @@ def system_calls() -> tuple[int, int, int]:
         ctypes.cast(function, ctypes.c_void_p).value or 0
         for function in (libc.syscall, libc.sched_yield)
     )
-    return syscall, parts.FUTEX_CALLS[platform.machine()], sched_yield
+    return syscall, pool.FUTEX_CALLS[platform.machine()], sched_yield
 
 
 def register(workers: Workers) -> None:

@@ -67,8 +67,19 @@ def as_array(X: Any, name: str) -> np.ndarray:
         except (TypeError, ValueError) as error:
             raise DataError(f"{name} holds something other than numbers: {error}") from None
     if array.dtype.kind not in "biuf":
-        raise DataError(f"{name} holds numbers, got dtype {array.dtype}")
-    return array
+        way_out = _WAYS_OUT.get(array.dtype.kind, "convert it to float64")
+        raise DataError(
+            f"{name} holds numbers, got dtype {array.dtype}: {way_out.format(name=name)}"
+        )
+    return np.require(array, requirements=["ALIGNED"])
+
+
+_WAYS_OUT = {
+    "U": "{name}.astype(float) reads numbers that are text, netts.data.TableEncoder encodes text",
+    "c": "pass real and imaginary parts as features of their own",
+    "M": "netts.data.TableEncoder makes features of dates",
+}
+"""What to do about arrays that hold no real numbers, by the kind of their dtype."""
 
 
 def as_samples(X: Any, input_shape: Shape, dtype: np.dtype, name: str = "X") -> np.ndarray:
@@ -86,11 +97,23 @@ def as_samples(X: Any, input_shape: Shape, dtype: np.dtype, name: str = "X") -> 
     array = as_array(X, name)
     if array.ndim != len(input_shape) + 1 or array.shape[1:] != input_shape:
         axes = ", ".join(["n_samples", *map(str, input_shape)])
-        raise ShapeError(f"the network takes {name} of shape ({axes}), got {array.shape}")
+        raise ShapeError(
+            f"the network takes {name} of shape ({axes}), got {array.shape}: "
+            + _reshaping(array.shape, input_shape, name)
+        )
     with np.errstate(over="ignore"):  # what leaves float32's range is refused below
         rows = np.ascontiguousarray(array, dtype).reshape(len(array), math.prod(input_shape))
     check_finite(rows, name)
     return rows
+
+
+def _reshaping(shape: tuple[int, ...], input_shape: Shape, name: str) -> str:
+    """Return what to do about samples of another shape than a network was built for."""
+    if shape == input_shape:
+        return f"one sample is {name}[None]"
+    if shape and 0 not in shape and math.prod(shape[1:]) == math.prod(input_shape):
+        return f"{name}.reshape{(-1, *input_shape)} gives them that shape"
+    return "it was built for that shape; build another network for these samples"
 
 
 def check_finite(rows: np.ndarray, name: str) -> None:

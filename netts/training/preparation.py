@@ -25,11 +25,12 @@ def prepare(
     """
     rows = network.samples(X, name)
     if not len(rows):
-        raise DataError(f"{name} has no samples")
-    targets = np.asarray(y)
+        raise DataError(f"{name} has no samples: pass at least one")
+    targets = np.require(np.asarray(y), requirements=["ALIGNED"])
     if targets.ndim == 0 or len(targets) != len(rows):
         raise ShapeError(
-            f"{name} has {len(rows)} samples, but its targets have shape {targets.shape}"
+            f"{name} has {len(rows)} samples, but its targets have shape {targets.shape}: pass "
+            "one for each sample"
         )
     n_outputs = int(np.prod(network.shapes[-1]))
     columns = loss.targets(targets, n_outputs, network.dtype)

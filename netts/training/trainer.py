@@ -215,6 +215,8 @@ class Trainer:
                 f"X has a row for each sample, got shape {X.shape}: X.reshape(-1, 1) makes one "
                 "feature of it"
             )
+        if 0 in X.shape[1:]:
+            raise ShapeError(f"X has shape {X.shape}: pass samples of at least one feature")
         if not self.network.is_built:
             self.network.build(X.shape[1:], dtype=dtype_for(X), random_state=generator)
         if not self.network.parameters.n_elements:

@@ -1,4 +1,4 @@
-"""Contractions done by BLAS whatever their size, by the best plan or by any of the plans."""
+"""What is chosen by size, chosen otherwise: small programs take the ways of large ones too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from unittest.mock import patch
 
-from netts.compiler import cost
+from netts.compiler import cost, cpu, interchange
 from netts.compiler.plan import Plan
 
 
@@ -28,3 +28,17 @@ def by_blas(number: int | None = None) -> Iterator[None]:
         else:
             with patch.object(cost, "rank", picked):
                 yield
+
+
+@contextlib.contextmanager
+def as_if_large() -> Iterator[None]:
+    """Let reductions be divided into blocks, and sums down columns be exchanged, of any size."""
+    with patch.object(cpu, "BLOCK_ITERATIONS", 2), patch.object(interchange, "SMALL", 0):
+        yield
+
+
+@contextlib.contextmanager
+def any_choice(seed: int) -> Iterator[None]:
+    """Choose plan and size by a seed: one in 16 and one in two as it would be."""
+    with by_blas(seed % 16 or None), as_if_large() if seed & 16 else contextlib.nullcontext():
+        yield

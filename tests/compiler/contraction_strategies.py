@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class _Nest:
     draw: Callable[[st.SearchStrategy], Any]
 
     def __post_init__(self) -> None:
-        respects = ("dtype", "stop", "loop", "before", "init", "product", "after")
+        respects = ("dtype", "stop", "loop", "before", "init", "product", "sums", "after")
         self.deviation = self.choose("none", "none", *respects)
         self.floating = self.choose("float32", "float64")
         self.arrays: dict[str, Array] = {}
@@ -51,12 +52,16 @@ class _Nest:
         if self.choose(True, False):
             axes.reverse()
         names, sizes = (", ".join(column) for column in zip(*axes, strict=True))
+        second = [f"second += {left} * {right}"], [f"second += {left}"], ["total += second * 0"]
         lines = [
             f"    for {names} in parallel({sizes}):",
             *(f"        {one}" for one in self._before(out)),
+            *(f"        {one}" for one in self.usual("sums", [], ["second = 1.0"])),
             f"        for q in {self._loop()}:",
             *(f"            {one}" for one in self._product(left, right)),
+            *(f"            {one}" for one in self.usual("sums", [], *second)),
             *(f"        {one}" for one in self._after(out)),
+            *(f"        {one}" for one in self.usual("sums", [], [f"{out} += second"])),
         ]
         parameters = [*self.arrays, "alpha", "number"]
         values = {"alpha": self.choose(2.0, -1.0, 0.5), "number": self.choose(0, 1, 2, 5)}
@@ -98,6 +103,9 @@ class _Nest:
 
     def _product(self, left: str, right: str) -> list[str]:
         weight = self.vector("weight", "q", INNER)
+        self.arrays["index"] = Array("index", "int64", (INNER,), target=INNER)
+        self.arrays["volume"] = Array("volume", self.floating, (ROWS, INNER, COLUMNS), -2, 2)
+        gathered = re.sub(r"\bq\b", "index[q]", right)
         usual = self.choose(f"{left} * {right}", f"{right} * {left}")
         return self.usual(
             "product",
@@ -114,6 +122,13 @@ class _Nest:
             [f"total = {left} * {right}"],
             [f"total = max(total, {left} * {right})"],
             [f"total += {left} * ({right} if {weight} > 0 else 0)"],
+            [f"total += {left} * {gathered}"],
+            [f"total += {left} * {right} * volume[i, q, j]"],
+            [f"total += {left} * volume[i, q, j]"],
+            [f"total += {left} * {right} / 2.0"],
+            [f"total += {left} * ({right} + {weight})"],
+            [f"total += {left}", f"total += {right}"],
+            [f"total += {left} * {right}", f"if {weight} > 2:", "    break"],
         )
 
     def _after(self, out: str) -> list[str]:

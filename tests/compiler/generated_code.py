@@ -3,7 +3,8 @@
 The text that netts compiles is Python: it is executed here with stand-ins for numba's types and for
 netts's pointers. A pointer reaches the elements of the arguments and nothing else, so reading what
 lies beside an array, harmless in most compiled runs, is an error; so is reading scratch memory that
-nothing has written. Parts run in any order.
+nothing has written, and so are parts of an operation that meet in an element that one of them
+writes: compiled, they run at once.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class StrayAddressError(Exception):
     """Generated code reached for memory that is no element of an argument."""
 
 
+class SharedElementError(Exception):
+    """Parts that may run at once meet in an element, and one of them writes it."""
+
+
 @dataclass(frozen=True)
 class Uncompiled:
     """A kernel lowered for arguments, its code to be run as Python."""
@@ -41,7 +46,7 @@ class Uncompiled:
     def run(self, arguments: tuple[Any, ...], parts: int) -> None:
         """Run every operation in parts, the last part first.
 
-        Raises what a compiled run raises, and StrayAddressError.
+        Raises what a compiled run raises, StrayAddressError and SharedElementError.
         """
         memory = _Memory(arguments)
         addresses = {
@@ -55,8 +60,10 @@ class Uncompiled:
             specialise.fill_numbers(block, operation.program.words, numbers)
             entry = _entry(operation.program.text, memory)
             count = parts if operation.program.is_splittable else 1
+            memory.start()
             for part in reversed(range(count)):
                 words = block.tolist()
+                memory.part = 1 << part
                 status = entry(words, part, count)
                 if status:
                     raise operation.error(self.kernel, status, words[0])
@@ -76,7 +83,7 @@ def run_generated(kernel: Kernel, arguments: tuple[Any, ...], parts: int) -> Non
 
 @contextlib.contextmanager
 def _nothing_compiled() -> Iterator[None]:
-    with patch.object(specialise, "_compile", lambda _program: Native(0, True, 0.0, None)):
+    with patch.object(specialise, "_compile", lambda _program: Native(0, True, 0.0)):
         yield
 
 
@@ -85,6 +92,7 @@ def _entry(text: str, memory: _Memory) -> Callable[..., int]:
     modules = {
         "math": math,
         "numba": _Namespace(_NUMBA),
+        "netts.compiler.compiling": _Namespace({"inlined": _inlined}),
         "netts.compiler.runtime": _Namespace(memory.runtime()),
         "netts.compiler.vector_math": _Namespace(_VECTOR_MATH),
     }
@@ -102,7 +110,7 @@ class _Namespace:
         vars(self).update(names)
 
 
-def _njit(**_options: Any) -> Callable[..., Any]:
+def _inlined(**_options: Any) -> Callable[..., Any]:
     return lambda function: function
 
 
@@ -117,7 +125,6 @@ def _wrapped(bits: int, *, signed: bool) -> Callable[[float], int]:
 
 
 _NUMBA = {
-    "njit": _njit,
     "bool_": bool,
     "uint8": _wrapped(8, signed=False),
     "int32": _wrapped(32, signed=True),
@@ -140,6 +147,7 @@ class _Memory:
     def __init__(self, arguments: tuple[Any, ...]) -> None:
         self._elements: dict[int, tuple[np.ndarray, tuple[int, ...]]] = {}
         self._scratch: dict[int, Any] = {}
+        self.part = 1
         for array in arguments:
             if not isinstance(array, np.ndarray):
                 continue
@@ -149,7 +157,20 @@ class _Memory:
                 offset = sum(p * s for p, s in zip(place, array.strides, strict=True))
                 self._elements[start + offset] = bytes_, place
 
+    def start(self) -> None:
+        """Forget who touched what: another operation begins when this one has ended."""
+        self._touched: dict[int, int] = {}
+        self._written: set[int] = set()
+
+    def _touch(self, address: int, is_write: bool) -> None:
+        parts = self._touched[address] = self._touched.get(address, 0) | self.part
+        if is_write:
+            self._written.add(address)
+        if parts != self.part and address in self._written:
+            raise SharedElementError(f"parts {parts:b} meet at {address}, and write it")
+
     def load(self, address: int, dtype: np.dtype) -> Any:
+        self._touch(address, False)
         if address >= SCRATCH:
             if address not in self._scratch:
                 raise StrayAddressError(f"scratch {address - SCRATCH} is read before it is written")
@@ -158,6 +179,7 @@ class _Memory:
         return array[place].item()
 
     def store(self, address: int, dtype: np.dtype, value: Any) -> None:
+        self._touch(address, True)
         if address >= SCRATCH:
             self._scratch[address] = value
             return

@@ -144,6 +144,20 @@ def copied(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(copy(value) for value in arguments)
 
 
+def with_a_twin(arguments: tuple[Any, ...], seed: int) -> tuple[Any, ...]:
+    """Return arguments of which two that are alike are the same array, where there are any."""
+    arrays = [(k, one) for k, one in enumerate(arguments) if isinstance(one, np.ndarray)]
+    pairs = [
+        (k, one)
+        for (_, one), (k, other) in itertools.permutations(arrays, 2)
+        if (one.dtype, one.shape) == (other.dtype, other.shape)
+    ]
+    if not pairs:
+        return arguments
+    place, one = random.Random(seed).choice(pairs)
+    return (*arguments[:place], one, *arguments[place + 1 :])
+
+
 def _address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 

@@ -337,6 +337,21 @@ def test_a_function_without_source_is_refused():
         accelerate(namespace["kernel"])
 
 
+def test_a_function_whose_file_has_changed_is_refused(tmp_path):
+    text = "def kernel(x):\n    for i in parallel(x.shape[0]):\n        x[i] = 1.0\n"
+    path = tmp_path / "edited_meanwhile.py"
+    namespace: dict[str, Any] = {"parallel": parallel}
+    exec(compile(text, str(path), "exec"), namespace)
+    for other in (text.replace("kernel", "another"), text.replace("(x)", "(out, x)")):
+        path.write_text(other)
+        with pytest.raises(UnsupportedSyntaxError, match=r"'kernel' did: the file has changed si"):
+            accelerate(namespace["kernel"])
+    path.write_text(text)
+    out = np.zeros(2)
+    accelerate(namespace["kernel"])(out)
+    assert out.tolist() == [1.0, 1.0]
+
+
 def open_ended(*arrays):
     for _ in parallel(3):
         pass

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import threadpoolctl
+from chosen_plans import as_if_large
+from generated_code import run_generated
 from processes import run
 
 import netts
@@ -113,6 +115,23 @@ def test_sums_at_indices_from_data_have_the_same_bits_on_any_number_of_threads(d
     first, *others = results_by_threads(histogram, inputs, [np.zeros(7, dtype)])
     for other in others:
         np.testing.assert_array_equal(other, first)
+
+
+@accelerate
+def summed_and_scattered(x, index, out, sums):
+    total = 0.0
+    for i, j in parallel(x.shape[0], x.shape[1]):
+        total += x[i, j]
+        out[index[i], j] += x[i, j]
+    sums[0] = total
+
+
+def test_a_sum_beside_sums_at_indices_from_data_does_not_divide_those():
+    x, out, sums = np.ones((5, 2)), np.zeros((2, 2)), np.zeros(1)
+    with as_if_large():
+        run_generated(summed_and_scattered, (x, np.array([0, 1, 0, 1, 0]), out, sums), 3)
+    assert out.tolist() == [[3, 3], [2, 2]]
+    assert sums == 10
 
 
 @pytest.mark.parametrize("rows", [1, 3, 64, 101])
@@ -480,6 +499,8 @@ def test_a_spawned_child_gets_right_results_with_threads_of_its_own(tmp_path):
 AT_ONCE = (
     KERNELS
     + """\
+import numba
+numba.get_num_threads()  # starts numba's threads, which netts does not
 works = [Work() for _ in range(3)]
 found = []
 threads = [threading.Thread(target=lambda w=w: found.append(w.run(30))) for w in works]
@@ -494,7 +515,6 @@ for n in (1, 2, 3, 4, 7, 256, 1000):  # more than numba has
     specialised.run((X, out), threads=n)
     found.append([out[0], 400.0, 400.0])
 assert found == [EXPECTED] * 10
-import numba
 print(json.dumps(numba.threading_layer()))
 """
 )

@@ -22,8 +22,8 @@ TERM = 4
 PLAIN_NAMES = "u v w p q r s t x y z a b c d e f g h i j k l m n o"
 TAKEN_NAMES = """
     args part parts low high block blocks t1 t2 n_x_0 v_x a_x s_x_0 address_x scratch entry numba
-    njit int64 float32 float64 uint8 bool_ np blas_sgemm gemm_float32 pointer_float64 word_to_float
-    exp tanh f_g_int64 sum type id _ __ x_0 x_0_1 print len_ self kernel_ θ größe
+    inlined int64 float32 float64 uint8 bool_ np blas_sgemm gemm_float32 pointer_float64
+    word_to_float exp tanh f_g_int64 sum type id _ __ x_0 x_0_1 print len_ self kernel_ θ größe
 """
 """Names that generated code, numba or Python's own modules use."""
 

@@ -141,7 +141,7 @@ tasks = st.none() | st.sampled_from(["classification", "regression"])
 def check_law(path: Path, content: bytes, target, task, options: ReadOptions) -> None:
     """Read, encode and read again: each works or says why not, in time."""
     path.write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()  # not of the clock: others may have the processor
     with contextlib.suppress(NettsError):
         table = read_table(path, target, task=task, options=options)
         check_is_sound(table)
@@ -152,7 +152,7 @@ def check_law(path: Path, content: bytes, target, task, options: ReadOptions) ->
         for name, values in table.columns.items():
             is_nan_equal = values.dtype.kind != "O"
             assert np.array_equal(rows.columns[name], values, equal_nan=is_nan_equal), name
-    assert time.perf_counter() - start < MAX_SECONDS
+    assert time.process_time() - start < MAX_SECONDS
 
 
 def check_is_sound(table: Table) -> None:

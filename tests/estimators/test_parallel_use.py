@@ -59,7 +59,6 @@ def test_a_grid_search_over_processes_finds_what_one_process_finds(wine):
     ]
     scores = [search.cv_results_["mean_test_score"] for search in searches]
     np.testing.assert_allclose(*scores, atol=0.02)  # one row more or less
-    assert searches[0].best_params_.keys() == searches[1].best_params_.keys()
 
 
 def test_loky_workers_use_no_more_threads_than_there_are_processors():

@@ -10,7 +10,6 @@ from netts.errors import ParameterError, ShapeError
 from netts.layers import Conv2D, Dense, ReLU
 from netts.layers.conv import conv2d_forward, conv2d_grad_input, conv2d_grad_weight
 from netts.network import Network
-from netts.testing import check_layer
 
 few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -156,20 +155,6 @@ def test_same_padding_puts_the_odd_zero_below_and_to_the_right(run_layer):
     padded = np.pad(x[0, 0], ((0, 1), (0, 1)))
     sums = padded[:-1, :-1] + padded[1:, :-1] + padded[:-1, 1:] + padded[1:, 1:]
     np.testing.assert_array_equal(found["output"][0, 0], sums)
-
-
-EXAMS = [
-    (Conv2D(1, 1), (1, 1, 1)),
-    (Conv2D(2, 3, padding="same", activation="relu"), (1, 3, 2)),
-    (Conv2D(2, 2, padding="same", dilation=2, use_bias=False), (1, 3, 3)),
-    (Conv2D(4, (2, 3), stride=(2, 1), dilation=(1, 2), groups=2), (2, 3, 5)),
-    (Conv2D(3, 3, stride=2, padding=(1, 2), groups=3, use_bias=False), (3, 3, 2)),
-]
-
-
-@pytest.mark.parametrize(("layer", "shape"), EXAMS)
-def test_gradients_equal_differences(layer, shape):
-    check_layer(layer, shape, batch_sizes=(1, 2))
 
 
 def test_devices_agree_bit_for_bit_on_whole_numbers(run_layer, device):

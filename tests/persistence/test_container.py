@@ -95,7 +95,7 @@ def numpy_archive():
         (b"a,b\n1,2\n3,4\n", "it is text, such as a CSV file or a script"),
         (numpy_archive(), r"it is a ZIP archive, as .npz, .keras, .pt and Excel files are"),
         (pickle.dumps({"a": list(range(99))}), "it is a pickle, which netts never opens, as a pic"),
-        (gzip.compress(b"a" * 99), "it is compressed by gzip"),
+        (gzip.compress(b"a" * 99, mtime=0), "it is compressed by gzip"),
         (zlib.compress(bytes(99)), "it is compressed by zlib, as joblib does"),
         (b"\x89HDF\r\n\x1a\n" + bytes(99), "it is an HDF5 file, as Keras wrote"),
         (b"\x89PNG\r\n\x1a\n" + bytes(99), "it is a picture"),

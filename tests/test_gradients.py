@@ -1,0 +1,135 @@
+"""Gradients of every layer and every loss against central differences, in float64, everywhere.
+
+What is exported and has no example here fails: a new layer brings its own.
+"""
+
+import numpy as np
+import pytest
+
+import netts
+from netts import layers, losses
+from netts.layers import (
+    ELU,
+    GELU,
+    Activation,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Identity,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Swish,
+    Tanh,
+)
+from netts.layers.base import describe
+from netts.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
+from netts.testing import available_devices, check_layer
+
+CATEGORIES = np.array([[0, 3, 1], [3, 3, 2]])
+
+LAYERS = [
+    (Activation("tanh"), 3, {}),
+    (AveragePool2D((1, 2), stride=2), (2, 5, 4), {}),
+    (AveragePool2D(3, stride=2, padding=1), (1, 3, 3), {"batch_sizes": (1, 2)}),
+    (AveragePool2D(3, stride=2, padding=1, count_include_pad=False), (2, 5, 4), {}),
+    (BatchNorm(), 4, {"batch_sizes": (2, 5)}),
+    (BatchNorm(momentum=0.5, epsilon=0.1), (2, 2, 3), {}),
+    (Conv2D(1, 1), (1, 1, 1), {"batch_sizes": (1, 2)}),
+    (Conv2D(2, 3, padding="same", activation="relu"), (1, 3, 2), {}),
+    (Conv2D(2, 2, padding="same", dilation=2, use_bias=False), (1, 3, 3), {}),
+    (Conv2D(4, (2, 3), stride=(2, 1), dilation=(1, 2), groups=2), (2, 3, 5), {}),
+    (Conv2D(3, 3, stride=2, padding=(1, 2), groups=3, use_bias=False), (3, 3, 2), {}),
+    (Dense(3), 4, {}),
+    (Dense(1, use_bias=False), 5, {"batch_sizes": (1, 7)}),
+    (Dropout(0.0), 4, {}),
+    (Dropout(0.4), (2, 3), {}),
+    (ELU(), 4, {}),
+    (ELU(alpha=0.3), (2, 3), {}),
+    (Embedding(4, 3), 3, {"samples": CATEGORIES}),
+    (Embedding(5, 1), 1, {"samples": CATEGORIES[:, :1]}),
+    (Flatten(), (2, 3, 2), {}),
+    (GELU(), (2, 3), {}),
+    (Identity(), 3, {}),
+    (LayerNorm(), 5, {}),
+    (LayerNorm(n_axes=3, epsilon=0.1), (2, 2, 3), {}),
+    (LeakyReLU(), 4, {}),
+    (LeakyReLU(slope=0.3), (2, 3), {}),
+    (MaxPool2D(2), (1, 3, 3), {"batch_sizes": (1, 2)}),
+    (MaxPool2D((3, 2), stride=1, padding=(1, 0)), (2, 5, 4), {}),
+    (ReLU(), (2, 3), {}),
+    (Sigmoid(), (2, 3), {}),
+    (Softmax(), 5, {}),
+    (Swish(), (2, 3), {}),
+    (Tanh(), (2, 3), {}),
+]
+"""A layer, the shape of its samples, and what else its exam takes."""
+
+LOSSES = {
+    CrossEntropy: lambda rng, shape: rng.integers(0, shape[1], (shape[0], 1)),
+    BinaryCrossEntropy: lambda rng, shape: rng.integers(0, 2, shape).astype(float),
+    SquaredError: lambda rng, shape: rng.normal(size=shape),
+    Poisson: lambda rng, shape: rng.poisson(1.0, shape).astype(float),
+}
+"""A class of losses, and targets as its kernels take them."""
+
+NOT_TO_BE_RUN = {Layer, Loss}
+"""What others are derived from, or are like."""
+
+
+@pytest.fixture(params=available_devices())
+def device(request):
+    return request.param
+
+
+def exported(module, methods):
+    """Return the classes that a package exports, of those that have certain methods."""
+    every = (getattr(module, name) for name in module.__all__)
+    found = {one for one in every if isinstance(one, type)}
+    return {one for one in found if all(hasattr(one, name) for name in methods)} - NOT_TO_BE_RUN
+
+
+def test_every_exported_layer_and_loss_is_examined():
+    methods = ("forward", "backward")
+    assert exported(layers, methods) == {type(layer) for layer, _, _ in LAYERS}
+    assert exported(losses, methods) == set(LOSSES) == set(map(type, losses.LOSSES.values()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "options"), LAYERS, ids=[describe(one) for one, _, _ in LAYERS]
+)
+def test_gradients_of_layers_equal_differences(layer, shape, options, device):
+    check_layer(layer, shape, devices=(device,), **({"batch_sizes": (2,)} | options))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("shape", [(1, 2), (7, 4)])
+def test_gradients_of_losses_equal_differences(loss, shape, device):
+    rng = np.random.default_rng(0)
+    output, targets = rng.normal(scale=2, size=shape), LOSSES[loss](rng, shape)
+    weights = rng.uniform(0.5, 2, shape[0])
+
+    def costs(moved):
+        found = np.empty(len(moved))
+        loss().forward(moved, targets, found)
+        return found
+
+    measured, found, step = np.empty(shape), np.empty(shape), 1e-6
+    with netts.device(device):
+        for place in np.ndindex(shape):
+            above, below = output.copy(), output.copy()
+            above[place] += step
+            below[place] -= step
+            difference = costs(above) - costs(below)
+            measured[place] = np.average(difference, weights=weights) / (2 * step)
+        total = np.array([weights.sum()])
+        loss().backward(output, targets, costs(output), weights, total, found)
+    np.testing.assert_allclose(found, measured, atol=1e-9)
