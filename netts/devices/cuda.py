@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib
-import importlib.metadata
 import linecache
 import math
 import os
@@ -128,8 +127,9 @@ def compile_kernel(code: KernelCode, capability: tuple[int, int]) -> KernelImage
 @functools.cache
 def fingerprint(capability: tuple[int, int]) -> str:
     """Return what machine code depends on besides its text: versions and the kind of GPU."""
+    version_of = importlib.import_module("importlib.metadata").version
     packages = ("numba", "numba-cuda", "cuda-core", "cuda-bindings")
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    versions = [f"{name} {version_of(name)}" for name in packages]
     nvjitlink = importlib.import_module("cuda.bindings.nvjitlink")
     return "\n".join([*versions, f"nvjitlink {nvjitlink.version()}", f"sm {capability}"])
 

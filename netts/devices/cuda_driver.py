@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import importlib.metadata
+import importlib
 import importlib.util
 import os
 import sys
@@ -88,7 +88,8 @@ def _available(_process: int) -> tuple[Gpu, ...]:
             f"a GPU is there ({gpus[0].name}), but {' and '.join(absent)} cannot be imported: "
             f"install netts with its extra {extra!r}, `pip install '.[{extra}]'`"
         )
-    toolkit = importlib.metadata.version("cuda-bindings")
+    # Imported here, as it costs more than all else that a process without CUDA imports of this.
+    toolkit = importlib.import_module("importlib.metadata").version("cuda-bindings")
     if int(toolkit.partition(".")[0]) > gpus[0].driver[0]:
         raise DeviceError(
             f"the NVIDIA driver is too old for the installed packages: it supports CUDA "
