@@ -1,0 +1,26 @@
+"""From an operation with everything known to a launch that a device can run or capture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netts.compiler.cuda.images import image_of
+from netts.compiler.cuda.specialise import CudaOperation
+from netts.devices.cuda import CudaDevice, Launch
+
+
+def prepared(
+    operation: CudaOperation,
+    gpu: CudaDevice,
+    addresses: Mapping[str, int],
+    scratch: int,
+    fault: int,
+    numbers: Mapping[str, bool | int | float],
+) -> Launch:
+    """Return the launch of an operation; see `CudaOperation.parameters` for what it is given.
+
+    What is not compiled or loaded yet is compiled and loaded now, so launching may be captured.
+    """
+    image = image_of(operation.code, gpu.capability)
+    parameters = operation.parameters(addresses, scratch, fault, numbers)
+    return gpu.prepare(image, operation.blocks, operation.threads, parameters)
