@@ -166,3 +166,11 @@ LIBRARIES: dict[str, Callable[..., Any]] = {
     "PyTorch compiled": train_compiled_torch,
     "JAX scan": train_jax,
 }
+
+
+_images = functools.cache(images)
+
+
+def train(library: str, net: str, batch_size: int, n_steps: int, epochs: int) -> None:
+    """Train one of `NETS` with a library; the images are made once."""
+    LIBRARIES[library](NETS[net], batch_size, epochs, *_images(batch_size * n_steps))

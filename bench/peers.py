@@ -201,3 +201,14 @@ LIBRARIES: dict[str, Callable[..., None]] = {
     "PyTorch compiled": train_compiled_torch,
     "JAX scan": train_jax,
 }
+
+
+@functools.cache
+def _data(net: str, n_samples: int) -> tuple[np.ndarray, np.ndarray]:
+    return data(tuple(map(int, net.split("-"))), n_samples)
+
+
+def train(library: str, net: str, batch_size: int, n_steps: int, epochs: int) -> None:
+    """Train a net, named by its layers' sizes, with a library; the data are made once."""
+    sizes = tuple(map(int, net.split("-")))
+    LIBRARIES[library](sizes, batch_size, epochs, *_data(net, batch_size * n_steps))

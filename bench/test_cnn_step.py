@@ -9,8 +9,12 @@ divided by its steps.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
-from cnn_peers import LIBRARIES, NETS, images
+from cnn_peers import LIBRARIES, NETS, train
+from separate import processes
 
 STEPS = {32: 20, 128: 8}
 """Steps of an epoch by batch size."""
@@ -21,24 +25,28 @@ ROUNDS = 5
 pytestmark = pytest.mark.bench
 
 
-@pytest.fixture(scope="module", autouse=True)
-def warm() -> None:
-    """Load every library, and compile what is compiled, before anything is timed."""
-    for train in LIBRARIES.values():
-        for net in NETS.values():
-            for batch_size, steps in STEPS.items():
-                train(net, batch_size, 1, *images(batch_size * steps))
+@pytest.fixture(scope="module")
+def workers() -> Iterator[dict[str, Any]]:
+    """Load every library in its process, and compile what it compiles, before anything is timed."""
+    with processes(LIBRARIES) as found:
+        for library, worker in found.items():
+            for net in NETS:
+                for batch_size, steps in STEPS.items():
+                    worker.submit(train, library, net, batch_size, steps, 1).result()
+        yield found
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("batch_size", STEPS)
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_cnn_step(benchmark, net, batch_size, library, round_):
-    X, y = images(batch_size * STEPS[batch_size])
+def test_cnn_step(benchmark, workers, net, batch_size, library, round_):
+    steps = STEPS[batch_size]
     benchmark.extra_info.update(
-        case=f"{net}, batch {batch_size}", library=library, steps=EPOCHS * STEPS[batch_size]
+        case=f"{net}, batch {batch_size}", library=library, steps=EPOCHS * steps
     )
-    benchmark.pedantic(
-        LIBRARIES[library], args=(NETS[net], batch_size, EPOCHS, X, y), rounds=1, iterations=1
-    )
+
+    def run() -> None:
+        workers[library].submit(train, library, net, batch_size, steps, EPOCHS).result()
+
+    benchmark.pedantic(run, rounds=1, iterations=1)

@@ -11,17 +11,20 @@ Python.
 
 from __future__ import annotations
 
-import multiprocessing
+import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import contraction_cases
 import pytest
 from contraction_cases import LAYERS, PRODUCTS, product_name
+from separate import processes
 
 ROUNDS = 9
 ROUND_SECONDS = 0.05
+
+QUIET_SECONDS = 0.25
+"""Before each round: threads of the library that ran before still spin, in vain, for so long."""
 
 CASES = [(product_name(one), "NumPy") for one in PRODUCTS] + [
     (f"{layer}, {one}", "PyTorch")
@@ -32,21 +35,10 @@ CASES = [(product_name(one), "NumPy") for one in PRODUCTS] + [
 pytestmark = pytest.mark.bench
 
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
 @pytest.fixture(scope="module", params=["one thread", "all cores"])
 def workers(request) -> Iterator[dict[str, Any]]:
-    context = multiprocessing.get_context("spawn")
-    pools = {one: ProcessPoolExecutor(1, context) for one in ("netts", "NumPy", "PyTorch")}
-    with pytest.MonkeyPatch.context() as patch:
-        for name in THREADS if request.param == "one thread" else ():
-            patch.setenv(name, "1")
-        for one in pools.values():
-            one.submit(int).result()  # started, with these variables
-    yield {"threads": request.param, **pools}
-    for one in pools.values():
-        one.shutdown()
+    with processes(("netts", "NumPy", "PyTorch"), one_thread=request.param == "one thread") as all_:
+        yield {"threads": request.param, **all_}
 
 
 @pytest.mark.parametrize("is_peer", [False, True], ids=["netts", "peer"])
@@ -60,6 +52,7 @@ def test_contraction(benchmark, workers, case, peer, is_peer, round_):
     def run() -> None:
         worker.submit(contraction_cases.run, case, library, times).result()
 
+    time.sleep(QUIET_SECONDS)
     benchmark.extra_info.update(
         case=f"{case}, {workers['threads']}",
         library=library if library == "netts" else "NumPy or PyTorch",

@@ -3,14 +3,19 @@
     pytest bench/test_training_step.py -m bench --benchmark-json=step.json
     python bench/summarise.py step.json
 
-Rounds of the libraries alternate, so that a busy moment of the machine hits all of them. A round
-is a whole training from its start, divided by its steps: what a user waits for.
+Each library has a process of its own, and their rounds alternate, so that a busy moment of the
+machine hits all of them. A round is a whole training from its start, divided by its steps: what a
+user waits for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
-from peers import LIBRARIES, data
+from peers import LIBRARIES, train
+from separate import processes
 
 NETS = {
     "4-16-16-3": (16, 1000, (40, 2, 1, 2, 5)),
@@ -26,26 +31,27 @@ ROUNDS = 5
 pytestmark = pytest.mark.bench
 
 
-@pytest.fixture(scope="module", autouse=True)
-def warm() -> None:
-    """Load every library, and compile netts's kernels, before anything is timed."""
-    for train in LIBRARIES.values():
-        for name, (batch_size, _, _) in NETS.items():
-            sizes = tuple(map(int, name.split("-")))
-            train(sizes, batch_size, 1, *data(sizes, 2 * batch_size))
+@pytest.fixture(scope="module")
+def workers() -> Iterator[dict[str, Any]]:
+    """Load every library in its process, and compile what it compiles, before anything is timed."""
+    with processes(LIBRARIES) as found:
+        for library, worker in found.items():
+            for name, (batch_size, *_) in NETS.items():
+                worker.submit(train, library, name, batch_size, 2, 1).result()
+        yield found
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_training_step(benchmark, net, library, round_):
-    sizes = tuple(map(int, net.split("-")))
-    batch_size, steps_per_epoch, all_epochs = NETS[net]
+def test_training_step(benchmark, workers, net, library, round_):
+    batch_size, n_steps, all_epochs = NETS[net]
     epochs = dict(zip(LIBRARIES, all_epochs, strict=True))[library]
-    X, y = data(sizes, batch_size * steps_per_epoch)
     benchmark.extra_info.update(
-        case=f"{net}, batch {batch_size}", library=library, steps=epochs * steps_per_epoch
+        case=f"{net}, batch {batch_size}", library=library, steps=epochs * n_steps
     )
-    benchmark.pedantic(
-        LIBRARIES[library], args=(sizes, batch_size, epochs, X, y), rounds=1, iterations=1
-    )
+
+    def run() -> None:
+        workers[library].submit(train, library, net, batch_size, n_steps, epochs).result()
+
+    benchmark.pedantic(run, rounds=1, iterations=1)

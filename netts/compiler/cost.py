@@ -43,10 +43,6 @@ SPILL = 2
 SCRATCH_ELEMENTS = 1 << 22
 """The most scratch of one part."""
 
-CORES = 4
-"""What plans are compared for: sharing the work among so many is worth something. Not the cores of
-this machine, on which the bits of a result must not depend."""
-
 
 def estimate_seconds(
     phase: Stmt | Nest, plan: Plan | None, symbols: Mapping[Expr, int], costs: CostConstants
@@ -106,8 +102,8 @@ def rank(plan: Plan) -> tuple[float, float]:
 
     A share is worth waking a worker for from `part_seconds` on.
     """
-    seconds, part = plan_seconds(plan), plan.frame.costs.part_seconds
-    return max(seconds / min(plan.units, CORES), min(seconds, part)), seconds
+    seconds, costs = plan_seconds(plan), plan.frame.costs
+    return max(seconds / min(plan.units, costs.cores), min(seconds, costs.part_seconds)), seconds
 
 
 def direct_seconds(frame: Frame) -> float:

@@ -11,9 +11,11 @@ import dataclasses
 import hashlib
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 LARGEST_FACTOR = 4.0
 """How far a measured constant may be from its default, up or down. Two machines of this decade
@@ -22,6 +24,14 @@ differ by less; what differs by more was a busy moment."""
 DIGITS = 2
 """To which measured constants are rounded. They cannot be measured better on a machine that does
 other things too, and a third digit decides nothing but ties."""
+
+
+MOST_CORES = 16
+"""How many blocks a product is cut into at most; smaller ones are slower than one large one."""
+
+
+def _cores() -> int:
+    return min(max(os.cpu_count() or 1, 1), MOST_CORES)
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,9 @@ class CostConstants:
     part_seconds
         What a part of a shared operation should take at least: waking threads costs 1 to 7 us where
         a core is free, and 20 us and more where the machine is busy.
+    cores
+        Among how many plans are compared for sharing the work. The machine's cores, not those that
+        a process may use: bits do not depend on the number of threads.
     origin
         Where the numbers are from; not part of what they are.
     """
@@ -78,22 +91,25 @@ class CostConstants:
     strided_term: float = 0.5
     loop: float = 3.3
     part_seconds: float = 40e-6
+    cores: int = field(default_factory=_cores)
     origin: str = field(default="defaults", compare=False)
 
-    def numbers(self) -> dict[str, float]:
-        """Return the constants by name, in the order in which they are declared."""
+    def numbers(self) -> dict[str, Any]:
+        """Return the constants that are measured by name, as they are declared."""
         return {name: getattr(self, name) for name in NAMES}
 
     @cached_property
     def digest(self) -> str:
         """Eight hexadecimal digits that other numbers do not have."""
-        return hashlib.sha256(json.dumps(self.numbers()).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps([self.numbers(), self.cores]).encode()).hexdigest()[:8]
 
     def __str__(self) -> str:
         return f"{self.origin} ({self.digest})"
 
 
-NAMES = tuple(one.name for one in dataclasses.fields(CostConstants) if one.name != "origin")
+NAMES = tuple(
+    one.name for one in dataclasses.fields(CostConstants) if one.name not in ("cores", "origin")
+)
 DEFAULTS = CostConstants()
 
 
@@ -111,6 +127,11 @@ def settled(measured: Mapping[str, float], origin: str) -> CostConstants:
         else default
         for name, default in DEFAULTS.numbers().items()
     }
+    return constants_of(numbers, origin)
+
+
+def constants_of(numbers: Mapping[str, Any], origin: str) -> CostConstants:
+    """Return constants of just these numbers."""
     return CostConstants(**numbers, origin=origin)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from netts.compiler import calibration, cost
 from netts.compiler.arguments import describe
 from netts.compiler.contraction import Contraction
-from netts.compiler.cost_constants import DEFAULTS, NAMES, CostConstants
+from netts.compiler.cost_constants import DEFAULTS, NAMES, CostConstants, constants_of
 from netts.compiler.functions import exp
 from netts.compiler.index_space import parallel
 from netts.compiler.kernel import Kernel
@@ -29,9 +29,7 @@ ROUND_SECONDS = 0.5e-3
 """Of each probe: long enough to forget Python around it, short enough for a time slice."""
 
 FITTED = tuple(name for name in NAMES if name != "part_seconds")
-UNITS = tuple(
-    CostConstants(**{name: float(name == one) for name in NAMES}, origin=one) for one in FITTED
-)
+UNITS = tuple(constants_of(dict.fromkeys(NAMES, 0.0) | {one: 1.0}, one) for one in FITTED)
 """Constants of which one is 1 and the others are 0."""
 
 BY_BLAS = replace(DEFAULTS, loop=1e12)
