@@ -43,6 +43,13 @@ class NotFusableError(Exception):
     """Why two kernels stay two."""
 
 
+def only_nest(loops: Loops) -> Nest | None:
+    """Return a kernel's nest if nothing but scalars stands before it and nothing behind."""
+    *before, last = loops.routine.phases
+    is_only = isinstance(last, Nest) and all(isinstance(one, Set) for one in before)
+    return last if is_only and isinstance(last, Nest) else None
+
+
 @dataclass(frozen=True)
 class Bound:
     """A kernel with its arguments, in the order of its parameters."""
@@ -66,11 +73,11 @@ class Bound:
 
     @cached_property
     def nest(self) -> Nest:
-        """Its only nest, which nothing but scalars stands before and nothing behind."""
-        *before, last = self.loops.routine.phases
-        if not isinstance(last, Nest) or not all(isinstance(one, Set) for one in before):
+        """Its only nest."""
+        nest = only_nest(self.loops)
+        if nest is None:
             raise NotFusableError(f"{self.loops.routine.name} is more than one nest")
-        return last
+        return nest
 
     @cached_property
     def extents(self) -> tuple[int, ...]:

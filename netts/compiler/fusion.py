@@ -26,6 +26,7 @@ from netts.compiler.correspondence import (
     NotFusableError,
     described,
     is_same,
+    only_nest,
     over_array,
     same_axes,
 )
@@ -105,6 +106,9 @@ def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> Bound
 
 def _check_apart(first: Bound, second: Bound) -> None:
     """Refuse what is known to stay two before their iterations are compared."""
+    for reason in (_why_not_first(first.loops), _why_not_second(second.loops)):
+        if reason:
+            raise NotFusableError(reason)
     names = first.loops.routine.name, second.loops.routine.name
     written = [info for name, info in first.arrays.items() if name in first.loops.writes]
     read = [info for name, info in second.arrays.items() if name in second.loops.reads]
@@ -112,19 +116,38 @@ def _check_apart(first: Bound, second: Bound) -> None:
         raise NotFusableError(f"{names[1]} reads nothing that {names[0]} writes")
     if 0 in first.extents or 0 in second.extents:
         raise NotFusableError("there is nothing to do")
-    for bound in (first, second):
-        (proof,) = bound.loops.proofs.values()
-        if proof.reductions or proof.scattered:
-            raise NotFusableError(f"iterations of {bound.loops.routine.name} meet in a sum")
     if _floating(first) != _floating(second) or len(_floating(first)) != 1:
         raise NotFusableError("their arrays are not of one floating dtype")
-    if any(isinstance(one, Loop | While) for one in walk_statements(second.nest.body)):
-        raise NotFusableError(f"{names[1]} has loops inside")
-    if _may_skip(first.nest.body):
-        raise NotFusableError(f"{names[0]} leaves some iterations early")
     routine, writes = first.loops.routine, first.loops.writes
     if find_aliases(routine, writes, first.arrays, first.arguments):
         raise NotFusableError(f"{names[0]} has one array under two names")
+
+
+@lru_cache(maxsize=512)
+def _why_not_first(loops: Loops) -> str | None:
+    """Return why nothing can follow in the same nest, whatever the arguments; else None."""
+    nest = only_nest(loops)
+    if nest is not None and _may_skip(nest.body):
+        return f"{loops.routine.name} leaves some iterations early"
+    return _why_never(loops)
+
+
+@lru_cache(maxsize=512)
+def _why_not_second(loops: Loops) -> str | None:
+    """Return why this can follow nothing in the same nest, whatever the arguments; else None."""
+    nest = only_nest(loops)
+    if nest is not None and any(isinstance(s, Loop | While) for s in walk_statements(nest.body)):
+        return f"{loops.routine.name} has loops inside"
+    return _why_never(loops)
+
+
+def _why_never(loops: Loops) -> str | None:
+    if only_nest(loops) is None:
+        return f"{loops.routine.name} is more than one nest"
+    (proof,) = loops.proofs.values()
+    if proof.reductions or proof.scattered:
+        return f"iterations of {loops.routine.name} meet in a sum"
+    return None
 
 
 def _floating(bound: Bound) -> set[str]:
