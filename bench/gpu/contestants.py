@@ -123,13 +123,16 @@ class Torch:
 
     def _ways(self, case: Case, steps: int) -> list[tuple[str, Callable[[], Any]]]:
         """Return names of ways to train, and what makes each."""
+        X, y = case.data(steps)
+
+        def made(optimizer: str, feed: str) -> TorchEpoch:
+            model = case.torch_model().to(self.device)
+            return TorchEpoch(model, X, y, case.batch_size, self.device, optimizer, feed)
+
         optimizers = ("fused", "foreach") if self.device == "cuda" else ("foreach",)
         feeds = ("cursor", "copied rows") if self.is_captured else ("slices",)
         return [
-            (
-                f"{optimizer} Adam, {feed}",
-                functools.partial(TorchEpoch, case, steps, self.device, optimizer, feed),
-            )
+            (f"{optimizer} Adam, {feed}", functools.partial(made, optimizer, feed))
             for optimizer in optimizers
             for feed in feeds
         ]
@@ -147,14 +150,14 @@ class TorchEpoch:
         the device that each step moves on, or from "copied rows", which the host asks for.
     """
 
-    def __init__(self, case: Case, steps: int, device: str, optimizer: str, feed: str) -> None:
+    def __init__(
+        self, model: Any, X: Any, y: Any, batch_size: int, device: str, optimizer: str, feed: str
+    ) -> None:
         import torch
 
-        self.torch, self.feed, self.batch_size = torch, feed, case.batch_size
-        X, y = case.data(steps)
+        self.torch, self.feed, self.batch_size = torch, feed, batch_size
         self.X, self.y = torch.from_numpy(X).to(device), torch.from_numpy(y).to(device)
-        self.n_samples = len(X)
-        self.model = case.torch_model().to(device)
+        self.n_samples, self.model = len(X), model
         self.optimizer = torch.optim.Adam(
             self.model.parameters(),
             lr=LEARNING_RATE,
@@ -250,8 +253,10 @@ class Reference:
         self.device = device
 
     def check(self, case: Case) -> Checked:
-        epoch = TorchEpoch(case, CHECKED_STEPS + 1, self.device, "foreach", "slices")
-        epoch.X = epoch.X.double()
+        X, y = case.data(CHECKED_STEPS + 1)
+        model = case.torch_model().to(self.device)
+        wide = X.astype(np.float64)
+        epoch = TorchEpoch(model, wide, y, case.batch_size, self.device, "foreach", "slices")
         loss = epoch.run(epoch.identity())
         return loss, epoch.weights(), ""
 
