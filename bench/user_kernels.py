@@ -29,7 +29,7 @@ def radial_basis_forward(x, center, width, output):
 
 @accelerate
 def radial_basis_grad_center(x, center, width, output, grad_output, grad_center):
-    """grad_center[j] = sum over samples of 2 width[j] output[i, j] grad[i, j] (x[i] - center[j])."""
+    """grad_center[j] = sum over i of 2 width[j] output[i, j] grad[i, j] (x[i] - center[j])."""
     for j, k in parallel(center.shape[0], center.shape[1]):
         total = 0.0
         for i in range(x.shape[0]):
@@ -181,7 +181,10 @@ def _center_arguments(dtype, rows, features, units):
 
 
 def _convolution_arguments(dtype, images, channels, length, filters, taps, dilation):
-    x, weight = _normal(0, dtype, images, channels, length), _normal(1, dtype, filters, channels, taps)
+    x, weight = (
+        _normal(0, dtype, images, channels, length),
+        _normal(1, dtype, filters, channels, taps),
+    )
     output = np.full((images, filters, length - (taps - 1) * dilation), np.nan, dtype)
     return x, weight, _normal(2, dtype, filters), dilation, output
 

@@ -210,7 +210,7 @@ def main() -> int:
                 worker = Worker(Witness, options.device, environment=None)
             timeout = min(ANSWER_SECONDS, max(budget.left, 10.0))
             try:
-                result[method] = worker.ask(method, case, timeout=timeout)
+                result[method] = worker.ask(method, timeout, case)
             except WorkerError as error:
                 result["failures"][method] = in_words(error)
         if worker is not None:
@@ -220,7 +220,9 @@ def main() -> int:
     print(text, f"budget: {budget}", "", "Counted by netts, the last epoch:", "", sep="\n")
     print(table(["network, batch", "steps", *FIELDS, "verdict"], map(count_row, results)), "")
     _print_details(results)
-    return 0 if all("count" in one and verdict(one["count"]) == "as asked" for one in results) else 1
+    return (
+        0 if all("count" in one and verdict(one["count"]) == "as asked" for one in results) else 1
+    )
 
 
 def _print_details(results: list[dict[str, Any]]) -> None:
@@ -229,7 +231,9 @@ def _print_details(results: list[dict[str, Any]]) -> None:
     if seen:
         rows = [[one["case"], *(f"{one['witness'].get(name, 0):,.1f}" for name in names)]
                 for one in seen]  # fmt: skip
-        print("Seen by CUPTI, per epoch:", "", table(["network, batch", *names], rows), "", sep="\n")
+        print(
+            "Seen by CUPTI, per epoch:", "", table(["network, batch", *names], rows), "", sep="\n"
+        )
     for one in results:
         for method, failure in one["failures"].items():
             print(f"{one['case']}, {method}: {failure}")

@@ -8,8 +8,8 @@ the processor from the same seed, nothing changed but `device`; PyTorch trains o
 eagerly and with its steps captured. Seconds are of whole epochs: order, steps, mean loss.
 
 FOLDER holds the four files of Fashion-MNIST, 30 MB: train-images-idx3-ubyte.gz,
-train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz. By default it is
-where Debian's package dataset-fashion-mnist puts them; a machine without a network needs them
+train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz. By default
+it is where Debian's package dataset-fashion-mnist puts them; a machine without a network needs them
 carried along.
 """
 

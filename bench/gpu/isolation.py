@@ -61,7 +61,7 @@ class Worker:
             raise WorkerError(value)
         return value
 
-    def ask(self, method: str, *arguments: Any, timeout: float) -> Any:
+    def ask(self, method: str, timeout: float, *arguments: Any) -> Any:
         """Call a method and return its result."""
         self.send(method, *arguments)
         return self.receive(timeout)

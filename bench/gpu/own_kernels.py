@@ -4,7 +4,7 @@
     PYTHONPATH=.:bench python bench/gpu/own_kernels.py --device cpu --tiny
 
 "call" is `kernel.on(device)(...)` on NumPy arrays, which on a GPU pays for its copies; "resident"
-is a step of a plan that runs many, the copies at its ends subtracted. The source is the same for all.
+is a step of a plan that runs many, the copies at its ends subtracted. All have the same source.
 """
 
 from __future__ import annotations

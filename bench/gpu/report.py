@@ -91,7 +91,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return ""
     for unit, scale in (("us", 1e6), ("ms", 1e3)):
-        if seconds * scale < 1000 or unit == "ms" and seconds < 10:
+        if seconds * scale < 1000 or (unit == "ms" and seconds < 10):
             return f"{_three_digits(seconds * scale)} {unit}"
     return f"{_three_digits(seconds)} s"
 

@@ -46,9 +46,11 @@ for position in "${!names[@]}"; do
     began=$SECONDS
     echo "== $name, $share s =="
     read -ra words <<<"$(command_of "$name" "$share")"
-    timeout --kill-after=10 $((share + grace / 2)) "${words[@]}" 2>"$log/$name.err" | tee "$log/$name.log"
+    # One log each for output and errors, as few files come back from some machines.
+    timeout --kill-after=10 $((share + grace / 2)) "${words[@]}" 2>>"$log/errors.log" |
+        tee -a "$log/run.log"
     status=${PIPESTATUS[0]}
-    [ "$status" -eq 0 ] || tail -n 5 "$log/$name.err"
+    [ "$status" -eq 0 ] || tail -n 5 "$log/errors.log"
     summary+="$name: status $status, $((SECONDS - began)) s"$'\n'
 done
 echo "== summary =="

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ ROUNDS = 7
 PROCESSOR_ROUNDS = 3
 PREPARING_SECONDS = 150.0
 ROUND_SECONDS = 60.0
+LEAST_SECONDS = 10.0
+"""How long an answer may take, whatever the budget."""
 
 LOSS_TOLERANCE = 1e-4
 UPDATE_TOLERANCE = 0.05
@@ -34,6 +37,8 @@ where one is nearly zero, rounding decides its sign: updates agree less than gra
 
 COLUMNS = tuple(name for name in CONTESTANTS if "TF32" not in name and name != "reference")
 ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "NETTS_COSTS": "defaults"}
+ON_PROCESSOR = {"JAX_PLATFORMS": "cpu", "OMP_NUM_THREADS": "1"}
+"""Only to try the script: PyTorch's threads would wait for each other on a busy machine."""
 
 
 class Arena:
@@ -47,7 +52,7 @@ class Arena:
         if name not in self.workers or not self.workers[name].is_alive:
             factory, options = CONTESTANTS[name]
             device = "cpu" if name == "netts, processor" else self.device
-            environment = ENVIRONMENT | ({"JAX_PLATFORMS": "cpu"} if device == "cpu" else {})
+            environment = ENVIRONMENT | (ON_PROCESSOR if self.device == "cpu" else {})
             self.workers[name] = Worker(factory, device, *options, environment=environment)
         return self.workers[name]
 
@@ -59,9 +64,11 @@ class Arena:
                 self.worker(name).send(method, case)
             except WorkerError as error:
                 found[name] = error
+        deadline = time.perf_counter() + timeout
         for name in names:
             if name not in found:
-                found[name] = _attempt(self.workers[name].receive, timeout)
+                left = deadline - time.perf_counter()
+                found[name] = _attempt(self.workers[name].receive, left)
         return found
 
     def close(self) -> None:
@@ -79,8 +86,7 @@ def _attempt(call: Any, *arguments: Any) -> Any:
 def run_case(arena: Arena, case: Case, names: list[str], budget: Budget) -> dict[str, Any]:
     """Return errors, remarks and seconds per step of one case."""
     result: dict[str, Any] = {"case": case.name, "checks": {}, "seconds": {}, "failures": {}}
-    timeout = min(PREPARING_SECONDS, max(budget.left, 20.0))
-    checked = arena.ask_all(["reference", *names], "check", case, timeout)
+    checked = arena.ask_all(["reference", *names], "check", case, _patience(budget))
     law = checked.pop("reference")
     alive = []
     for name, found in checked.items():
@@ -89,28 +95,37 @@ def run_case(arena: Arena, case: Case, names: list[str], budget: Budget) -> dict
         else:
             result["checks"][name] = compare(case, found, law, "TF32" in name)
             alive.append(name)
-    prepared = arena.ask_all(alive, "prepare", case, min(PREPARING_SECONDS, max(budget.left, 20.0)))
+    prepared = arena.ask_all(alive, "prepare", case, _patience(budget))
     result["notes"] = {name: one for name, one in prepared.items() if isinstance(one, str) and one}
     failed = {name: str(one) for name, one in prepared.items() if isinstance(one, WorkerError)}
     result["failures"] |= failed
     alive = [name for name in alive if name not in failed]
-    times: dict[str, list[float]] = {name: [] for name in alive}
-    for number in range(ROUNDS):
-        for name in list(alive):
-            if number and budget.left < 0:
-                continue
-            if name == "netts, processor" and number >= PROCESSOR_ROUNDS:
-                continue
-            found = _attempt(lambda name=name: arena.workers[name].ask(
-                "round", timeout=ROUND_SECONDS))  # fmt: skip
-            if isinstance(found, WorkerError):
-                result["failures"][name] = str(found)
-                alive.remove(name)
-            else:
-                times[name].append(statistics.median(found))
-    result["rounds"] = times
+    times = result["rounds"] = take_turns(arena, alive, budget, result["failures"])
     result["seconds"] = {name: statistics.median(one) for name, one in times.items() if one}
     return result
+
+
+def _patience(budget: Budget) -> float:
+    return min(PREPARING_SECONDS, max(budget.left, LEAST_SECONDS))
+
+
+def take_turns(
+    arena: Arena, names: list[str], budget: Budget, failures: dict[str, str]
+) -> dict[str, list[float]]:
+    """Return seconds per step of each round of each; all have one, whatever the budget."""
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(ROUNDS):
+        for name in names:
+            is_enough = name == "netts, processor" and number >= PROCESSOR_ROUNDS
+            if name in failures or is_enough or (number and budget.left < 0):
+                continue
+            patience = min(ROUND_SECONDS, max(budget.left, LEAST_SECONDS))
+            found = _attempt(arena.workers[name].ask, "round", patience)
+            if isinstance(found, WorkerError):
+                failures[name] = str(found)
+            else:
+                times[name].append(statistics.median(found))
+    return times
 
 
 def compare(case: Case, found: Any, law: Any, is_tf32: bool) -> dict[str, Any]:
