@@ -31,6 +31,7 @@ EPOCHS = 5
 MORE_EPOCHS = 10
 PROFILED_STEPS = 20
 SHOWN_OPERATIONS = 12
+EXPLAINED_LINES = 12
 ANSWER_SECONDS = 120.0
 STEPS = 50
 """Of an epoch at most: counting needs no more."""
@@ -89,13 +90,15 @@ class Witness:
 
     def profile(self, case: Case) -> dict[str, Any]:
         """Return a step as `Plan.profile` has it, and the first lines of `Plan.explain`."""
-        plan = self._fit(case, 1)
-        found = json.loads(plan.profile(PROFILED_STEPS, "step").to_json())
-        found["explained"] = plan.explain().splitlines()[:6]
+        session = self._fit(case, 1)
+        session.feed.cursor.array[...] = 0  # an epoch has moved it to the end of the data
+        steps = min(PROFILED_STEPS, session.feed.n_full)
+        found = json.loads(session.plan.profile(steps, "step").to_json())
+        found["explained"] = session.plan.explain().splitlines()[:EXPLAINED_LINES]
         return found
 
     def _fit(self, case: Case, epochs: int, **options: Any) -> Any:
-        """Train; return the plan, which the trainer keeps to itself."""
+        """Train; return the session, which the trainer keeps to itself."""
         from netts import Trainer
         from netts.optimizers import Adam
         from netts.training import trainer
@@ -117,7 +120,7 @@ class Witness:
                 device=self.device,
                 **options,
             ).fit(*case.data(_steps(case)))
-        return opened[-1].plan
+        return opened[-1]
 
     def _traced(self, case: Case, epochs: int) -> collections.Counter[str]:
         import torch
