@@ -388,6 +388,9 @@ def plot(results: list[dict[str, Any]], path: Path) -> str:
         for value in (PAPER_KERNEL, PAPER_END_TO_END):
             panel.axhline(value, color="grey", linewidth=0.8, linestyle=":")
         panel.set(title=one.name, xlabel="inputs n of n-n-n-10")
+        inputs = sorted({result["inputs"] for result in results})
+        panel.set_xticks(inputs, map(str, inputs))
+        panel.minorticks_off()
     axes[0].set_ylabel("times faster than one core, BLAS")
     axes[-1].legend(fontsize=7)
     figure.tight_layout()

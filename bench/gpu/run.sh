@@ -19,8 +19,8 @@ export PYTHONUNBUFFERED=1
 python="${PYTHON:-python3}"
 log="${OUT:-$(mktemp -d)}"
 # Of a round of all: what each is worth of the time that it and those behind it have.
-declare -A weight=([exam]=200 [steps]=230 [epoch]=45 [own_kernels]=35 [paper]=140 [fashion]=60)
-grace=20 # seconds from the end of a script's budget to its end by force
+declare -A weight=([exam]=200 [steps]=230 [epoch]=60 [own_kernels]=35 [paper]=140 [fashion]=60)
+grace=20 # seconds from the end of the last script's budget to its end by force
 
 command_of() { # name seconds
     local options=(--seconds "$2" --device "${DEVICE:-cuda}")
@@ -38,7 +38,7 @@ for position in "${!names[@]}"; do
     rest=0
     for other in "${names[@]:$position}"; do rest=$((rest + weight[$other])); done
     left=$((total - SECONDS))
-    share=$((left * weight[$name] / rest - grace))
+    share=$(((left - grace) * weight[$name] / rest))
     if [ "$share" -lt 10 ]; then
         summary+="$name: no time left"$'\n'
         continue
@@ -47,7 +47,7 @@ for position in "${!names[@]}"; do
     echo "== $name, $share s =="
     read -ra words <<<"$(command_of "$name" "$share")"
     # One log each for output and errors, as few files come back from some machines.
-    timeout --kill-after=10 $((share + grace / 2)) "${words[@]}" 2>>"$log/errors.log" |
+    timeout --kill-after=5 $((share + grace - 5)) "${words[@]}" 2>>"$log/errors.log" |
         tee -a "$log/run.log"
     status=${PIPESTATUS[0]}
     [ "$status" -eq 0 ] || tail -n 5 "$log/errors.log"
