@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import collections
-import dataclasses
-import importlib
 import itertools
 import json
 import sys
@@ -43,17 +41,15 @@ class MissingCountError(Exception):
     """This netts does not count what is asked for."""
 
 
-def traffic() -> dict[str, int]:
-    """Return what went to and from the GPU since the process began, as netts counts it."""
-    device = importlib.import_module("netts.devices.cuda").device()
-    counted = getattr(getattr(device, "transfers", None), "traffic", None)
+def traffic(plan: Any) -> dict[str, int]:
+    """Return what went to and from the GPU since a plan was made, as netts counts it."""
+    counted = getattr(plan, "traffic", None)
     if counted is None:
-        raise MissingCountError("netts.devices.cuda.device().transfers.traffic is not there")
-    found = dataclasses.asdict(counted)
-    missing = [name for name in FIELDS if name not in found]
+        raise MissingCountError(f"Plan.traffic says nothing on {plan.device}")
+    missing = [name for name in FIELDS if not hasattr(counted, name)]
     if missing:
-        raise MissingCountError(f"transfers.traffic has no {', '.join(missing)}")
-    return {name: int(found[name]) for name in FIELDS}
+        raise MissingCountError(f"Plan.traffic has no {', '.join(missing)}")
+    return {name: int(getattr(counted, name)) for name in FIELDS}
 
 
 class Witness:
@@ -61,18 +57,18 @@ class Witness:
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self.sessions: list[Any] = []
 
     def count(self, case: Case) -> dict[str, Any]:
         """Return netts's counts for each epoch but the first."""
         from netts.training import Callback
 
-        if self.device != "cuda":
-            raise MissingCountError("nothing moves on the processor")
         counts: list[dict[str, int]] = []
+        sessions = self.sessions
 
         class Counter(Callback):
             def on_epoch_end(self, trainer: Any, history: Any) -> None:
-                counts.append(traffic())
+                counts.append(traffic(sessions[-1].plan))
 
         self._fit(case, EPOCHS, callbacks=[Counter()])
         per_epoch = [
@@ -103,7 +99,8 @@ class Witness:
         from netts.optimizers import Adam
         from netts.training import trainer
 
-        opened: list[Any] = []
+        opened = self.sessions
+        opened.clear()
 
         class Session(trainer.Session):  # type: ignore[misc, name-defined]
             def __init__(self, *args: Any, **settings: Any) -> None:
