@@ -64,3 +64,10 @@ def test_an_own_layer_passes_the_exam(device):
     if device not in available_devices():
         pytest.skip(f"networks do not run on {device} yet")
     check_layer(RadialBasis(4), 3, devices=[device])
+
+
+@each
+def test_an_own_kernel_is_lowered_for_cuda_without_a_gpu(case):
+    source = case.kernel.source("cuda", *case.arguments(np.float32, *case.small))
+    assert "cuda." in source
+    assert "float64" not in source
