@@ -117,9 +117,8 @@ def train_compiled_torch(net: CNN, batch_size: int, epochs: int, X, y) -> None:
     torch_epochs(compiled_torch_step(net), batch_size, epochs, X, y)
 
 
-@functools.cache
-def jax_epoch(net: CNN, batch_size: int) -> Callable[..., Any]:
-    """Return an epoch of a convolutional network; compiled once."""
+def jax_loss(net: CNN) -> Callable[..., Any]:
+    """Return the mean cross-entropy of a batch by parameters, images and classes."""
     import jax
     import jax.numpy as jnp
 
@@ -133,7 +132,13 @@ def jax_epoch(net: CNN, batch_size: int) -> Callable[..., Any]:
             )
         return jax_mean_loss(x.reshape(len(x), -1), dense, y)
 
-    return jax_scan(loss_of, batch_size)
+    return loss_of
+
+
+@functools.cache
+def jax_epoch(net: CNN, batch_size: int) -> Callable[..., Any]:
+    """Return an epoch of a convolutional network; compiled once."""
+    return jax_scan(jax_loss(net), batch_size)
 
 
 def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
@@ -156,8 +161,8 @@ def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
     state = jax_start((kernels, dense))
     inputs, targets = jnp.asarray(X), jnp.asarray(y)
     for key in jax.random.split(jax.random.key(0), epochs):
-        state, losses = jax_epoch(net, batch_size)(state, key, inputs, targets)
-        float(losses.mean())
+        state, loss = jax_epoch(net, batch_size)(state, key, inputs, targets)
+        float(loss)
 
 
 LIBRARIES: dict[str, Callable[..., Any]] = {

@@ -24,14 +24,20 @@ def data(sizes: tuple[int, ...], n_samples: int) -> tuple[np.ndarray, np.ndarray
     return X, np.arange(n_samples) % sizes[-1]
 
 
-def train_netts(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
-    from netts import Network, Trainer, layers
-    from netts.optimizers import Adam
+def netts_network(sizes: tuple[int, ...]) -> Any:
+    """Return dense layers with ReLU between them."""
+    from netts import Network, layers
 
     hidden = [layers.Dense(units, "relu") for units in sizes[1:-1]]
-    network = Network([*hidden, layers.Dense(sizes[-1])], dtype=np.float32)
+    return Network([*hidden, layers.Dense(sizes[-1])], dtype=np.float32)
+
+
+def train_netts(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
+    from netts import Trainer
+    from netts.optimizers import Adam
+
     Trainer(
-        network,
+        netts_network(sizes),
         optimizer=Adam(LEARNING_RATE),
         epochs=epochs,
         batch_size=batch_size,
@@ -152,18 +158,53 @@ def jax_mean_loss(hidden: Any, dense: Any, y: Any) -> Any:
     return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
 
 
-def jax_scan(loss_of: Callable[..., Any], batch_size: int) -> Callable[..., Any]:
-    """Return an epoch as one jitted `lax.scan` over its steps, JAX's best case."""
+def jax_step(loss_of: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a training step on given rows of a data set."""
     import jax
 
     def step(state, rows, X, y):
         loss, gradients = jax.value_and_grad(loss_of)(state[0], X[rows], y[rows])
         return jax_adam(state, gradients), loss
 
+    return step
+
+
+def jax_epoch_in_order(
+    loss_of: Callable[..., Any], batch_size: int, unroll: int = 1
+) -> Callable[..., Any]:
+    """Return an epoch as a `lax.scan` over its steps, and a step of its own for a shorter batch.
+
+    It takes state, order, X and y, and returns the state and the mean loss.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    step = jax_step(loss_of)
+
+    def epoch(state, order, X, y):
+        n_full = len(X) // batch_size * batch_size
+        rows = order[:n_full].reshape(-1, batch_size)
+        state, losses = jax.lax.scan(
+            lambda state, rows: step(state, rows, X, y), state, rows, unroll=unroll
+        )
+        total = batch_size * jnp.sum(losses)
+        if n_full < len(X):
+            state, loss = step(state, order[n_full:], X, y)
+            total += (len(X) - n_full) * loss
+        return state, total / len(X)
+
+    return epoch
+
+
+def jax_scan(loss_of: Callable[..., Any], batch_size: int) -> Callable[..., Any]:
+    """Return an epoch in a new order as one jitted `lax.scan`, JAX's best case."""
+    import jax
+
+    in_order = jax_epoch_in_order(loss_of, batch_size)
+
     @jax.jit
     def epoch(state, key, X, y):
-        order = jax.random.permutation(key, len(X)).reshape(-1, batch_size)
-        return jax.lax.scan(lambda state, rows: step(state, rows, X, y), state, order)
+        return in_order(state, jax.random.permutation(key, len(X)), X, y)
 
     return epoch
 
@@ -190,8 +231,8 @@ def train_jax(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> Non
     )
     inputs, targets = jnp.asarray(X), jnp.asarray(y)
     for key in jax.random.split(jax.random.key(0), epochs):
-        state, losses = jax_epoch(sizes, batch_size)(state, key, inputs, targets)
-        float(losses.mean())  # as the others, it knows the loss of each epoch
+        state, loss = jax_epoch(sizes, batch_size)(state, key, inputs, targets)
+        float(loss)  # as the others, it knows the loss of each epoch
 
 
 LIBRARIES: dict[str, Callable[..., None]] = {
