@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from netts.compiler import calibration
+from netts.devices.transfers import Traffic
 from netts.errors import GraphError
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile
-from netts.graph.replay import make_replay
+from netts.graph.replay import make_replays
 from netts.graph.task import Task, hazards
 
 
@@ -40,9 +41,7 @@ class Plan:
         self._reason = reason
         self._recordings = recordings
         self._memory = memory
-        self._replays = {
-            name: make_replay(device, tasks, fused[name]) for name, tasks in recordings.items()
-        }
+        self._replays = make_replays(device, recordings, fused, memory)
         self._stop = np.zeros(1, np.int64)
         self._costs = calibration.current() if device == "cpu" else None
 
@@ -85,8 +84,16 @@ class Plan:
         _check_steps(steps, least=1)
         return replay.profile(steps)
 
+    @property
+    def traffic(self) -> Traffic | None:
+        """What went to and from the device since the plan was made, other plans' share included.
+
+        None on devices that run on the host's memory.
+        """
+        return next(iter(self._replays.values())).traffic
+
     def explain(self) -> str:
-        """Return what the plan does: device, costs, memory, operations, what orders them."""
+        """Return what the plan does: device, costs, memory, copies, operations, what orders them."""
         lines = [f"plan on {self.device}: {self._reason}"]
         if self._costs is not None:
             lines.append(f"  chosen by costs: {self._costs}")
@@ -102,6 +109,8 @@ class Plan:
                 f"  recording {name!r}: {len(tasks)} tasks, order from {counts or 'nothing'}"
             )
             lines += [f"    {line}" for line in self._replays[name].explain()]
+        if self.traffic is not None:
+            lines.append(f"  since it was made: {self.traffic}")
         return "\n".join(lines)
 
     def _replay(self, recording: str):  # type: ignore[no-untyped-def]

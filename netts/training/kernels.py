@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 from netts.compiler import accelerate, parallel
+
+
+@accelerate
+def begin_epoch(loss_sum, cursor):
+    """Go back to the first batch, with nothing added up."""
+    for i in parallel(1):
+        loss_sum[i] = 0.0
+        cursor[i] = 0
 
 
 @accelerate
@@ -45,6 +55,22 @@ def finish_batch(losses, weights, loss_sum, cursor, step):
     loss_sum[0] += total
     cursor[0] += losses.shape[0]
     step[0] += 1
+
+
+@accelerate
+def count_not_finite(values, count):
+    """Count the values that are infinite or no numbers."""
+    total = 0
+    for i in parallel(values.shape[0]):
+        total += 0 if math.isfinite(values[i]) else 1
+    count[0] = total
+
+
+@accelerate
+def copy_vector(values, kept):
+    """Keep values, or bring back what was kept."""
+    for i in parallel(kept.shape[0]):
+        kept[i] = values[i]
 
 
 @accelerate

@@ -85,7 +85,7 @@ def calls(dtype: type) -> list[Call]:
 
 
 def _copied(kernel: Kernel, arguments: tuple[Any, ...]) -> Call:
-    arrays = [np.asarray(one) if isinstance(one, BufferView) else one for one in arguments]
+    arrays = [one.read() if isinstance(one, BufferView) else one for one in arguments]
     return Call(kernel, tuple(one.copy() if isinstance(one, np.ndarray) else one for one in arrays))
 
 
