@@ -151,7 +151,9 @@ def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -
         if is_written and not argument.flags.writeable:
             raise KernelTypeError(f"{who} is read-only, and the kernel writes it; pass a copy")
     elif is_written and argument.buffer.lifetime is Lifetime.CONSTANT:
-        raise KernelTypeError(f"{who} is a constant, and the kernel writes it; pass the array itself")
+        raise KernelTypeError(
+            f"{who} is a constant, and the kernel writes it; pass the array itself"
+        )
 
 
 def _nearest(dtype: np.dtype) -> str:

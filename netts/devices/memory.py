@@ -142,7 +142,7 @@ class Buffer:
 class BufferView:
     """A shape, dtype and strides over a buffer: what a kernel takes for an array.
 
-    Once the buffer has memory, `view.read()` and `numpy.asarray(view)` give the elements to read and
+    Once the buffer has memory, `view.read()` and `numpy.asarray(view)` give the elements to read,
     `view.array` to read and write, all sharing that memory; ask again after a plan has run, as it
     may have run on a device with memory of its own. Slicing with integers and positive steps and
     `reshape` give further views.

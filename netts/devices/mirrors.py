@@ -1,8 +1,8 @@
 """Mirrors: copies of buffers on a device, and which of the two is newer.
 
-A buffer and its mirror hold the same bytes, or one of them is newer. A mirror belongs to its buffer,
-not to a plan: plans that share an arena share its copy, so that a network that was trained on a
-device predicts there without a transfer. It gives its memory back when the buffer goes.
+A buffer and its mirror hold the same bytes, or one of them is newer. A mirror belongs to its
+buffer, not to a plan: plans that share an arena share its copy, so that a network that was trained
+on a device predicts there without a transfer. It gives its memory back when the buffer goes.
 """
 
 from __future__ import annotations
@@ -73,15 +73,14 @@ def mirror_of(buffer: Buffer, machine: Machine) -> DeviceMirror:
     if isinstance(mirror, DeviceMirror) and mirror.machine is machine:
         return mirror
     made = DeviceMirror(buffer, machine)
-    adopt(buffer, made)
+    buffer.fetch()
+    buffer.mirror = made
     return made
 
 
 def adopt(buffer: Buffer, mirror: DeviceMirror) -> None:
     """Make a mirror that of its buffer; another one, on another device, brings down what it has."""
-    if buffer.mirror is None:
-        buffer.mirror = mirror
-    elif buffer.mirror is not mirror:
+    if buffer.mirror is not mirror:
         buffer.fetch()
         mirror.newer = Newer.HOST
         buffer.mirror = mirror

@@ -18,7 +18,7 @@ import numpy as np
 
 from netts.compiler.cuda.launches import prepared
 from netts.compiler.cuda.specialise import CudaSpecialisation
-from netts.devices.cuda import device
+from netts.devices.cuda import CudaDevice, device
 from netts.devices.transfers import Traffic
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
@@ -63,7 +63,7 @@ def cuda_replays(
     residence = Residence(machine, recordings, memory, needs)
     replays, first_word = {}, 0
     for name, pairs in lowered.items():
-        replays[name] = CudaReplay(pairs, residence, first_word)
+        replays[name] = CudaReplay(machine, pairs, residence, first_word)
         first_word += sum(special.fault_words for _, special in pairs)
     return replays
 
@@ -73,6 +73,7 @@ class CudaReplay:
 
     Parameters
     ----------
+    machine
     lowered
     residence
         Of the plan.
@@ -80,15 +81,17 @@ class CudaReplay:
         Of the residence's fault words, from which on they are this recording's.
     """
 
-    def __init__(self, lowered: Lowered, residence: Residence, first_word: int) -> None:
-        self._residence, self._machine = residence, residence.machine
+    def __init__(
+        self, machine: CudaDevice, lowered: Lowered, residence: Residence, first_word: int
+    ) -> None:
+        self._machine, self._residence = machine, residence
         self._access = residence.access([task for task, _ in lowered])
         self._specials = [special for _, special in lowered]
         n_words = sum(special.fault_words for special in self._specials)
         start = WORD_BYTES * first_word
         marks = residence.faults.array[start : start + WORD_BYTES * n_words]
         self._marks = marks.view(np.int64)
-        self._placed = _place(lowered, residence, residence.faults.address + start)
+        self._placed = _place(machine, lowered, residence, residence.faults.address + start)
         self._before = self._machine.transfers.traffic
         self._seconds_per_step: float | None = None
 
@@ -172,16 +175,14 @@ class CudaReplay:
         return [*self._access.explain(), *launched, *captured]
 
 
-def _place(lowered: Lowered, residence: Residence, fault: int) -> list[Placed]:
+def _place(machine: CudaDevice, lowered: Lowered, residence: Residence, fault: int) -> list[Placed]:
     """Prepare every operation: with its addresses, scratch memory and fault words."""
     placed = []
     for position, (task, special) in enumerate(lowered):
         addresses = {name: residence.address(value) for name, value in task.arrays()}
         numbers = special.numbers(task.arguments)
         for operation in special.operations:
-            launch = prepared(
-                operation, residence.machine, addresses, residence.scratch, fault, numbers
-            )
+            launch = prepared(operation, machine, addresses, residence.scratch, fault, numbers)
             placed.append(Placed(position, operation.label, launch))
             fault += WORD_BYTES * operation.fault_words
     return placed

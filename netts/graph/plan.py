@@ -93,7 +93,7 @@ class Plan:
         return next(iter(self._replays.values())).traffic
 
     def explain(self) -> str:
-        """Return what the plan does: device, costs, memory, copies, operations, what orders them."""
+        """Return what the plan does: device, costs, memory, copies, operations, and their order."""
         lines = [f"plan on {self.device}: {self._reason}"]
         if self._costs is not None:
             lines.append(f"  chosen by costs: {self._costs}")

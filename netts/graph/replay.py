@@ -28,6 +28,7 @@ from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
 from netts.graph.task import Task
 
+
 class Replay(Protocol):
     """What a plan needs of a recording on a device."""
 
@@ -185,7 +186,8 @@ def _buffers(tasks: Sequence[Task]) -> tuple[tuple[Buffer, ...], tuple[Buffer, .
 
     Transients are left out: nobody else knows what they hold.
     """
-    read, written = set(), set()
+    read: set[Buffer] = set()
+    written: set[Buffer] = set()
     for task in tasks:
         for name, value in task.arrays():
             if isinstance(value, BufferView) and value.buffer.lifetime is not Lifetime.TRANSIENT:

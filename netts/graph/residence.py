@@ -60,7 +60,7 @@ class Span:
         return Copy(np.ctypeslib.as_array(memory), self.address, self.room)
 
     def download(self) -> Copy:
-        """Return a copy to memory of its own: between the caller's elements lies what is not ours."""
+        """Return a copy to other memory: what lies between the elements is not ours to write."""
         return Copy(np.empty(self.stop - self.start, np.uint8), self.address, self.room)
 
 

@@ -37,9 +37,7 @@ class Inference:
         # Apart, so that on a device of its own memory one goes up and the other comes down.
         samples, predictions = Arena("samples"), Arena("predictions")
         self._x = samples.reserve((rows, math.prod(network.shapes[0])), network.dtype)
-        self._prediction = predictions.reserve(
-            (rows, math.prod(network.shapes[-1])), network.dtype
-        )
+        self._prediction = predictions.reserve((rows, math.prod(network.shapes[-1])), network.dtype)
         samples.allocate()
         predictions.allocate()
         graph = TaskGraph()

@@ -18,9 +18,10 @@ from netts.training import EarlyStopping
 from netts.training.callbacks import Callback
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_every_training_learns_what_it_learns_on_the_cpu(case, fake_gpu: FakeGpu):
-    expected, found = case("cpu"), case("cuda")
+def test_every_training_learns_what_it_learns_on_the_cpu(case, dtype, fake_gpu: FakeGpu):
+    expected, found = case("cpu", dtype), case("cuda", dtype)
     assert fake_gpu.taken("graph")
     assert expected.keys() == found.keys()
     for name, array in expected.items():

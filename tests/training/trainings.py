@@ -1,4 +1,4 @@
-"""Small trainings of every kind, each a function of the device that returns all it learned."""
+"""Small trainings of every kind: functions of device and dtype that return what was learned."""
 
 from __future__ import annotations
 
@@ -35,84 +35,81 @@ def learned(trainer: Trainer, data: np.ndarray) -> Learned:
 
 
 def trained(
-    network: Network, data: np.ndarray, targets: np.ndarray, device: str, *arguments: Any,
+    network: Network, data: np.ndarray, targets: np.ndarray, device: str, dtype: type, *arguments: Any,
     validation_data: Any = None, **options: Any,
 ) -> Learned:  # fmt: skip
     options = {"epochs": 4, "batch_size": 16, "random_state": 3} | options
     trainer = Trainer(network, device=device, **options)
-    trainer.fit(data, targets, *arguments, validation_data=validation_data)
+    trainer.fit(data.astype(dtype), targets, *arguments, validation_data=validation_data)
+    assert network.dtype == dtype
     assert trainer.device_ == device
     return learned(trainer, data)
 
 
-def dense(device: str) -> Learned:
-    return trained(mlp(), X, CLASSES, device)
+def dense(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype)
 
 
-def whole_batches(device: str) -> Learned:
-    return trained(mlp(), X, CLASSES, device, batch_size=35, shuffle=False)
+def whole_batches(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype, batch_size=35, shuffle=False)
 
 
-def doubles(device: str) -> Learned:
-    return trained(mlp(), X.astype(np.float64), CLASSES, device)
-
-
-def momentum_and_penalty(device: str) -> Learned:
+def momentum_and_penalty(device: str, dtype: type) -> Learned:
     network = Network([layers.Dense(8, "relu"), layers.Dense(1)])
     return trained(
-        network, X, QUANTITY, device, loss="squared_error", optimizer="sgd", l2=0.01,
+        network, X, QUANTITY, device, dtype, loss="squared_error", optimizer="sgd", l2=0.01,
         schedule="constant",
     )  # fmt: skip
 
 
-def dropout(device: str) -> Learned:
+def dropout(device: str, dtype: type) -> Learned:
     network = Network([layers.Dense(16, "relu"), layers.Dropout(0.3), layers.Dense(3)])
-    return trained(network, X, CLASSES, device)
+    return trained(network, X, CLASSES, device, dtype)
 
 
-def batch_norm(device: str) -> Learned:
+def batch_norm(device: str, dtype: type) -> Learned:
     network = Network([layers.Dense(8), layers.BatchNorm(), layers.Dense(3)])
-    return trained(network, X, CLASSES, device, validation_fraction=0.2)
+    return trained(network, X, CLASSES, device, dtype, validation_fraction=0.2)
 
 
-def convolution(device: str) -> Learned:
+def convolution(device: str, dtype: type) -> Learned:
     network = Network([
         layers.Conv2D(4, kernel_size=3, padding="same", activation="relu"), layers.MaxPool2D(2),
         layers.Conv2D(3, kernel_size=3, activation="relu"), layers.Flatten(), layers.Dense(2),
     ])  # fmt: skip
-    return trained(network, IMAGES, KINDS, device, epochs=2)
+    return trained(network, IMAGES, KINDS, device, dtype, epochs=2)
 
 
-def weighted(device: str) -> Learned:
-    return trained(mlp(), X, CLASSES, device, WEIGHTS)
+def weighted(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype, WEIGHTS)
 
 
-def validated(device: str) -> Learned:
+def validated(device: str, dtype: type) -> Learned:
     data = (X[:25], CLASSES[:25], WEIGHTS[:25])
-    return trained(mlp(), X[25:], CLASSES[25:], device, validation_data=data)
+    return trained(mlp(), X[25:], CLASSES[25:], device, dtype, validation_data=data)
 
 
-def best_restored(device: str) -> Learned:
+def best_restored(device: str, dtype: type) -> Learned:
     rule = EarlyStopping("validation_score", patience=2, restore_best=True)
     return trained(
-        mlp(), X, CLASSES, device, epochs=30, validation_fraction=0.3, early_stopping=rule,
+        mlp(), X, CLASSES, device, dtype, epochs=30, validation_fraction=0.3, early_stopping=rule,
         optimizer="adam",
     )  # fmt: skip
 
 
-def resumed(device: str) -> Learned:
+def resumed(device: str, dtype: type) -> Learned:
     trainer = Trainer(mlp(), device=device, epochs=2, batch_size=16, random_state=3)
-    trainer.fit(X, CLASSES)
+    trainer.fit(X.astype(dtype), CLASSES)
     kept = trainer.resumable_.optimizer
     assert type(kept) is np.ndarray
-    trainer.fit(X, CLASSES, resume=True)
+    trainer.fit(X.astype(dtype), CLASSES, resume=True)
     return learned(trainer, X) | {"kept": kept.view(np.uint8)[:8]}
 
 
 CASES = {
     one.__name__: one
     for one in (
-        dense, whole_batches, doubles, momentum_and_penalty, dropout, batch_norm, convolution,
+        dense, whole_batches, momentum_and_penalty, dropout, batch_norm, convolution,
         weighted, validated, best_restored, resumed,
     )
 }  # fmt: skip
