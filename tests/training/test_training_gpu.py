@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -121,30 +122,17 @@ def test_a_profile_has_times_from_the_device():
     assert profile.traffic.uploads == 1
 
 
-def test_two_threads_run_plans_of_their_own():
-    failed = []
-
-    def work(seed):
+def test_threads_train_networks_of_their_own():
+    def trained(seed):
         network = mlp()
         Trainer(network, epochs=3, device="cuda", random_state=seed).fit(X, CLASSES)
-        found[seed] = network.weights()
+        return network.weights()
 
-    found: dict = {}
-    threading.excepthook, kept = lambda args: failed.append(args), threading.excepthook
-    try:
-        threads = [threading.Thread(target=work, args=(seed,)) for seed in range(3)]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
-    finally:
-        threading.excepthook = kept
-    assert not failed
-    for seed in range(3):
-        network = mlp()
-        Trainer(network, epochs=3, device="cuda", random_state=seed).fit(X, CLASSES)
-        for name, array in network.weights().items():
-            np.testing.assert_array_equal(array, found[seed][name])
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(trained, range(3)))
+    for seed, weights in enumerate(found):
+        for name, array in trained(seed).items():
+            np.testing.assert_array_equal(array, weights[name])
 
 
 # ------------------------------------------------------------ trainings

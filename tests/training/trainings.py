@@ -35,8 +35,8 @@ def learned(trainer: Trainer, data: np.ndarray) -> Learned:
 
 
 def trained(
-    network: Network, data: np.ndarray, targets: np.ndarray, device: str, dtype: type, *arguments: Any,
-    validation_data: Any = None, **options: Any,
+    network: Network, data: np.ndarray, targets: np.ndarray, device: str, dtype: type,
+    *arguments: Any, validation_data: Any = None, **options: Any,
 ) -> Learned:  # fmt: skip
     options = {"epochs": 4, "batch_size": 16, "random_state": 3} | options
     trainer = Trainer(network, device=device, **options)
