@@ -84,6 +84,10 @@ class Machine(Protocol):
         """Wait for everything."""
         ...
 
+    def launch(self, launch: Any) -> None:
+        """Run a kernel."""
+        ...
+
     def capture(self, launches: Sequence[Any]) -> Any:
         """Return launches as one graph, which runs them in order."""
         ...
@@ -107,7 +111,7 @@ class Traffic:
         Copies of contiguous bytes.
     upload_bytes, download_bytes : int
     launches : int
-        Of graphs: steps.
+        Of graphs: one for each step but the first of a recording.
     """
 
     uploads: int = 0

@@ -1,9 +1,10 @@
 """Replays on a GPU: a recording captured once as a CUDA graph, and launched once for each step.
 
 Every launch is prepared when the plan is made, with addresses and shapes that never change; the
-capture takes those launches and no others. Between steps nothing goes through Python but the
-launch of the graph. The host waits at least every 0.1 s, where it sees Ctrl-C and the stop word;
-tests that failed have left their marks in memory of the host by then.
+capture takes those launches and no others. The first step of all launches them one by one: what a
+driver or a library loads when it is first used is loaded then, and a recording that runs once is
+never captured. The host waits at least every 0.1 s, where it sees Ctrl-C and the stop word; tests
+that failed have left their marks in memory of the host by then.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class CudaReplay:
         marks = residence.faults.array[start : start + WORD_BYTES * n_words]
         self._marks = marks.view(np.int64)
         self._placed = _place(machine, lowered, residence, residence.faults.address + start)
+        self._has_run = False
         self._before = self._machine.transfers.traffic
         self._seconds_per_step: float | None = None
 
@@ -128,6 +130,11 @@ class CudaReplay:
 
     def _launch(self, steps: int, stop: np.ndarray) -> int:
         """Launch up to `steps` steps, fewer where the stop word is set; return how many."""
+        if not self._has_run:
+            for one in self._placed:
+                self._machine.launch(one.launch)
+            self._has_run = True
+            return 1
         graph, done = self._graph, 0
         while done < steps and not stop[0]:
             self._machine.launch_graph(graph)
@@ -171,7 +178,7 @@ class CudaReplay:
 
     def explain(self) -> list[str]:
         launched = [f"{one.label}: a launch" for one in self._placed]
-        captured = [f"captured as one graph of {len(launched)} launches, one graph launch a step"]
+        captured = [f"captured: from the second step on one graph of {len(launched)} launches"]
         return [*self._access.explain(), *launched, *captured]
 
 

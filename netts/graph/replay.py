@@ -112,6 +112,7 @@ class CpuReplay:
         operations = tuple(one.operation for one in self._placed)
         blocks = [one.block for one in self._placed]
         self._table = operation_table(operations, blocks, [one.parts for one in operations])
+        self._calls_blas = any(one.calls_blas for one in chosen)
         self._seconds_per_step: float | None = None
 
     def _place(self, position: int, task: Task, chosen: Specialisation) -> list[_Placed]:
@@ -136,7 +137,9 @@ class CpuReplay:
         while done < steps and not stop[0]:
             start = perf_counter()
             most = min(steps - done, self._chunk())
-            chunk, failure = engine.replay(self._table, most, stop, times=times)
+            chunk, failure = engine.replay(
+                self._table, most, stop, times=times, calls_blas=self._calls_blas
+            )
             if failure is not None:
                 raise self._error(failure)
             done += chunk

@@ -1,7 +1,8 @@
 """Batches: rows of a resident data set, gathered inside the plan.
 
-Per epoch the host writes the order of the samples. A kernel sets a cursor to 0; each step gathers
-the next rows, and ends by adding up its losses and moving the cursor. No step needs the host.
+Per epoch the host writes the order of the samples. Each step gathers the rows that come next,
+adds up its losses and moves a cursor; the last one sets the cursor back and gives the sum. No step
+needs the host.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 
 from netts.devices.memory import Arena, BufferView, Lifetime, constant
 from netts.graph import Plan, TaskGraph
-from netts.training.kernels import begin_epoch, finish_batch, gather_batch, gather_weights
+from netts.training.kernels import finish_batch, finish_epoch, gather_batch, gather_weights
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,11 @@ class Feed:
 
     Attributes
     ----------
+    cursor, running_loss
+        How many samples of an epoch were gathered so far, and what their losses add up to, both of
+        shape (1,); zero between epochs.
     loss_sum
-        What the losses of an epoch add up to, of shape (1,).
+        What the losses of the last epoch add up to, of shape (1,).
     """
 
     def __init__(
@@ -124,12 +128,14 @@ class Feed:
         self.samples = samples
         self._X, self._y = constant(samples.X), constant(samples.y)
         self.batch_size = batch_size
-        self.n_full, self.n_last = divmod(len(samples), batch_size)
+        self.n_steps = -(-len(samples) // batch_size)
+        self.n_last = len(samples) - (self.n_steps - 1) * batch_size
         self.step = step
         dtype = samples.X.dtype
         orders = controls.inputs if is_reordered else controls.fixed
         self.order = orders.reserve((len(samples),), np.int64)
         self.cursor = controls.results.reserve((1,), np.int64)
+        self.running_loss = controls.results.reserve((1,), dtype)
         self.loss_sum = controls.results.reserve((1,), dtype)
         self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
         self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
@@ -150,13 +156,11 @@ class Feed:
 
     @property
     def row_counts(self) -> dict[str, int]:
-        """The rows of a batch by the end of its recording's name, the shorter last one apart."""
-        counts = {"": self.batch_size if self.n_full else 0, "_last": self.n_last}
-        return {suffix: rows for suffix, rows in counts.items() if rows}
+        """The rows of a batch by the end of its recording's name.
 
-    def begin(self) -> None:
-        """Record the beginning of an epoch."""
-        begin_epoch(self.loss_sum, self.cursor)
+        The last one is apart: it may be shorter, and ends the epoch.
+        """
+        return ({"": self.batch_size} if self.n_steps > 1 else {}) | {"_last": self.n_last}
 
     def gather(self, rows: int) -> Batch:
         """Record the gathering of the next `rows` samples."""
@@ -167,23 +171,24 @@ class Feed:
             gather_weights(self._sample_weights, self.order, self.cursor, weights, weight_sum)
         return Batch(x, targets, weights, weight_sum)
 
-    def finish(self, batch: Batch, losses: BufferView) -> None:
-        """Record the end of a batch."""
-        finish_batch(losses, batch.weights, self.loss_sum, self.cursor, self.step)
+    def finish(self, batch: Batch, losses: BufferView, *, is_last: bool) -> None:
+        """Record the end of a batch, and behind the last one that of the epoch."""
+        finish_batch(losses, batch.weights, self.running_loss, self.cursor, self.step)
+        if is_last:
+            finish_epoch(self.running_loss, self.cursor, self.loss_sum)
 
     def run(self, plan: Plan, name: str) -> None:
-        """Replay the batches of an epoch, of which the beginning was replayed.
+        """Replay an epoch.
 
         Parameters
         ----------
         plan
         name
-            Of the recordings: `name`, and `name` + "_last" for the shorter last batch.
+            Of the recordings: `name`, and `name` + "_last" for the last batch.
         """
-        if self.n_full:
-            plan.run(recording=name, steps=self.n_full)
-        if self.n_last:
-            plan.run(recording=f"{name}_last", steps=1)
+        if self.n_steps > 1:
+            plan.run(recording=name, steps=self.n_steps - 1)
+        plan.run(recording=f"{name}_last")
 
     @property
     def mean_loss(self) -> float:

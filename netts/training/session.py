@@ -12,7 +12,7 @@ from netts.losses import Loss
 from netts.network import Network
 from netts.network.propagation import Propagation
 from netts.optimizers import Optimizer, OptimizerBuffers
-from netts.training.batches import Controls, Feed, Samples
+from netts.training.batches import Batch, Controls, Feed, Samples
 from netts.training.kernels import add_penalty, copy_vector, count_not_finite
 from netts.training.validation import Validation
 
@@ -20,10 +20,10 @@ from netts.training.validation import Validation
 class Session:
     """The buffers and the plan of one fit.
 
-    An epoch is the recordings `begin`, `step` and `step_last` (a training step on a full and on a
-    shorter last batch), `end`, and `validation` and `validation_last` where there is validation
-    data. What the network has learned is copied to a snapshot by `keep_0` and back by `restore_0`,
-    and so on: on a device of its own memory it stays there.
+    The recordings are `step` and `step_last`, a training step on a full batch and on the last one,
+    which may be shorter and ends the epoch; `validation` and `validation_last` where there is
+    validation data; `keep_0`, which copies what the network has learned to a snapshot, `restore_0`,
+    which copies it back, and so on. On a device with memory of its own, snapshots stay there.
 
     Parameters
     ----------
@@ -97,13 +97,10 @@ class Session:
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
         for suffix, rows in feed.row_counts.items():
             with self.graph.recording(f"step{suffix}"):
-                self._record_step(propagation, losses[:rows], gradient[:rows])
-        with self.graph.recording("end"):
-            count_not_finite(self.network.parameters.flat, self._not_finite)
-        with self.graph.recording("begin"):
-            self.feed.begin()
-            if self._validation is not None:
-                self._validation.feed.begin()
+                batch = self._record_step(propagation, losses[:rows], gradient[:rows])
+                self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
+                if suffix == "_last":
+                    count_not_finite(self.network.parameters.flat, self._not_finite)
         if self._validation is not None:
             self._validation.record()
 
@@ -120,7 +117,7 @@ class Session:
 
     def _record_step(
         self, propagation: Propagation, losses: BufferView, gradient: BufferView
-    ) -> None:
+    ) -> Batch:
         rows = losses.shape[0]
         batch = self.feed.gather(rows)
         values = propagation.forward(batch.x.reshape(rows, *self.network.shapes[0]))
@@ -131,12 +128,12 @@ class Session:
         )
         propagation.backward(values, gradient)
         self._record_update(batch.weight_sum)
-        self.feed.finish(batch, losses)
+        return batch
 
     def _record_update(self, weight_sum: BufferView) -> None:
         flat, n_decaying = self.network.parameters.flat, self.network.parameters.n_decaying
         if self.l2 and n_decaying:
-            add_penalty(flat[:n_decaying], self.feed.loss_sum, self.l2)
+            add_penalty(flat[:n_decaying], self.feed.running_loss, self.l2)
             self._update(slice(0, n_decaying), self.l2, weight_sum)
             self._update(slice(n_decaying, None), 0.0, weight_sum)
         else:
@@ -172,9 +169,7 @@ class Session:
         self._rate.array[0] = learning_rate
         if order is not None:
             self.feed.order.array[...] = order
-        self.plan.run(recording="begin")
         self.feed.run(self.plan, "step")
-        self.plan.run(recording="end")
         if self._validation is not None:
             self._validation.run(self.plan)
 

@@ -58,7 +58,7 @@ class Validation:
                 output = as_rows(values[-1])
                 self.loss.forward(output, batch.targets, losses[:rows])
                 keep_outputs(output, self.feed.cursor, self._outputs)
-                self.feed.finish(batch, losses[:rows])
+                self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
 
     def run(self, plan: Plan) -> None:
         """Replay it."""

@@ -156,6 +156,10 @@ class FakeGpu:
                 return np.ndarray(like.shape, like.dtype, block.array, start, like.strides)
         raise AssertionError(f"nothing of the device lies at {address}")
 
+    def launch(self, launch: Callable[[], None]) -> None:
+        self.log.append(("launch", 1))
+        self._queue.append(launch)
+
     def capture(self, launches: Sequence[Callable[[], None]]) -> tuple[Callable[[], None], ...]:
         self.log.append(("capture", len(launches)))
         return tuple(launches)
