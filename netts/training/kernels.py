@@ -40,7 +40,7 @@ def add_penalty(parameters, running_loss, l2):
 
 @accelerate
 def finish_batch(losses, weights, running_loss, cursor, step):
-    """Add the weighted losses to those of the epoch so far; move on to the next rows and the next step."""
+    """Add the weighted losses to the epoch's so far; move on to the next rows and step."""
     total = 0.0
     for i in parallel(losses.shape[0]):
         total += weights[i] * losses[i]
