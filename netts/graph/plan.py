@@ -23,6 +23,10 @@ class Plan:
     arrays, so a run is the same list of operations every time. Plans may run in several threads at
     once, but not one plan, nor plans that share buffers.
 
+    On a device with memory of its own, arenas and constants stay there from run to run: before a
+    run what the host has written goes up, and what a run has written comes down when it is read
+    (`view.read()`). The caller's own arrays go up before every run and come back behind it.
+
     Attributes
     ----------
     device : str
@@ -79,7 +83,11 @@ class Plan:
         self._stop[0] = 1
 
     def profile(self, steps: int = 10, recording: str = "main") -> Profile:
-        """Replay a recording `steps` times more, at least once, timing every operation."""
+        """Replay a recording `steps` times more, at least once, timing every operation.
+
+        On a GPU its operations are launched one by one, not as the graph that `run` launches, and
+        the time of a short one is that of launching the next.
+        """
         replay = self._replay(recording)
         _check_steps(steps, least=1)
         return replay.profile(steps)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from netts.devices.memory import BufferView
+from netts.devices.registry import choose
 from netts.errors import NotBuiltError, ParameterError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
@@ -231,7 +232,7 @@ class Network:
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
         step = batch_size or chunk_rows(self)
-        chosen = None if loss is None else loss_from(loss)
+        chosen, device = None if loss is None else loss_from(loss), choose(device)
         output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
         flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
         with self._lock:

@@ -12,6 +12,7 @@ from trainings import CASES, CLASSES, QUANTITY, X, mlp
 
 import netts
 from netts import MLPClassifier, MLPRegressor, Network, Trainer, layers
+from netts.cli import main
 from netts.devices.transfers import STAGING_BYTES
 from netts.errors import DeviceError, DivergenceError, InterruptedFitWarning
 from netts.training import EarlyStopping
@@ -226,3 +227,26 @@ def test_what_was_trained_there_loads_without_a_gpu(monkeypatch, tmp_path):
         loaded.set_params(device="cpu")
         np.testing.assert_array_equal(loaded.predict_proba(X), expected)
     np.testing.assert_array_equal(pickle.loads(pickled_network).predict(X), outputs)
+
+
+def test_the_command_trains_there(fake_gpu: FakeGpu, tmp_path, capsys):
+    out = str(tmp_path / "iris.netts")
+    arguments = ["train", "iris", "--device", "cuda", "--epochs", "3", "--out", out]
+    assert main(arguments) == 0
+    assert fake_gpu.taken("graph")
+    assert "on cuda" in capsys.readouterr().out
+    assert main(["predict", out, "iris", "--device", "cpu"]) == 0
+
+
+def test_auto_follows_the_context_and_stays_on_the_cpu_otherwise(fake_gpu: FakeGpu):
+    network = mlp()
+    trainer = Trainer(network, epochs=1, random_state=0)
+    trainer.fit(X, CLASSES)
+    assert trainer.device_ == "cpu"
+    expected = network.predict(X)
+    assert fake_gpu.taken() == []
+    with netts.device("cuda"):
+        np.testing.assert_array_equal(network.predict(X), expected)
+        trainer.fit(X, CLASSES)
+    assert trainer.device_ == "cuda"
+    assert fake_gpu.taken("graph")

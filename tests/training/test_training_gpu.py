@@ -243,10 +243,10 @@ def free_bytes() -> int:
 def test_a_fit_that_does_not_fit_says_so_and_the_device_goes_on():
     gpu = cuda.device()
     network = mlp()
-    with gpu.allocate(free_bytes() - 2**27):
-        large = np.zeros((2**20, 64), np.float32)
-        with pytest.raises(DeviceError, match=r"has no room for .* bytes are free"):
-            Trainer(mlp(), device="cuda").fit(large, np.arange(2**20) % 3)
+    large, targets = np.zeros((2**21, 64), np.float32), np.arange(2**21) % 3
+    refused = pytest.raises(DeviceError, match=r"has no room for .* bytes are free")
+    with gpu.allocate(free_bytes() - 2**28), refused:  # half of what they need is left
+        Trainer(mlp(), device="cuda").fit(large, targets)
     Trainer(network, epochs=1, device="cuda").fit(X, CLASSES)
     assert np.isfinite(network.predict(X, device="cuda")).all()
 
