@@ -14,6 +14,7 @@ _HOMES = {
     "netts.compiler": ("accelerate", "checked", "element", "parallel"),
     "netts.compiler.measuring": ("calibrate",),
     "netts.devices": ("device",),
+    "netts.devices.memory": ("constant",),
     "netts.compiler.functions": (
         "erf", "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "sqrt", "tanh",
     ),

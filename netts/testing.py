@@ -10,7 +10,7 @@ import numpy as np
 from netts import devices as machine
 from netts.devices.memory import Arena, BufferView
 from netts.errors import NettsError
-from netts.graph import TaskGraph, replay
+from netts.graph import TaskGraph
 from netts.layers.base import Layer, RandomCounters, Shape, as_rows
 from netts.losses.squared_error import copy_values
 from netts.network import Network
@@ -86,8 +86,7 @@ def check_layer(
 
 def available_devices() -> tuple[str, ...]:
     """Return the names of the devices that this machine has and that networks run on."""
-    here = (one.name for one in machine.available() if one.is_available)
-    return tuple(name for name in here if name in replay.devices())
+    return tuple(one.name for one in machine.available() if one.is_available)
 
 
 class _Exam:
@@ -119,7 +118,7 @@ class _Exam:
         drawn = generator.standard_normal(self.x.shape)
         self.x.array[...] = drawn if samples is None else np.resize(samples, self.x.shape)
         self.grad_output.array[...] = generator.standard_normal(self.grad_output.shape)
-        self.state = self.network.state.flat.array.copy()
+        self.state = self.network.state.flat.read().copy()
         self.random = RandomCounters(self.order, cursor, step, key, stream=0)
         self._record(rows, device)
 
@@ -146,7 +145,7 @@ class _Exam:
 
     def try_as_first_layer(self) -> None:
         """Raise where the backward pass cannot be recorded without `grad_input`."""
-        rows, graph = len(self.order.array), TaskGraph()
+        rows, graph = len(self.order), TaskGraph()
         first = Propagation(self.network, graph, rows, gradients=self.gradients, random=self.random)
         try:
             with graph.recording("both"):
@@ -165,7 +164,7 @@ class _Exam:
         arrays = {"output": self.output, "grad_input": self.grad_input}
         arrays |= {f"grad_{name}": view for name, view in self.gradients.pieces[0].items()}
         arrays |= self.network.state.pieces[0]
-        return {name: view.array.copy() for name, view in arrays.items()}
+        return {name: view.read().copy() for name, view in arrays.items()}
 
     def central_differences(self) -> dict[str, np.ndarray]:
         """Return all gradients of sum(grad_output * output), measured."""
@@ -177,7 +176,7 @@ class _Exam:
     def _differences(self, view: BufferView) -> np.ndarray:
         gradient = np.empty(view.shape)
         for place in np.ndindex(view.shape):
-            kept = float(view.array[place])
+            kept = float(view.read()[place])
             above, below = (
                 self._objective(view, place, kept + sign * DIFFERENCE_STEP) for sign in (1, -1)
             )
@@ -189,7 +188,7 @@ class _Exam:
         view.array[place] = value
         self.network.state.flat.array[...] = self.state
         self.plan.run(recording="forward")
-        return float(np.sum(self.output.array * self.grad_output.array))
+        return float(np.sum(self.output.read() * self.grad_output.read()))
 
     def rounding(self, dtype: type) -> float:
         """Return how far another device may be off in a dtype, relative to the largest element."""

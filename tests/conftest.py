@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 import hypothesis
+import pytest
 from hypothesis.internal import constants_ast
 from hypothesis.internal.conjecture import providers
 
@@ -23,3 +24,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 # Hypothesis also draws numbers that stand in the sources of whatever modules are loaded, so a run
 # of one file would try other examples than a run of all. tests/compiler/test_examples.py watches.
 providers.HypothesisProvider._local_constants = constants_ast.Constants()
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch):
+    """Let "cuda" be a device that keeps a log and needs no GPU."""
+    import fake_gpu as fakes  # only here: most tests need none of it
+
+    return fakes.install(monkeypatch)

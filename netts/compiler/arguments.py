@@ -12,7 +12,7 @@ import numpy as np
 from netts.compiler.nest import Routine
 from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.scope import as_number
-from netts.devices.memory import BufferView
+from netts.devices.memory import BufferView, Lifetime
 from netts.errors import AliasError, KernelTypeError
 
 
@@ -150,6 +150,10 @@ def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -
             raise KernelTypeError(f"{who} is not aligned to its dtype; pass a copy")
         if is_written and not argument.flags.writeable:
             raise KernelTypeError(f"{who} is read-only, and the kernel writes it; pass a copy")
+    elif is_written and argument.buffer.lifetime is Lifetime.CONSTANT:
+        raise KernelTypeError(
+            f"{who} is a constant, and the kernel writes it; pass the array itself"
+        )
 
 
 def _nearest(dtype: np.dtype) -> str:

@@ -81,12 +81,12 @@ def replay(
     tuple of int and Failure or None
         The steps done, and what failed.
     """
-    threads = available_threads(threads)
-    useful = int(operations[:, 2].max()) if threads > 1 and len(operations) else 1
+    useful = int(operations[:, 2].max()) if len(operations) else 1
+    n_threads = min(available_threads(threads), useful) if useful > 1 else 1
     status = _status()
     with (
         _blas.held() if calls_blas else contextlib.nullcontext(),
-        _helped_by(min(threads, useful)) as helped,
+        _helped_by(n_threads) as helped,
     ):
         arguments: tuple[int, ...] = (
             operations.ctypes.data, len(operations), steps, stop.ctypes.data, status.ctypes.data,

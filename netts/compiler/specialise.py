@@ -408,4 +408,5 @@ def _python(program: Program) -> Any:
 def _address(array: Any) -> int:
     if isinstance(array, np.ndarray):
         return int(array.__array_interface__["data"][0])
+    array.buffer.touch()
     return int(array.address)

@@ -8,9 +8,11 @@ through the driver.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import importlib
+import itertools
 import linecache
 import math
 import os
@@ -23,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from netts.devices.cuda_driver import check_available
+from netts.devices.transfers import Transfers
 from netts.errors import DeviceError
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
@@ -157,10 +160,36 @@ class DeviceMemory:
         self.free()
 
     def free(self) -> None:
-        """Give the memory back; a second time does nothing."""
-        if self.nbytes:
+        """Give the memory back; a second time does nothing, nor does a forked child."""
+        if self.nbytes and self._device.is_here:
             self.nbytes = 0
+            self._device.enter()
             self._device.call("cuMemFree", self.address)
+
+
+class PinnedMemory:
+    """Memory of the host that does not move, zeroed; the GPU reads and writes it too.
+
+    Attributes
+    ----------
+    array : ndarray of uint8
+    address : int
+        Where the GPU finds it.
+    """
+
+    def __init__(self, device: CudaDevice, nbytes: int) -> None:
+        self._device = device
+        self._place: int | None = int(device.call("cuMemHostAlloc", nbytes, _MAPPED))
+        self.address = int(device.call("cuMemHostGetDevicePointer", self._place, 0))
+        self.array = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(self._place))
+        self.array[...] = 0
+
+    def free(self) -> None:
+        """Give the memory back, which nobody may use then; a forked child does nothing."""
+        if self._place is not None and self._device.is_here:
+            place, self._place = self._place, None
+            self._device.enter()
+            self._device.call("cuMemFreeHost", place)
 
 
 @dataclass(frozen=True)
@@ -170,6 +199,14 @@ class Launch:
     kernel: Any = field(repr=False)
     configuration: Any
     parameters: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class CapturedGraph:
+    """Launches captured as one graph; the builder is kept, as it owns what was captured."""
+
+    graph: Any = field(repr=False)
+    builder: Any = field(repr=False)
 
 
 class CudaDevice:
@@ -188,10 +225,27 @@ class CudaDevice:
         self.name = str(self._device.name)
         self.stream = self._device.create_stream()
         self.process = os.getpid()
+        self.transfers = Transfers(self)
         self._loaded: dict[KernelImage, tuple[Any, Any]] = {}
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is the process that opened it, and no fork of that."""
+        return self.process == os.getpid()
+
     def enter(self) -> None:
-        """Make this the device that the calling thread's calls of the driver are about."""
+        """Make this the device that the calling thread's calls of the driver are about.
+
+        Raises
+        ------
+        DeviceError
+            In a process forked from the one that opened it.
+        """
+        if not self.is_here:
+            raise DeviceError(
+                "this process was forked from one that uses CUDA, which CUDA does not survive: "
+                "start processes with the method 'spawn', or use CUDA in the children only"
+            )
         self._device.set_current()
 
     def call(self, function: str, *arguments: Any) -> Any:
@@ -229,6 +283,16 @@ class CudaDevice:
         if status != self._driver.CUresult.CUDA_SUCCESS:
             raise DeviceError(f"cuMemAlloc of {nbytes:,} bytes fails on {self.name}: {status.name}")
         return DeviceMemory(self, int(address), max(nbytes, 1))
+
+    def pin(self, nbytes: int) -> PinnedMemory:
+        """Return zeroed memory of the host that the device reaches.
+
+        Raises
+        ------
+        DeviceError
+            Where the system gives none.
+        """
+        return PinnedMemory(self, max(nbytes, 1))
 
     def upload(self, address: int, source: np.ndarray) -> None:
         """Copy a contiguous array to the device; it must not change before `synchronize`."""
@@ -284,6 +348,43 @@ class CudaDevice:
             stream or self.stream, launch.configuration, launch.kernel, *launch.parameters
         )
 
+    def capture(self, launches: Sequence[Launch]) -> CapturedGraph:
+        """Return launches as one graph, which runs them in order.
+
+        On a stream of its own, so that what other threads launch meanwhile is not captured.
+        """
+        builder = self._device.create_stream().create_graph_builder()
+        builder.begin_building()
+        for one in launches:
+            self.launch(one, builder)
+        return CapturedGraph(builder.end_building().complete(), builder)
+
+    def launch_graph(self, graph: CapturedGraph) -> None:
+        """Run what was captured on the device's stream."""
+        graph.graph.launch(self.stream)
+
+    def timed(self, launches: Sequence[Launch]) -> list[float]:
+        """Run launches one by one and return the seconds that each took.
+
+        Between two events lies the kernel, and the time that the host needs to launch the next one
+        where that is longer.
+        """
+        stream = self.stream.handle
+        events = [self.call("cuEventCreate", 0) for _ in range(len(launches) + 1)]
+        try:
+            self.call("cuEventRecord", events[0], stream)
+            for one, event in zip(launches, events[1:], strict=True):
+                self.launch(one)
+                self.call("cuEventRecord", event, stream)
+            self.synchronize()
+            return [
+                float(self.call("cuEventElapsedTime", start, end)) * 1e-3
+                for start, end in itertools.pairwise(events)
+            ]
+        finally:
+            for event in events:
+                self.call("cuEventDestroy", event)
+
     def _kernel(self, image: KernelImage) -> Any:
         with _lock:
             if image not in self._loaded:
@@ -291,6 +392,8 @@ class CudaDevice:
                 self._loaded[image] = module, module.get_kernel(image.name)
             return self._loaded[image][1]
 
+
+_MAPPED = 2  # CU_MEMHOSTALLOC_DEVICEMAP
 
 _PARAMETERS = {
     "int32": np.int32,
@@ -317,10 +420,5 @@ def device(ordinal: int = 0) -> CudaDevice:
             _numba_cuda()
             _devices[ordinal] = CudaDevice(ordinal)
         found = _devices[ordinal]
-    if found.process != os.getpid():
-        raise DeviceError(
-            "this process was forked from one that uses CUDA, which CUDA does not survive: start "
-            "processes with the method 'spawn', or use CUDA in the children only"
-        )
     found.enter()
     return found

@@ -3,6 +3,10 @@
 A `Buffer` is a named range of bytes with a lifetime class. It may exist before its memory does: a
 transient of a task graph gets its place only when the graph is planned. A `BufferView` is what
 kernels are given, a shape, dtype and strides over a buffer; on the host it reads as a NumPy array.
+
+A buffer may have a mirror, its copy on a device. Whoever is about to use the host's memory says so:
+`fetch` before reading, `touch` before writing; then what is newer on the device comes down first,
+and what the host has written goes up before the device runs again.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import enum
 import math
 import operator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -52,12 +56,25 @@ def allocate(n_bytes: int) -> np.ndarray:
     return block[start : start + n_bytes]
 
 
+class Mirror(Protocol):
+    """The copy of a buffer on a device."""
+
+    def fetch(self) -> None:
+        """Bring to the host what is newer on the device."""
+        ...
+
+    def touch(self) -> None:
+        """Do the same, and take the host's memory for newer from now on."""
+        ...
+
+
 @dataclass(eq=False, slots=True)
 class Buffer:
     """A range of memory with a name and a lifetime class.
 
     `memory` is None until the buffer is attached; from then on its address never changes, which is
-    what lets a plan keep raw addresses.
+    what lets a plan keep raw addresses. `mirror` is its copy on a device, None where it has none.
+    `is_blank` says that nobody has written its zeros yet, so that a device need not be sent them.
     """
 
     name: str
@@ -65,6 +82,8 @@ class Buffer:
     lifetime: Lifetime
     memory: np.ndarray | None = field(default=None, repr=False)
     _address: int = field(default=0, repr=False)
+    mirror: Mirror | None = field(default=None, repr=False)
+    is_blank: bool = field(default=False, repr=False)
 
     def attach(self, memory: np.ndarray) -> None:
         """Give the buffer its memory: a one-dimensional uint8 array of `nbytes` bytes."""
@@ -75,13 +94,25 @@ class Buffer:
         self.memory = memory
         self._address = int(memory.ctypes.data)
 
+    def fetch(self) -> None:
+        """Make the host's memory current, for reading it."""
+        if self.mirror is not None:
+            self.mirror.fetch()
+
+    def touch(self) -> None:
+        """Make the host's memory current, for writing it."""
+        self.is_blank = False
+        if self.mirror is not None:
+            self.mirror.touch()
+
     def __getstate__(self) -> tuple[str, int, Lifetime, np.ndarray | None]:
+        self.fetch()
         return self.name, self.nbytes, self.lifetime, self.memory
 
     def __setstate__(self, state: tuple[str, int, Lifetime, np.ndarray | None]) -> None:
         # A copy has memory of its own, aligned and writable whatever memory it was pickled to.
         self.name, self.nbytes, self.lifetime, memory = state
-        self.memory, self._address = None, 0
+        self.memory, self._address, self.mirror, self.is_blank = None, 0, None, False
         if memory is not None:
             own = allocate(self.nbytes)
             own[...] = memory
@@ -111,8 +142,10 @@ class Buffer:
 class BufferView:
     """A shape, dtype and strides over a buffer: what a kernel takes for an array.
 
-    Reads as a NumPy array once the buffer has memory (`numpy.asarray(view)`, `view.array`), sharing
-    that memory. Slicing with integers and positive steps and `reshape` give further views.
+    Once the buffer has memory, `view.read()` and `numpy.asarray(view)` give the elements to read,
+    `view.array` to read and write, all sharing that memory; ask again after a plan has run, as it
+    may have run on a device with memory of its own. Slicing with integers and positive steps and
+    `reshape` give further views.
     """
 
     buffer: Buffer
@@ -158,13 +191,28 @@ class BufferView:
 
     @property
     def array(self) -> np.ndarray:
-        """The elements as a NumPy array that shares the memory."""
+        """The elements as a NumPy array that shares the memory, to read and write.
+
+        A device that has a copy of the buffer is sent all of it before it runs again: use `read`
+        where nothing is written.
+        """
+        self.buffer.touch()
+        return self._host()
+
+    def read(self) -> np.ndarray:
+        """Return the elements as a NumPy array that shares the memory and cannot be written."""
+        self.buffer.fetch()
+        array = self._host()
+        array.flags.writeable = False
+        return array
+
+    def _host(self) -> np.ndarray:
         if self.buffer.memory is None:
             raise self.buffer.missing()
         return np.ndarray(self.shape, self.dtype, self.buffer.memory, self.offset, self.strides)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.array, dtype=dtype, copy=copy)
+        return np.array(self.read(), dtype=dtype, copy=copy)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -254,6 +302,7 @@ class Arena:
     def allocate(self) -> Arena:
         """Give every piece its zeroed memory; the addresses are fixed from now on."""
         self.buffer.attach(allocate(self.nbytes))
+        self.buffer.is_blank = True
         return self
 
     def flat(self, dtype: DTypeLike, start: int = 0, stop: int | None = None) -> BufferView:
@@ -271,3 +320,49 @@ class Arena:
                 f"are no vector of {dtype}"
             )
         return BufferView.over(self.buffer, ((stop - start) // dtype.itemsize,), dtype, start)
+
+
+def constant(array: Any) -> BufferView:
+    """Return an array for kernels that only read it: devices keep their copy from run to run.
+
+    Arrays that a task graph is given as they are go to a device at every run, as NumPy cannot tell
+    whether they have changed.
+
+    Parameters
+    ----------
+    array : array-like
+        Kept alive, and read where it lies if it is C-contiguous and aligned; copied otherwise. It
+        must not change as long as a plan uses it; to change it, write `view.array`.
+
+    Returns
+    -------
+    BufferView
+
+    Raises
+    ------
+    KernelTypeError
+        Where its elements are Python objects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from netts import TaskGraph, accelerate, constant, parallel
+    >>> @accelerate
+    ... def doubled(x, out):
+    ...     for i in parallel(out.shape[0]):
+    ...         out[i] = 2 * x[i]
+    >>> out, graph = np.zeros(3), TaskGraph()
+    >>> with graph.recording():
+    ...     doubled(constant(np.arange(3.0)), out)
+    >>> plan = graph.compile()
+    >>> plan.run()
+    1
+    >>> out
+    array([0., 2., 4.])
+    """
+    plain = np.require(array, requirements=["C", "ALIGNED"])
+    if plain.dtype.hasobject:
+        raise KernelTypeError(f"kernels take numbers, and the array has dtype {plain.dtype}")
+    buffer = Buffer("constant", plain.nbytes, Lifetime.CONSTANT)
+    buffer.attach(plain.reshape(-1).view(np.uint8))
+    return BufferView.over(buffer, plain.shape, plain.dtype)

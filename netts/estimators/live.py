@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from netts.devices.memory import BufferView
 from netts.layers import Dense, Dropout, Layer
 from netts.layers.activations import activation_from
 from netts.network import Network
@@ -39,11 +40,13 @@ class LiveNetwork:
 
     The arrays of the estimator are the truth. After a fit they are views of the network's own
     memory, and nothing has to be copied; arrays put in their place are copied in before each use.
+    As they may have been changed in place, a device gets the network's memory anew at each use.
     """
 
     def __init__(self) -> None:
         self._network: Network | None = None
         self._kind: tuple[Any, ...] = ()
+        self._pieces: list[BufferView] = []
         self._views: list[np.ndarray] = []
         self._lock = threading.Lock()
 
@@ -59,7 +62,10 @@ class LiveNetwork:
         with self._lock:  # several threads may predict with one estimator
             if self._network is None or self._kind != kind:
                 self._network, self._kind = _built(*kind), kind
-                self._views = list(_views(self._network))
+                self._pieces = list(_pieces(self._network))
+                self._views = [piece.array for piece in self._pieces]
+            for piece in self._pieces:
+                piece.buffer.touch()
             for view, array in zip(self._views, [*coefs, *intercepts], strict=True):
                 if array is not view:
                     view[...] = array
@@ -67,6 +73,8 @@ class LiveNetwork:
 
     def arrays(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Return the weights and the biases, views of the network's memory."""
+        for piece in self._pieces:
+            piece.buffer.fetch()
         n_layers = len(self._views) // 2
         return self._views[:n_layers], self._views[n_layers:]
 
@@ -78,8 +86,8 @@ def _built(
     return Network(layers, dtype).build(shapes[0][0], random_state=0)
 
 
-def _views(network: Network) -> Iterator[np.ndarray]:
+def _pieces(network: Network) -> Iterator[BufferView]:
     for name in ("weight", "bias"):
         for piece in network.parameters.pieces:
             if piece:
-                yield piece[name].array
+                yield piece[name]

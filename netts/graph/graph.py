@@ -96,7 +96,7 @@ class TaskGraph:
 
         Parameters
         ----------
-        device : {"auto", "cpu", "reference"}
+        device : {"auto", "cpu", "cuda", "reference"}
 
         Returns
         -------
@@ -107,6 +107,8 @@ class TaskGraph:
         GraphError
             Where nothing was recorded or a recording is open; where an arena is not allocated, a
             transient is read before it is written, or is another graph's.
+        DeviceError
+            Where the device cannot be used, or has too little memory.
         """
         if self._open:
             raise GraphError(

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from netts.compiler import calibration
+from netts.devices.transfers import Traffic
 from netts.errors import GraphError
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile
-from netts.graph.replay import make_replay
+from netts.graph.replay import make_replays
 from netts.graph.task import Task, hazards
 
 
@@ -21,6 +22,10 @@ class Plan:
     Addresses, shapes and scalar arguments are fixed. What changes from step to step is read from
     arrays, so a run is the same list of operations every time. Plans may run in several threads at
     once, but not one plan, nor plans that share buffers.
+
+    On a device with memory of its own, arenas and constants stay there from run to run: before a
+    run what the host has written goes up, and what a run has written comes down when it is read
+    (`view.read()`). The caller's own arrays go up before every run and come back behind it.
 
     Attributes
     ----------
@@ -40,9 +45,7 @@ class Plan:
         self._reason = reason
         self._recordings = recordings
         self._memory = memory
-        self._replays = {
-            name: make_replay(device, tasks, fused[name]) for name, tasks in recordings.items()
-        }
+        self._replays = make_replays(device, recordings, fused, memory)
         self._stop = np.zeros(1, np.int64)
         self._costs = calibration.current() if device == "cpu" else None
 
@@ -80,13 +83,25 @@ class Plan:
         self._stop[0] = 1
 
     def profile(self, steps: int = 10, recording: str = "main") -> Profile:
-        """Replay a recording `steps` times more, at least once, timing every operation."""
+        """Replay a recording `steps` times more, at least once, timing every operation.
+
+        On a GPU its operations are launched one by one, not as the graph that `run` launches, and
+        the time of a short one is that of launching the next.
+        """
         replay = self._replay(recording)
         _check_steps(steps, least=1)
         return replay.profile(steps)
 
+    @property
+    def traffic(self) -> Traffic | None:
+        """What went to and from the device since the plan was made, other plans' share included.
+
+        None on devices that run on the host's memory.
+        """
+        return next(iter(self._replays.values())).traffic
+
     def explain(self) -> str:
-        """Return what the plan does: device, costs, memory, operations, what orders them."""
+        """Return what the plan does: device, costs, memory, copies, operations, and their order."""
         lines = [f"plan on {self.device}: {self._reason}"]
         if self._costs is not None:
             lines.append(f"  chosen by costs: {self._costs}")
@@ -102,6 +117,8 @@ class Plan:
                 f"  recording {name!r}: {len(tasks)} tasks, order from {counts or 'nothing'}"
             )
             lines += [f"    {line}" for line in self._replays[name].explain()]
+        if self.traffic is not None:
+            lines.append(f"  since it was made: {self.traffic}")
         return "\n".join(lines)
 
     def _replay(self, recording: str):  # type: ignore[no-untyped-def]

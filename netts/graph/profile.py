@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from netts.devices.transfers import Traffic
+
 
 @dataclass(frozen=True)
 class ProfileRow:
@@ -37,11 +39,15 @@ class Profile:
     ----------
     steps
         The steps that were timed.
+    traffic
+        What they moved to and from the device, all together; None on devices without memory of
+        their own.
     """
 
     device: str
     steps: int
     rows: tuple[ProfileRow, ...]
+    traffic: Traffic | None = None
 
     @property
     def seconds(self) -> float:
@@ -56,12 +62,15 @@ class Profile:
             f"  {row.label:<{width}}  {row.seconds * 1e6:10.2f} us  {row.seconds / total:6.1%}"
             for row in self.rows
         ]
+        if self.traffic is not None:
+            lines.append(f"  all steps: {self.traffic}")
         return "\n".join(lines)
 
     def to_json(self) -> str:
         """Return the profile as JSON: times in seconds."""
-        rows = [asdict(row) for row in self.rows]
-        return json.dumps({"device": self.device, "steps": self.steps, "operations": rows})
+        found = asdict(self)
+        found["operations"] = found.pop("rows")
+        return json.dumps(found)
 
     def to_chrome_trace(self) -> str:
         """Return one mean step as a Chrome trace (chrome://tracing, Perfetto): times in us."""
@@ -73,4 +82,5 @@ class Profile:
                  "args": {"task": row.task, "parts": row.parts}}
             )  # fmt: skip
             start += duration
-        return json.dumps({"traceEvents": events})
+        moved = {} if self.traffic is None else {"otherData": asdict(self.traffic)}
+        return json.dumps({"traceEvents": events, **moved})

@@ -1,12 +1,12 @@
 """Replays: a recording turned into what a device runs again and again, one class for each device.
 
-A replay knows how to run steps and what its operations are called. A device with its own memory
-adds a class here: it may hold uploads and downloads among its operations, or one captured graph.
+A replay knows how to run steps and what its operations are called. Those of devices that run on the
+host's memory are here; `cuda_replay` has the one with memory of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -21,17 +21,21 @@ from netts.compiler.specialise import (
     fill_numbers,
     operation_table,
 )
-from netts.devices.memory import ALIGNMENT_BYTES, allocate
-from netts.errors import DeviceError
+from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, allocate
+from netts.devices.transfers import Traffic
+from netts.graph.cuda_replay import INTERRUPT_SECONDS, cuda_replays
+from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
 from netts.graph.task import Task
-
-INTERRUPT_SECONDS = 0.1
-"""The longest that a replay stays away from Python, where Ctrl-C and time limits are seen."""
 
 
 class Replay(Protocol):
     """What a plan needs of a recording on a device."""
+
+    @property
+    def traffic(self) -> Traffic | None:
+        """What went to and from the device since it was made, None where that has no memory."""
+        ...
 
     def run(self, steps: int, stop: np.ndarray) -> int:
         """Run up to `steps` steps, fewer once `stop[0]` is set; return the steps done."""
@@ -48,6 +52,8 @@ class Replay(Protocol):
 
 class PythonReplay:
     """Replays by a Python loop: the reference, or the reference with every access tested."""
+
+    traffic = None
 
     def __init__(self, tasks: Sequence[Task], run_task: Callable[..., None]) -> None:
         self._tasks = tasks
@@ -91,6 +97,8 @@ class _Placed:
 class CpuReplay:
     """Replays by a compiled loop over (entry address, argument block, parts)."""
 
+    traffic = None
+
     def __init__(self, tasks: Sequence[Task]) -> None:
         chosen = [task.kernel.specialise(task.arguments) for task in tasks]
         # Operations run one after the other, so all share one scratch memory.
@@ -100,9 +108,11 @@ class CpuReplay:
             for position, (task, one) in enumerate(zip(tasks, chosen, strict=True))
             for placed in self._place(position, task, one)
         ]
+        self._read, self._written = _buffers(tasks)
         operations = tuple(one.operation for one in self._placed)
         blocks = [one.block for one in self._placed]
         self._table = operation_table(operations, blocks, [one.parts for one in operations])
+        self._calls_blas = any(one.calls_blas for one in chosen)
         self._seconds_per_step: float | None = None
 
     def _place(self, position: int, task: Task, chosen: Specialisation) -> list[_Placed]:
@@ -119,11 +129,17 @@ class CpuReplay:
         return placed
 
     def run(self, steps: int, stop: np.ndarray, times: np.ndarray | None = None) -> int:
+        for buffer in self._read:
+            buffer.fetch()
+        for buffer in self._written:
+            buffer.touch()
         done = 0
         while done < steps and not stop[0]:
             start = perf_counter()
             most = min(steps - done, self._chunk())
-            chunk, failure = engine.replay(self._table, most, stop, times=times)
+            chunk, failure = engine.replay(
+                self._table, most, stop, times=times, calls_blas=self._calls_blas
+            )
             if failure is not None:
                 raise self._error(failure)
             done += chunk
@@ -168,29 +184,44 @@ class CpuReplay:
         return lines
 
 
-def make_replay(device: str, tasks: Sequence[Task], fused: Sequence[Task]) -> Replay:
-    """Return the replay of a recording on a device.
+def _buffers(tasks: Sequence[Task]) -> tuple[tuple[Buffer, ...], tuple[Buffer, ...]]:
+    """Return the buffers that tasks only read, and those that they write; devices may have copies.
+
+    Transients are left out: nobody else knows what they hold.
+    """
+    read: set[Buffer] = set()
+    written: set[Buffer] = set()
+    for task in tasks:
+        for name, value in task.arrays():
+            if isinstance(value, BufferView) and value.buffer.lifetime is not Lifetime.TRANSIENT:
+                (written if name in task.kernel.writes else read).add(value.buffer)
+    return tuple(read - written), tuple(written)
+
+
+def make_replays(
+    device: str,
+    recordings: Mapping[str, Sequence[Task]],
+    fused: Mapping[str, Sequence[Task]],
+    memory: MemoryPlan,
+) -> Mapping[str, Replay]:
+    """Return the replay of each recording on a device.
 
     Parameters
     ----------
-    tasks, fused
-        The recording as it was made, and with neighbours fused, for devices that compile.
+    recordings, fused
+        As they were made, and with neighbours fused, for devices that compile.
+    memory
+        Where their transients lie.
+
+    Raises
+    ------
+    DeviceError
+        Where the device cannot be used, or has too little memory.
     """
     if checking.is_on():
-        return PythonReplay(tasks, checking.run)
+        return {name: PythonReplay(tasks, checking.run) for name, tasks in recordings.items()}
     if device == "reference":
-        return PythonReplay(tasks, run_reference)
-    if device not in _REPLAYS:
-        raise DeviceError(
-            f"task graphs do not run on {device!r} yet: choose {' or '.join(map(repr, devices()))} "
-            "for the graph; kernels called by themselves do run there"
-        )
-    return _REPLAYS[device](fused)
-
-
-def devices() -> tuple[str, ...]:
-    """Return the names of the devices that recordings can be replayed on."""
-    return (*_REPLAYS, "reference")
-
-
-_REPLAYS: dict[str, Callable[[Sequence[Task]], Replay]] = {"cpu": CpuReplay}
+        return {name: PythonReplay(tasks, run_reference) for name, tasks in recordings.items()}
+    if device == "cuda":
+        return cuda_replays(fused, memory)
+    return {name: CpuReplay(tasks) for name, tasks in fused.items()}

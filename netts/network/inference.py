@@ -34,11 +34,12 @@ class Inference:
     """
 
     def __init__(self, network: Network, rows: int, device: str, loss: Loss | None) -> None:
-        arena = Arena("inference")
-        n_features = math.prod(network.shapes[0])
-        self._x = arena.reserve((rows, n_features), network.dtype)
-        self._prediction = arena.reserve((rows, math.prod(network.shapes[-1])), network.dtype)
-        arena.allocate()
+        # Apart, so that on a device of its own memory one goes up and the other comes down.
+        samples, predictions = Arena("samples"), Arena("predictions")
+        self._x = samples.reserve((rows, math.prod(network.shapes[0])), network.dtype)
+        self._prediction = predictions.reserve((rows, math.prod(network.shapes[-1])), network.dtype)
+        samples.allocate()
+        predictions.allocate()
         graph = TaskGraph()
         propagation = Propagation(network, graph, rows)
         with graph.recording("predict"):
@@ -52,7 +53,7 @@ class Inference:
         # Rows beyond the samples hold what they held: their outputs are computed and not read.
         self._x.array[: len(X)] = X
         self._plan.run(recording="predict")
-        prediction[...] = self._prediction.array[: len(X)]
+        prediction[...] = self._prediction.read()[: len(X)]
 
 
 def chunk_rows(network: Network) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from netts.devices.memory import BufferView
+from netts.devices.registry import choose
 from netts.errors import NotBuiltError, ParameterError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
@@ -212,7 +214,7 @@ class Network:
         batch_size : int, optional
             How many samples go through at once; what fits in a few megabytes by default.
         device : str
-            "auto", "cpu" or "reference".
+            "auto", "cpu", "cuda" or "reference".
 
         Returns
         -------
@@ -230,7 +232,7 @@ class Network:
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
         step = batch_size or chunk_rows(self)
-        chosen = None if loss is None else loss_from(loss)
+        chosen, device = None if loss is None else loss_from(loss), choose(device)
         output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
         flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
         with self._lock:
@@ -270,7 +272,7 @@ class Network:
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return copies of all parameters and layer state, such as `{"0.weight": ..., ...}`."""
-        return {name: view.copy() for name, view in self._named().items()}
+        return {name: view.read().copy() for name, view in self._named().items()}
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Overwrite parameters and layer state with arrays named and shaped as in `weights()`.
@@ -283,14 +285,14 @@ class Network:
             Where a shape differs, or values are no numbers; nothing has changed then.
         """
         named = self._named()
-        arrays = as_weights(weights, {name: array.shape for name, array in named.items()})
+        arrays = as_weights(weights, {name: view.shape for name, view in named.items()})
         for name, array in arrays.items():
-            named[name][...] = array
+            named[name].array[...] = array
 
-    def _named(self) -> dict[str, np.ndarray]:
+    def _named(self) -> dict[str, BufferView]:
         self._require_built()
         return {
-            f"{node.label}.{name}": view.array
+            f"{node.label}.{name}": view
             for arrays in (self.parameters, self.state)
             for node, piece in zip(self.nodes, arrays.pieces, strict=True)
             for name, view in piece.items()

@@ -1,7 +1,8 @@
 """Batches: rows of a resident data set, gathered inside the plan.
 
-Per epoch the host writes the order of the samples and sets a cursor to 0; each step gathers the
-next rows, and ends by adding up its losses and moving the cursor. No step needs the host.
+Per epoch the host writes the order of the samples. Each step gathers the rows that come next,
+adds up its losses and moves a cursor; the last one sets the cursor back and gives the sum. No step
+needs the host.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netts.devices.memory import Arena, BufferView
+from netts.devices.memory import Arena, BufferView, Lifetime, constant
 from netts.graph import Plan, TaskGraph
-from netts.training.kernels import finish_batch, gather_batch, gather_weights
+from netts.training.kernels import finish_batch, finish_epoch, gather_batch, gather_weights
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,37 @@ class Batch:
     weight_sum: BufferView
 
 
+@dataclass(frozen=True)
+class Controls:
+    """The small arrays around the steps, apart by who writes them.
+
+    So a device with memory of its own is sent one arena an epoch, and one is read from it.
+
+    Attributes
+    ----------
+    fixed
+        Written once.
+    inputs
+        Written by the host, before an epoch.
+    results
+        Written by kernels; the host reads it behind an epoch.
+    """
+
+    fixed: Arena
+    inputs: Arena
+    results: Arena
+
+    @classmethod
+    def open(cls) -> Controls:
+        """Return arenas to reserve in."""
+        return cls(Arena("fixed", Lifetime.CONSTANT), Arena("inputs"), Arena("results"))
+
+    def allocate(self) -> None:
+        """Give all arrays their memory."""
+        for arena in (self.fixed, self.inputs, self.results):
+            arena.allocate()
+
+
 class Feed:
     """Gives a task graph the batches of one data set, one after the other.
 
@@ -67,81 +99,98 @@ class Feed:
     batch_size
         Of all batches but the last.
     graph
-    arena
-        Not allocated yet; order, cursor and sums are reserved in it.
+    controls
+        Not allocated yet; order, cursor and sums are reserved in them.
     step
         Counts the batches given, int64 of shape (1,).
+    is_reordered
+        Whether epochs may have orders of their own.
 
     Attributes
     ----------
+    cursor, running_loss
+        How many samples of an epoch were gathered so far, and what their losses add up to, both of
+        shape (1,); zero between epochs.
     loss_sum
-        What the losses of an epoch add up to, of shape (1,).
+        What the losses of the last epoch add up to, of shape (1,).
     """
 
     def __init__(
-        self, samples: Samples, batch_size: int, graph: TaskGraph, arena: Arena, step: BufferView
+        self,
+        samples: Samples,
+        batch_size: int,
+        graph: TaskGraph,
+        controls: Controls,
+        step: BufferView,
+        *,
+        is_reordered: bool,
     ) -> None:
         self.samples = samples
+        self._X, self._y = constant(samples.X), constant(samples.y)
         self.batch_size = batch_size
-        self.n_full, self.n_last = divmod(len(samples), batch_size)
+        self.n_steps = -(-len(samples) // batch_size)
+        self.n_last = len(samples) - (self.n_steps - 1) * batch_size
         self.step = step
         dtype = samples.X.dtype
-        self.order = arena.reserve((len(samples),), np.int64)
-        self.cursor = arena.reserve((1,), np.int64)
-        self.loss_sum = arena.reserve((1,), dtype)
+        orders = controls.inputs if is_reordered else controls.fixed
+        self.order = orders.reserve((len(samples),), np.int64)
+        self.cursor = controls.results.reserve((1,), np.int64)
+        self.running_loss = controls.results.reserve((1,), dtype)
+        self.loss_sum = controls.results.reserve((1,), dtype)
         self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
         self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
-        self.is_weighted = samples.weights is not None
-        if self.is_weighted:
+        self._sample_weights = None if samples.weights is None else constant(samples.weights)
+        if self._sample_weights is not None:
             self._weights = graph.transient((batch_size,), dtype, "weights")
             self._weight_sums = graph.transient((2,), dtype, "weight sum")
         else:
-            self._weights = arena.reserve((batch_size,), dtype)
-            self._weight_sums = arena.reserve((2,), dtype)
+            self._weights = controls.fixed.reserve((batch_size,), dtype)
+            self._weight_sums = controls.fixed.reserve((2,), dtype)
 
     def fill(self) -> None:
-        """Write what no step changes, once the arena is allocated."""
+        """Write what no step changes, once the controls are allocated."""
         self.order.array[...] = np.arange(len(self.samples))
-        if not self.is_weighted:
+        if self._sample_weights is None:
             self._weights.array[...] = 1
             self._weight_sums.array[...] = self.batch_size, self.n_last
 
     @property
     def row_counts(self) -> dict[str, int]:
-        """The rows of a batch by the end of its recording's name, the shorter last one apart."""
-        counts = {"": self.batch_size if self.n_full else 0, "_last": self.n_last}
-        return {suffix: rows for suffix, rows in counts.items() if rows}
+        """The rows of a batch by the end of its recording's name.
+
+        The last one is apart: it may be shorter, and ends the epoch.
+        """
+        return ({"": self.batch_size} if self.n_steps > 1 else {}) | {"_last": self.n_last}
 
     def gather(self, rows: int) -> Batch:
         """Record the gathering of the next `rows` samples."""
         x, targets, weights = self._x[:rows], self._targets[:rows], self._weights[:rows]
         weight_sum = self._weight_sums[:1] if rows == self.batch_size else self._weight_sums[1:]
-        gather_batch(self.samples.X, self.samples.y, self.order, self.cursor, x, targets)
-        if self.is_weighted:
-            gather_weights(self.samples.weights, self.order, self.cursor, weights, weight_sum)
+        gather_batch(self._X, self._y, self.order, self.cursor, x, targets)
+        if self._sample_weights is not None:
+            gather_weights(self._sample_weights, self.order, self.cursor, weights, weight_sum)
         return Batch(x, targets, weights, weight_sum)
 
-    def finish(self, batch: Batch, losses: BufferView) -> None:
-        """Record the end of a batch."""
-        finish_batch(losses, batch.weights, self.loss_sum, self.cursor, self.step)
+    def finish(self, batch: Batch, losses: BufferView, *, is_last: bool) -> None:
+        """Record the end of a batch, and behind the last one that of the epoch."""
+        finish_batch(losses, batch.weights, self.running_loss, self.cursor, self.step)
+        if is_last:
+            finish_epoch(self.running_loss, self.cursor, self.loss_sum)
 
-    def run(self, plan: Plan, name: str, order: np.ndarray | None = None) -> float:
-        """Replay an epoch and return its weighted mean loss.
+    def run(self, plan: Plan, name: str) -> None:
+        """Replay an epoch.
 
         Parameters
         ----------
         plan
         name
-            Of the recordings: `name`, and `name` + "_last" for the shorter last batch.
-        order : int64 of shape (n_samples,), optional
-            The order of the samples; that of the epoch before by default.
+            Of the recordings: `name`, and `name` + "_last" for the last batch.
         """
-        if order is not None:
-            self.order.array[...] = order
-        self.cursor.array[0] = 0
-        self.loss_sum.array[0] = 0
-        if self.n_full:
-            plan.run(recording=name, steps=self.n_full)
-        if self.n_last:
-            plan.run(recording=f"{name}_last", steps=1)
-        return float(self.loss_sum.array[0]) / self.samples.total_weight
+        if self.n_steps > 1:
+            plan.run(recording=name, steps=self.n_steps - 1)
+        plan.run(recording=f"{name}_last")
+
+    @property
+    def mean_loss(self) -> float:
+        """The weighted mean loss of the epoch that was replayed."""
+        return float(self.loss_sum.read()[0]) / self.samples.total_weight

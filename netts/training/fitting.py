@@ -14,7 +14,7 @@ from netts.optimizers import optimizer_from
 from netts.schedules import Progress, schedule_from
 from netts.training.early_stopping import EarlyStopping
 from netts.training.history import Epoch, History
-from netts.training.session import Session, Snapshot
+from netts.training.session import Session
 
 if TYPE_CHECKING:
     from netts.training.trainer import Trainer
@@ -49,7 +49,11 @@ class Resumable:
 
 
 class Fit:
-    """One call of `fit`: the loop over epochs."""
+    """One call of `fit`: the loop over epochs.
+
+    `last` and `best` are the snapshots of the last epoch and of the best one, None where there is
+    none yet; they may be the same.
+    """
 
     def __init__(
         self,
@@ -68,11 +72,12 @@ class Fit:
         self.history = trainer.history_ = History()
         rule = trainer.early_stopping
         self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
-        self.last = session.snapshot()
+        session.keep(0)
+        self.last = 0
         # What a watch that goes on has seen as the best so far is what this fit starts from.
         watch = self.plateau
         has_best = watch is not None and watch.rule.restore_best and watch.best > -math.inf
-        self.best: Snapshot | None = self.last if has_best else None
+        self.best = self.last if has_best else None
 
     def run(self) -> History:
         """Run the epochs, and leave the network in a state that can be used, whatever happens."""
@@ -110,11 +115,14 @@ class Fit:
         """Run one epoch and return whether to go on."""
         session, start = self.session, time.perf_counter()
         n_samples = len(session.feed.samples)
-        loss = session.run_epoch(self.rate, self._order(n_samples))
+        session.run_epoch(self.rate, self._order(n_samples))
+        loss = session.mean_loss
         if not (math.isfinite(loss) and session.is_finite):
             self._diverged(loss)
-        validation_loss, validation_score = session.validate() or (None, None)
-        self.last = session.snapshot(None if self.last is self.best else self.last)
+        validation_loss, validation_score = session.validation_measures() or (None, None)
+        slot = 1 - self.last if self.last == self.best else self.last
+        session.keep(slot)
+        self.last = slot
         self.history.epochs.append(
             Epoch(
                 number=len(self.history) + 1,

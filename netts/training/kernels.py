@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from netts.compiler import accelerate, parallel
 
 
@@ -28,23 +30,48 @@ def gather_weights(sample_weight, order, cursor, weights, weight_sum):
 
 
 @accelerate
-def add_penalty(parameters, loss_sum, l2):
+def add_penalty(parameters, running_loss, l2):
     """Add l2 / 2 * sum of squares, the L2 penalty of a batch times its weight sum."""
     total = 0.0
     for i in parallel(parameters.shape[0]):
         total += parameters[i] * parameters[i]
-    loss_sum[0] += 0.5 * l2 * total
+    running_loss[0] += 0.5 * l2 * total
 
 
 @accelerate
-def finish_batch(losses, weights, loss_sum, cursor, step):
-    """Add the weighted losses to the epoch's sum; move on to the next rows and the next step."""
+def finish_batch(losses, weights, running_loss, cursor, step):
+    """Add the weighted losses to the epoch's so far; move on to the next rows and step."""
     total = 0.0
     for i in parallel(losses.shape[0]):
         total += weights[i] * losses[i]
-    loss_sum[0] += total
+    running_loss[0] += total
     cursor[0] += losses.shape[0]
     step[0] += 1
+
+
+@accelerate
+def finish_epoch(running_loss, cursor, loss_sum):
+    """Give the sum of the losses; go back to the first rows, with nothing added up."""
+    for i in parallel(1):
+        loss_sum[i] = running_loss[i]
+        running_loss[i] = 0.0
+        cursor[i] = 0
+
+
+@accelerate
+def count_not_finite(values, count):
+    """Count the values that are infinite or no numbers."""
+    total = 0
+    for i in parallel(values.shape[0]):
+        total += 0 if math.isfinite(values[i]) else 1
+    count[0] = total
+
+
+@accelerate
+def copy_vector(values, kept):
+    """Keep values, or bring back what was kept."""
+    for i in parallel(kept.shape[0]):
+        kept[i] = values[i]
 
 
 @accelerate

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 
 from netts.devices.memory import Arena, BufferView
@@ -15,23 +12,18 @@ from netts.losses import Loss
 from netts.network import Network
 from netts.network.propagation import Propagation
 from netts.optimizers import Optimizer, OptimizerBuffers
-from netts.training.batches import Feed, Samples
-from netts.training.kernels import add_penalty
+from netts.training.batches import Batch, Controls, Feed, Samples
+from netts.training.kernels import add_penalty, copy_vector, count_not_finite
 from netts.training.validation import Validation
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Copies of what a network has learned: its parameters and layer state."""
-
-    arenas: tuple[np.ndarray, ...]
 
 
 class Session:
     """The buffers and the plan of one fit.
 
-    The recordings are `step` and `step_last`, a training step on a full and on a shorter last
-    batch, and `validation` and `validation_last` where there is validation data.
+    The recordings are `step` and `step_last`, a training step on a full batch and on the last one,
+    which may be shorter and ends the epoch; `validation` and `validation_last` where there is
+    validation data; `keep_0`, which copies what the network has learned to a snapshot, `restore_0`,
+    which copies it back, and so on. On a device with memory of its own, snapshots stay there.
 
     Parameters
     ----------
@@ -44,6 +36,8 @@ class Session:
         At most the number of training samples.
     key
         Two 32-bit words that random layers draw from.
+    n_snapshots
+        How many there are to be.
     """
 
     def __init__(
@@ -57,16 +51,18 @@ class Session:
         batch_size: int,
         l2: float,
         key: np.ndarray,
+        n_snapshots: int,
         device: str,
     ) -> None:
         self.network, self.loss, self.optimizer, self.l2 = network, loss, optimizer, l2
         self.graph = TaskGraph()
         self._gradients = network.parameters.like("gradients")
         self._reserve_optimizer()
-        controls = Arena("controls")
-        self._key = controls.reserve((2,), np.int64)
-        self._rate = controls.reserve((1,), network.dtype)
-        self.feed = Feed(training, batch_size, self.graph, controls, self._step)
+        controls = Controls.open()
+        self._key = controls.inputs.reserve((2,), np.int64)
+        self._rate = controls.inputs.reserve((1,), network.dtype)
+        self._not_finite = controls.results.reserve((1,), np.int64)
+        self.feed = Feed(training, batch_size, self.graph, controls, self._step, is_reordered=True)
         self._validation = (
             Validation(network, loss, validation, batch_size, self.graph, controls)
             if validation is not None
@@ -76,8 +72,7 @@ class Session:
         self.feed.fill()
         self._key.array[...] = key
         self._record()
-        if self._validation is not None:
-            self._validation.record()
+        self._record_snapshots(n_snapshots)
         self.plan = self.graph.compile(device=device)
 
     def _reserve_optimizer(self) -> None:
@@ -102,11 +97,27 @@ class Session:
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
         for suffix, rows in feed.row_counts.items():
             with self.graph.recording(f"step{suffix}"):
-                self._record_step(propagation, losses[:rows], gradient[:rows])
+                batch = self._record_step(propagation, losses[:rows], gradient[:rows])
+                self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
+                if suffix == "_last":
+                    count_not_finite(self.network.parameters.flat, self._not_finite)
+        if self._validation is not None:
+            self._validation.record()
+
+    def _record_snapshots(self, n_snapshots: int) -> None:
+        learned = [one for one in (self.network.parameters, self.network.state) if one.flat.size]
+        for slot in range(n_snapshots):
+            kept = [(one.flat, one.like(f"snapshot {slot}").flat) for one in learned]
+            with self.graph.recording(f"keep_{slot}"):
+                for flat, copy in kept:
+                    copy_vector(flat, copy)
+            with self.graph.recording(f"restore_{slot}"):
+                for flat, copy in kept:
+                    copy_vector(copy, flat)
 
     def _record_step(
         self, propagation: Propagation, losses: BufferView, gradient: BufferView
-    ) -> None:
+    ) -> Batch:
         rows = losses.shape[0]
         batch = self.feed.gather(rows)
         values = propagation.forward(batch.x.reshape(rows, *self.network.shapes[0]))
@@ -117,12 +128,12 @@ class Session:
         )
         propagation.backward(values, gradient)
         self._record_update(batch.weight_sum)
-        self.feed.finish(batch, losses)
+        return batch
 
     def _record_update(self, weight_sum: BufferView) -> None:
         flat, n_decaying = self.network.parameters.flat, self.network.parameters.n_decaying
         if self.l2 and n_decaying:
-            add_penalty(flat[:n_decaying], self.feed.loss_sum, self.l2)
+            add_penalty(flat[:n_decaying], self.feed.running_loss, self.l2)
             self._update(slice(0, n_decaying), self.l2, weight_sum)
             self._update(slice(n_decaying, None), 0.0, weight_sum)
         else:
@@ -144,38 +155,45 @@ class Session:
             l2,
         )
 
-    def run_epoch(self, learning_rate: float, order: np.ndarray | None) -> float:
-        """Train on every batch once and return the weighted mean loss, penalty included."""
-        self._rate.array[0] = learning_rate
-        return self.feed.run(self.plan, "step", order)
+    def run_epoch(self, learning_rate: float, order: np.ndarray | None) -> None:
+        """Train on every batch once, and measure the validation data.
 
-    def validate(self) -> tuple[float, float] | None:
-        """Return mean loss and score of the validation data, None where there is none."""
-        return None if self._validation is None else self._validation.run(self.plan)
+        Nothing is read from the device before all of it is under way, so that it comes down once.
+
+        Parameters
+        ----------
+        learning_rate
+        order : int64 array of shape (n_samples,), optional
+            The order of the samples; that of the epoch before by default.
+        """
+        self._rate.array[0] = learning_rate
+        if order is not None:
+            self.feed.order.array[...] = order
+        self.feed.run(self.plan, "step")
+        if self._validation is not None:
+            self._validation.run(self.plan)
+
+    @property
+    def mean_loss(self) -> float:
+        """The weighted mean loss of the last epoch, penalty included."""
+        return self.feed.mean_loss
 
     @property
     def is_finite(self) -> bool:
-        """Whether all parameters are."""
-        return bool(np.isfinite(self.network.parameters.flat.array).all())
+        """Whether all parameters were, behind the last epoch."""
+        return not self._not_finite.read()[0]
 
-    @cached_property
-    def _arenas(self) -> tuple[np.ndarray, ...]:
-        """The bytes of what the network learns."""
-        arenas = (self.network.parameters.arena, self.network.state.arena)
-        return tuple(arena.flat(np.uint8).array for arena in arenas)
+    def validation_measures(self) -> tuple[float, float] | None:
+        """Return mean loss and score of the validation data, None where there is none."""
+        return None if self._validation is None else self._validation.measures()
 
-    def snapshot(self, into: Snapshot | None = None) -> Snapshot:
-        """Return a copy of what the network has learned, in the memory of another or in new."""
-        if into is None:
-            return Snapshot(tuple(arena.copy() for arena in self._arenas))
-        for kept, arena in zip(into.arenas, self._arenas, strict=True):
-            kept[...] = arena
-        return into
+    def keep(self, slot: int) -> None:
+        """Copy what the network has learned, parameters and layer state, to a snapshot."""
+        self.plan.run(recording=f"keep_{slot}")
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, slot: int) -> None:
         """Go back to a snapshot; the optimiser's state stays what it is."""
-        for arena, kept in zip(self._arenas, snapshot.arenas, strict=True):
-            arena[...] = kept
+        self.plan.run(recording=f"restore_{slot}")
 
     def optimizer_state(self) -> np.ndarray | None:
         """Return the bytes of the optimiser's state and of its step count, the memory itself.
@@ -183,8 +201,8 @@ class Session:
         None where nothing can go on from it: what is not finite stays so.
         """
         views = self._optimizer_state.values()
-        is_finite = all(bool(np.isfinite(view.array).all()) for view in views)
-        return self._optimizer_arena.flat(np.uint8).array if is_finite else None
+        is_finite = all(bool(np.isfinite(view.read()).all()) for view in views)
+        return self._optimizer_arena.flat(np.uint8).read() if is_finite else None
 
     def restore_optimizer(self, kept: np.ndarray) -> None:
         """Go on with the optimiser's state of another session.
@@ -194,10 +212,10 @@ class Session:
         ParameterError
             Where it is that of another optimiser or network.
         """
-        state = self._optimizer_arena.flat(np.uint8).array
+        state = self._optimizer_arena.flat(np.uint8)
         if kept.shape != state.shape:
             raise ParameterError(
                 f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
                 f"{state.nbytes}: resume with the same optimiser and network, or fit anew"
             )
-        state[...] = kept
+        state.array[...] = kept

@@ -54,7 +54,7 @@ class Trainer:
         A rule; or the watch of earlier fits, `EarlyStopping.start()`, to go on counting with.
     callbacks : sequence of Callback
     device : str
-        "auto", "cpu" or "reference".
+        "auto", "cpu", "cuda" or "reference".
     random_state : int, Generator or None
         Seeds initial weights, held out samples, order and dropout.
 
@@ -249,12 +249,17 @@ class Trainer:
             batch_size=min(self.batch_size or len(training), len(training)),
             l2=float(self.l2),
             key=words[:2],
+            n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
             device=self.device,
         )
 
-    def _check_monitor(self, validation: Samples | None) -> None:
+    @property
+    def _rule(self) -> EarlyStopping | None:
         watch = self.early_stopping
-        rule = watch.rule if isinstance(watch, Plateau) else watch
+        return watch.rule if isinstance(watch, Plateau) else watch
+
+    def _check_monitor(self, validation: Samples | None) -> None:
+        rule = self._rule
         if rule is not None and rule.monitor != "loss" and validation is None:
             raise ParameterError(
                 f"early stopping watches {rule.monitor!r}, but there is no validation data: pass "

@@ -6,14 +6,13 @@ import math
 
 import numpy as np
 
-from netts.devices.memory import Arena
 from netts.graph import Plan, TaskGraph
 from netts.layers.base import as_rows
 from netts.losses import Loss
 from netts.network import Network
 from netts.network.inference import chunk_rows
 from netts.network.propagation import Propagation
-from netts.training.batches import Feed, Samples
+from netts.training.batches import Controls, Feed, Samples
 from netts.training.kernels import keep_outputs
 
 
@@ -28,7 +27,7 @@ class Validation:
         Of training.
     graph
     controls
-        An arena that is not allocated yet.
+        Not allocated yet.
     """
 
     def __init__(
@@ -38,13 +37,14 @@ class Validation:
         samples: Samples,
         batch_size: int,
         graph: TaskGraph,
-        controls: Arena,
+        controls: Controls,
     ) -> None:
         self.network, self.loss, self.graph = network, loss, graph
         rows = min(max(batch_size, chunk_rows(network)), len(samples))
-        self.feed = Feed(samples, rows, graph, controls, controls.reserve((1,), np.int64))
+        step = controls.results.reserve((1,), np.int64)
+        self.feed = Feed(samples, rows, graph, controls, step, is_reordered=False)
         n_outputs = math.prod(network.shapes[-1])
-        self.outputs = controls.reserve((len(samples), n_outputs), network.dtype)
+        self._outputs = controls.results.reserve((len(samples), n_outputs), network.dtype)
 
     def record(self) -> None:
         """Record the forward pass, its losses, and the outputs for the score."""
@@ -57,11 +57,15 @@ class Validation:
                 values = propagation.forward(batch.x.reshape(rows, *self.network.shapes[0]))
                 output = as_rows(values[-1])
                 self.loss.forward(output, batch.targets, losses[:rows])
-                keep_outputs(output, self.feed.cursor, self.outputs)
-                self.feed.finish(batch, losses[:rows])
+                keep_outputs(output, self.feed.cursor, self._outputs)
+                self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
 
-    def run(self, plan: Plan) -> tuple[float, float]:
-        """Return the weighted mean loss, without penalty, and the score."""
-        mean = self.feed.run(plan, "validation")
+    def run(self, plan: Plan) -> None:
+        """Replay it."""
+        self.feed.run(plan, "validation")
+
+    def measures(self) -> tuple[float, float]:
+        """Return the weighted mean loss, without penalty, and the score of the last run."""
         samples = self.feed.samples
-        return mean, self.loss.score(self.outputs.array, samples.y, samples.weights)
+        score = self.loss.score(self._outputs.read(), samples.y, samples.weights)
+        return self.feed.mean_loss, score

@@ -85,7 +85,7 @@ def calls(dtype: type) -> list[Call]:
 
 
 def _copied(kernel: Kernel, arguments: tuple[Any, ...]) -> Call:
-    arrays = [np.asarray(one) if isinstance(one, BufferView) else one for one in arguments]
+    arrays = [one.read() if isinstance(one, BufferView) else one for one in arguments]
     return Call(kernel, tuple(one.copy() if isinstance(one, np.ndarray) else one for one in arrays))
 
 
@@ -149,4 +149,7 @@ def _call_training(dtype: type, rng: np.random.Generator) -> None:
     training.gather_weights(rng.uniform(size=9).astype(dtype), order, cursor, vector, one)
     training.add_penalty(rng.normal(size=23).astype(dtype), one, 0.25)
     training.finish_batch(vector, vector.copy(), one, cursor, step)
+    training.finish_epoch(one, cursor, one.copy())
+    training.count_not_finite(vector, step)
+    training.copy_vector(vector, vector.copy())
     training.keep_outputs(X[:5].copy(), cursor, X.copy())

@@ -79,7 +79,7 @@ def test_times_are_means_over_the_steps(steps, plan_and_count, monkeypatch):
     """On a clock by which operation n takes n + 1 microseconds."""
     plan, _ = plan_and_count
 
-    def replay(operations, most, _stop, times):
+    def replay(operations, most, _stop, times, calls_blas):
         times[: len(operations)] += 1000 * most * np.arange(1, len(operations) + 1)
         return most, None
 

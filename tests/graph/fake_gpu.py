@@ -1,0 +1,193 @@
+"""A device with memory of its own, without a GPU: it keeps a log, and runs kernels as the CPU does.
+
+What is asked of it is done only when somebody waits for it, as late as a real device may do it: a
+copy whose memory was used again meanwhile is seen. Memory that was not written holds NaN; what
+lies outside of an allocation cannot be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation
+from netts.compiler.loops import Loops
+from netts.devices import registry
+from netts.devices.memory import BufferView, allocate
+from netts.devices.transfers import Transfers
+from netts.errors import DeviceError, KernelError
+from netts.graph import cuda_replay
+
+LIFTED = 1 << 52
+"""Device addresses are those of the host plus this: one taken for the other is a segfault away."""
+
+
+class Layout(NamedTuple):
+    """What an array looks like; arrays themselves would keep memory alive."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    strides: tuple[int, ...]
+
+
+class Block:
+    """An allocation."""
+
+    def __init__(self, gpu: FakeGpu, nbytes: int, fill: int) -> None:
+        self._gpu = gpu
+        self.array = allocate(max(nbytes, 1))
+        self.array[...] = fill
+        self.address = self.array.ctypes.data + LIFTED
+        gpu.blocks[self.address] = self
+
+    def free(self) -> None:
+        self._gpu.synchronize()
+        del self._gpu.blocks[self.address]
+
+
+@dataclass
+class FakeGpu:
+    """Records what it is asked for in `log`: ("upload", bytes), ("graph", launches), ..."""
+
+    nbytes: int = 2**30
+    name: str = "a fake GPU"
+    capability: tuple[int, int] = (9, 0)
+    log: list[tuple[str, int]] = field(default_factory=list)
+    blocks: dict[int, Block] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.transfers = Transfers(self)
+        self._queue: list[Callable[[], None]] = []
+        self._known: dict[int, tuple[CudaOperation, Loops, dict[str, Layout], bool]] = {}
+
+    # ------------------------------------------------------------ memory and copies
+
+    @property
+    def allocated_bytes(self) -> int:
+        return sum(len(one.array) for one in self.blocks.values())
+
+    def enter(self) -> None:
+        pass
+
+    def allocate(self, nbytes: int) -> Block:
+        if self.allocated_bytes + nbytes > self.nbytes:
+            raise DeviceError(f"{self.name} has no room for {nbytes:,} bytes")
+        return Block(self, nbytes, 255)
+
+    def pin(self, nbytes: int) -> Block:
+        return Block(self, nbytes, 0)
+
+    def clear(self, address: int, nbytes: int) -> None:
+        target = self._bytes(address, nbytes)
+        self._queue.append(lambda: target.fill(0))
+
+    def upload(self, address: int, source: np.ndarray) -> None:
+        self.log.append(("upload", source.nbytes))
+        target = self._bytes(address, source.nbytes)
+        self._queue.append(lambda: target.__setitem__(..., source))
+
+    def download(self, target: np.ndarray, address: int) -> None:
+        self.log.append(("download", target.nbytes))
+        source = self._bytes(address, target.nbytes)
+        self._queue.append(lambda: target.__setitem__(..., source))
+
+    def synchronize(self) -> None:
+        queue, self._queue = self._queue, []
+        for act in queue:
+            act()
+
+    def _bytes(self, address: int, nbytes: int) -> np.ndarray:
+        for block in self.blocks.values():
+            start = address - block.address
+            if 0 <= start <= start + nbytes <= len(block.array):
+                return block.array[start : start + nbytes]
+        raise AssertionError(f"nothing of the device lies at {address}")
+
+    # ------------------------------------------------------------ kernels
+
+    def specialised(
+        self, lower: Callable[[Loops, tuple[Any, ...]], CudaSpecialisation]
+    ) -> Callable[[Loops, tuple[Any, ...]], CudaSpecialisation]:
+        """Return `Loops.specialise_cuda`, watched: what its operations belong to."""
+
+        def specialise(loops: Loops, arguments: tuple[Any, ...]) -> CudaSpecialisation:
+            special = lower(loops, arguments)
+            layouts = {
+                name: Layout(one.shape, one.dtype, one.strides)
+                for name, one in zip(loops.parameters, arguments, strict=True)
+                if isinstance(one, np.ndarray | BufferView)
+            }
+            for one in special.operations:
+                is_last = one is special.operations[-1]
+                self._known[id(one)] = one, loops, layouts, is_last
+            return special
+
+        return specialise
+
+    def prepared(self, operation, _gpu, addresses, scratch, fault, numbers):
+        """Return a launch: the last operation of a task does all of it, by the CPU's code."""
+        _, loops, layouts, is_last = self._known[id(operation)]
+        arguments = tuple(
+            self._array(addresses[name], layouts[name]) if name in layouts else numbers[name]
+            for name in loops.parameters
+        )
+
+        def launch() -> None:
+            if not is_last:
+                return
+            try:
+                loops.specialise(arguments).run(arguments)
+            except KernelError:
+                marks = self._bytes(fault, 8 * operation.fault_words).view(np.int64)
+                marks[:2] = 1, -1
+
+        return launch
+
+    def _array(self, address: int, like: Layout) -> np.ndarray:
+        if 0 in like.shape:
+            return np.empty(like.shape, like.dtype)
+        for block in self.blocks.values():
+            start = address - block.address
+            if 0 <= start < len(block.array):  # NumPy refuses what goes beyond
+                return np.ndarray(like.shape, like.dtype, block.array, start, like.strides)
+        raise AssertionError(f"nothing of the device lies at {address}")
+
+    def launch(self, launch: Callable[[], None]) -> None:
+        self.log.append(("launch", 1))
+        self._queue.append(launch)
+
+    def capture(self, launches: Sequence[Callable[[], None]]) -> tuple[Callable[[], None], ...]:
+        self.log.append(("capture", len(launches)))
+        return tuple(launches)
+
+    def launch_graph(self, graph: tuple[Callable[[], None], ...]) -> None:
+        self.log.append(("graph", len(graph)))
+        self._queue += graph
+
+    def timed(self, launches: Sequence[Callable[[], None]]) -> list[float]:
+        self.log.append(("timed", len(launches)))
+        self._queue += launches
+        self.synchronize()
+        return [1e-6 * (number + 1) for number in range(len(launches))]
+
+    # ------------------------------------------------------------ what tests ask
+
+    def taken(self, *kinds: str) -> list[tuple[str, int]]:
+        """Return the log, or some kinds of its entries, and begin a new one."""
+        log, self.log = self.log, []
+        return [one for one in log if not kinds or one[0] in kinds]
+
+
+def install(patch: pytest.MonkeyPatch, nbytes: int = 2**30) -> FakeGpu:
+    """Put a fake in the place of the first GPU."""
+    gpu = FakeGpu(nbytes)
+    patch.setattr(cuda_replay, "device", lambda: gpu)
+    patch.setattr(cuda_replay, "prepared", gpu.prepared)
+    patch.setattr(Loops, "specialise_cuda", gpu.specialised(Loops.specialise_cuda))
+    info = registry.DeviceInfo("cuda", True, gpu.name)
+    patch.setitem(registry._DEVICES, "cuda", lambda: info)
+    return gpu

@@ -1,0 +1,115 @@
+"""Small trainings of every kind: functions of device and dtype that return what was learned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from netts import Network, Trainer, layers
+from netts.training import EarlyStopping
+
+Learned = dict[str, np.ndarray]
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(70, 6)).astype(np.float32)
+CLASSES = (X[:, 0] + X[:, 1] * X[:, 2] > 0).astype(np.int64) + (X[:, 3] > 0.5)
+QUANTITY = (X @ rng.normal(size=6) + 0.1 * rng.normal(size=70)).astype(np.float32)
+IMAGES = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)
+KINDS = (IMAGES[:, 0, :4].mean(axis=(1, 2)) > IMAGES[:, 0, 4:].mean(axis=(1, 2))).astype(np.int64)
+WEIGHTS = rng.uniform(0.5, 2.0, 70).astype(np.float32)
+
+
+def mlp(**options: Any) -> Network:
+    return Network([layers.Dense(12, "relu"), layers.Dense(8, "tanh"), layers.Dense(3)], **options)
+
+
+def learned(trainer: Trainer, data: np.ndarray) -> Learned:
+    """Return weights, history and predictions."""
+    history = trainer.history_
+    found = trainer.network.weights()
+    found["loss"] = np.array(history.loss)
+    found["validation"] = np.array([one.validation_score or 0.0 for one in history.epochs])
+    found["predictions"] = trainer.predict(data)
+    return found
+
+
+def trained(
+    network: Network, data: np.ndarray, targets: np.ndarray, device: str, dtype: type,
+    *arguments: Any, validation_data: Any = None, **options: Any,
+) -> Learned:  # fmt: skip
+    options = {"epochs": 4, "batch_size": 16, "random_state": 3} | options
+    trainer = Trainer(network, device=device, **options)
+    trainer.fit(data.astype(dtype), targets, *arguments, validation_data=validation_data)
+    assert network.dtype == dtype
+    assert trainer.device_ == device
+    return learned(trainer, data)
+
+
+def dense(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype)
+
+
+def whole_batches(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype, batch_size=35, shuffle=False)
+
+
+def momentum_and_penalty(device: str, dtype: type) -> Learned:
+    network = Network([layers.Dense(8, "relu"), layers.Dense(1)])
+    return trained(
+        network, X, QUANTITY, device, dtype, loss="squared_error", optimizer="sgd", l2=0.01,
+        schedule="constant",
+    )  # fmt: skip
+
+
+def dropout(device: str, dtype: type) -> Learned:
+    network = Network([layers.Dense(16, "relu"), layers.Dropout(0.3), layers.Dense(3)])
+    return trained(network, X, CLASSES, device, dtype)
+
+
+def batch_norm(device: str, dtype: type) -> Learned:
+    network = Network([layers.Dense(8), layers.BatchNorm(), layers.Dense(3)])
+    return trained(network, X, CLASSES, device, dtype, validation_fraction=0.2)
+
+
+def convolution(device: str, dtype: type) -> Learned:
+    network = Network([
+        layers.Conv2D(4, kernel_size=3, padding="same", activation="relu"), layers.MaxPool2D(2),
+        layers.Conv2D(3, kernel_size=3, activation="relu"), layers.Flatten(), layers.Dense(2),
+    ])  # fmt: skip
+    return trained(network, IMAGES, KINDS, device, dtype, epochs=2)
+
+
+def weighted(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype, WEIGHTS)
+
+
+def validated(device: str, dtype: type) -> Learned:
+    data = (X[:25], CLASSES[:25], WEIGHTS[:25])
+    return trained(mlp(), X[25:], CLASSES[25:], device, dtype, validation_data=data)
+
+
+def best_restored(device: str, dtype: type) -> Learned:
+    rule = EarlyStopping("validation_score", patience=2, restore_best=True)
+    return trained(
+        mlp(), X, CLASSES, device, dtype, epochs=30, validation_fraction=0.3, early_stopping=rule,
+        optimizer="adam",
+    )  # fmt: skip
+
+
+def resumed(device: str, dtype: type) -> Learned:
+    trainer = Trainer(mlp(), device=device, epochs=2, batch_size=16, random_state=3)
+    trainer.fit(X.astype(dtype), CLASSES)
+    kept = trainer.resumable_.optimizer
+    assert type(kept) is np.ndarray
+    trainer.fit(X.astype(dtype), CLASSES, resume=True)
+    return learned(trainer, X) | {"kept": kept.view(np.uint8)[:8]}
+
+
+CASES = {
+    one.__name__: one
+    for one in (
+        dense, whole_batches, momentum_and_penalty, dropout, batch_norm, convolution,
+        weighted, validated, best_restored, resumed,
+    )
+}  # fmt: skip
