@@ -1,9 +1,9 @@
-"""CUDA: the one module that imports numba.cuda, cuda.core and cuda.bindings, when CUDA is used.
+"""CUDA: the one module that imports numba.cuda, cuda.* and nvmath, when CUDA is used.
 
 The rest of netts gives it generated text and gets launches, memory and copies. numba-cuda turns
 text into PTX and no more: its launches cost tens of microseconds, and it frees memory in batches
 with calls that wait for the device. Linking, loading and launching go through cuda.core, memory
-through the driver.
+through the driver, matrix products through cuBLAS.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from netts.devices.cuda_driver import check_available
+from netts.devices.gemm import Gemm
 from netts.errors import DeviceError
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
@@ -172,6 +173,62 @@ class Launch:
     parameters: tuple[Any, ...]
 
 
+@dataclass(frozen=True)
+class GemmLaunch:
+    """A matrix product with everything that cuBLAS is called with but its handle."""
+
+    function: str
+    arguments: tuple[int, ...]
+    precision: str
+
+
+class Cublas:
+    """cuBLAS on one device: its handle, and memory of ours that it works in.
+
+    With memory of its own cuBLAS could not be captured, and might compute another way next time.
+
+    Parameters
+    ----------
+    bindings : module
+        `nvmath.bindings.cublas`, or what looks like it.
+    workspace : int
+        The address of `WORKSPACE_BYTES` bytes.
+    """
+
+    def __init__(self, bindings: Any, workspace: int) -> None:
+        self._bindings, self._workspace = bindings, workspace
+        self._handle = bindings.create()
+        self._modes = {
+            "full": int(bindings.Math.DEFAULT_MATH),
+            "tf32": int(bindings.Math.TF32_TENSOR_OP_MATH),
+        }
+
+    def prepare(self, gemm: Gemm, addresses: tuple[int, int, int]) -> GemmLaunch:
+        """Return a product of the left and right factor into the result at three addresses."""
+        operations = int(self._bindings.Operation.N), int(self._bindings.Operation.T)
+        zero, one = _ZERO_AND_ONE[gemm.dtype].ctypes.data, _ZERO_AND_ONE[gemm.dtype][1:].ctypes.data
+        beta = one if gemm.accumulates else zero
+        arguments = gemm.call.arguments(operations, one, beta, addresses)
+        return GemmLaunch(gemm.call.function, arguments, gemm.precision)
+
+    def launch(self, launch: GemmLaunch, stream: int) -> None:
+        """Multiply on a stream, or add that to what the stream captures."""
+        bindings, handle = self._bindings, self._handle
+        with _lock:
+            bindings.set_stream(handle, stream)
+            # Setting the stream puts cuBLAS's own memory back in place.
+            bindings.set_workspace(handle, self._workspace, WORKSPACE_BYTES)
+            bindings.set_math_mode(handle, self._modes[launch.precision])
+            getattr(bindings, launch.function)(handle, *launch.arguments)
+
+
+WORKSPACE_BYTES = 32 * 2**20
+"""What cuBLAS's documentation recommends for Hopper; 4 MiB would do for older GPUs."""
+
+_ZERO_AND_ONE = {name: np.array([0, 1], name) for name in ("float32", "float64")}
+"""What a product and the result before it are scaled by; cuBLAS takes their addresses."""
+
+
 class CudaDevice:
     """A GPU: memory, copies, kernels, and one stream that they run on in order.
 
@@ -189,6 +246,7 @@ class CudaDevice:
         self.stream = self._device.create_stream()
         self.process = os.getpid()
         self._loaded: dict[KernelImage, tuple[Any, Any]] = {}
+        self._cublas: Cublas | None = None
 
     def enter(self) -> None:
         """Make this the device that the calling thread's calls of the driver are about."""
@@ -278,11 +336,42 @@ class CudaDevice:
             )
         return Launch(kernel, configuration, values)
 
-    def launch(self, launch: Launch, stream: Any = None) -> None:
+    def prepare_product(self, gemm: Gemm, addresses: tuple[int, int, int]) -> GemmLaunch:
+        """Return a product of the left and right factor into the result at three addresses.
+
+        Raises
+        ------
+        DeviceError
+            Where cuBLAS is not found.
+        """
+        return self._blas().prepare(gemm, addresses)
+
+    def launch(self, launch: Launch | GemmLaunch, stream: Any = None) -> None:
         """Run a kernel on the device's stream, or add it to what a graph builder captures."""
-        self._core.launch(
-            stream or self.stream, launch.configuration, launch.kernel, *launch.parameters
-        )
+        stream = stream or self.stream
+        if isinstance(launch, GemmLaunch):
+            _, address = stream.__cuda_stream__()  # of a graph builder, too
+            self._blas().launch(launch, int(address))
+        else:
+            self._core.launch(stream, launch.configuration, launch.kernel, *launch.parameters)
+
+    def _blas(self) -> Cublas:
+        """Return cuBLAS, started if it is not yet: never while a graph is captured."""
+        with _lock:
+            if self._cublas is None:
+                self._cublas = self._start_cublas()
+            return self._cublas
+
+    def _start_cublas(self) -> Cublas:
+        workspace = self.allocate(WORKSPACE_BYTES)  # for as long as the process lasts
+        try:
+            return Cublas(importlib.import_module("nvmath.bindings.cublas"), workspace.address)
+        except (ImportError, RuntimeError) as error:  # the package, or the library that it loads
+            workspace.free()
+            raise DeviceError(
+                f"cuBLAS cannot be loaded ({error}): install netts with its extra 'cuda12' or "
+                "'cuda13', after the driver's major version of CUDA"
+            ) from error
 
     def _kernel(self, image: KernelImage) -> Any:
         with _lock:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from netts.compiler.affine import at, evaluate
 from netts.compiler.cpu import identity
-from netts.compiler.cuda.emit import CudaEmitter
+from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.program import Geometry
 from netts.compiler.nest import (
     Axis,
@@ -161,7 +161,9 @@ class RowEmitter(CudaEmitter):
         self.line("lane = int32(cuda.threadIdx.x)")
         for array, dtype in sorted(self._arrays()):
             self.line(f'{array} = cuda.shared.array({self.threads}, "{dtype}")')
-        with self.flattened(nest.axes, ends, width, "cuda.blockIdx.x", "cuda.gridDim.x"):
+        with self.flattened(
+            indices_of(nest.axes), ends, width, "cuda.blockIdx.x", "cuda.gridDim.x"
+        ):
             self.block(nest.body)
 
     def _arrays(self) -> set[tuple[str, str]]:
