@@ -34,6 +34,7 @@ GRAPH_SECONDS = 2e-3
 MOST_LOOP_WORK = 2**31
 """Multiply-adds from which loops are not tried: they are slower by far."""
 
+ALWAYS = replace(RULE, least_multiply_adds=0, least_side=1)
 THRESHOLDS = [2**n for n in range(8, 29, 2)]
 
 
@@ -129,9 +130,7 @@ class Way:
 
 
 def multiply_adds(kernel: Kernel, arguments: tuple) -> int:
-    special = kernel.specialised(
-        arguments, lambda bound: specialise(bound, GEOMETRY, replace(RULE, least_multiply_adds=0))
-    )
+    special = kernel.specialised(arguments, lambda bound: specialise(bound, GEOMETRY, ALWAYS))
     gemms = [one.gemm for one in special.operations if isinstance(one, Product)]
     return sum(one.multiply_adds for one in gemms)
 
@@ -157,7 +156,7 @@ def main() -> None:
             by_loops = Way(
                 gpu, stack, kernel, arguments, ProductRule(missing="loops are asked for")
             )
-            products = Way(gpu, stack, kernel, arguments, replace(RULE, least_multiply_adds=0))
+            products = Way(gpu, stack, kernel, arguments, ALWAYS)
             assert products.uses_cublas
             assert not by_loops.uses_cublas
             for _ in range(ROUNDS):

@@ -141,14 +141,14 @@ def test_every_layout_of_a_product_agrees_with_the_reference(name, shapes):
         given = form.arguments(shapes, dtype, layouts, integers)
         expected = copied(given)
         run_reference(form.kernel, expected)
-        for choice, rule in itertools.product((None, number, number + 3), (PRODUCTS, IN_BLOCKS)):
+        for choice, rule in itertools.product((None, number), (PRODUCTS, IN_BLOCKS)):
             found = copied(given)
             with any_gpu_plan(choice):
                 special = accelerate(form.kernel.function).specialised(found, maker(SMALL, rule))
             run_special(special, found)
             assert_same(expected, found, f"{special.source}, choice {choice}")
             (reason,) = special.reasons.values()
-            is_large = isinstance(reason, str) and "scratch" in reason
+            is_large = rule is IN_BLOCKS and "bytes of scratch" in str(reason)
             empty = any(0 in shape for shape in shapes)
             assert (
                 isinstance(reason, tuple)

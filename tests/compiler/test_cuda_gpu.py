@@ -87,8 +87,8 @@ def run_blocks(kernel, arguments):
     run_on_gpu(kernel.specialised(arguments, multiply_in_blocks), arguments)
 
 
-PRODUCTS = ProductRule(least_multiply_adds=0)
-IN_BLOCKS = ProductRule(least_multiply_adds=0, scratch_bytes=1024)
+PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
+IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=1024)
 EVERY_WAY = pytest.mark.parametrize("run", [run_cuda, run_sharing, run_products, run_blocks])
 
 

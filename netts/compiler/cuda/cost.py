@@ -39,6 +39,9 @@ class ProductRule:
     least_multiply_adds
         Smaller products are loops. To be measured: `bench/gpu/contraction_rule.py` tells where it
         is wrong.
+    least_side
+        Rows and columns that a result has at least: less is a matrix times a vector, which loops
+        do as fast as memory allows. To be measured too.
     scratch_bytes
         The most that packed operands and products of one nest may take; what needs more is
         computed in blocks.
@@ -49,6 +52,7 @@ class ProductRule:
     """
 
     least_multiply_adds: int = 2**18
+    least_side: int = 2
     scratch_bytes: int = 2**30
     most_products: int = 64
     missing: str | None = None

@@ -25,7 +25,7 @@ from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
 from netts.compiler.cuda.products import ProductPlan, is_same
 from netts.compiler.cuda.program import CudaProgram, Geometry, ProductProgram, assembled, product
-from netts.compiler.cuda.rows import COMBINED, RowEmitter, Rows, reduce_in_block
+from netts.compiler.cuda.rows import BLOCKS, COMBINED, RowEmitter, Rows, reduce_in_block
 from netts.compiler.cuda.widths import Widths
 from netts.compiler.emit import Emitter
 from netts.compiler.epilogue import sums_read
@@ -35,6 +35,9 @@ from netts.compiler.plan import Plan
 from netts.compiler.program import Program
 from netts.compiler.scalars import Type
 from netts.compiler.specialise import Bound
+
+THREADS = "cuda.grid(1)", "cuda.gridsize(1)"
+"""The first iteration of a thread, and the step to its next."""
 
 
 def lower(
@@ -89,8 +92,7 @@ class CudaLowering(Lowering):
         statements = (*nest.body, *(Set("", axis.extent) for axis in nest.axes))
         emitter: CudaEmitter = self._emitter()
         if number in self.rows:
-            emitter = RowEmitter(self.binding, widths=self.widths, rows=self.rows[number],
-                                 threads=self.geometry.row_threads)  # fmt: skip
+            emitter = self._row_emitter(number)
         self._bring(emitter, statements, done, without=set(reductions))
         if isinstance(emitter, RowEmitter):
             emitter.nest(nest)
@@ -102,8 +104,7 @@ class CudaLowering(Lowering):
             self._reduce_chunks(emitter, number, free, body)
             return assembled(emitter, label, number, self.geometry.threads, "chunk")
         width, ends = emitter.count(free)
-        grid = "cuda.grid(1)", "cuda.gridsize(1)"
-        with emitter.flattened(indices_of(free), ends, width, *grid):
+        with emitter.flattened(indices_of(free), ends, width, *THREADS):
             emitter.block(body)
         return assembled(emitter, label, number, self.geometry.threads, "iterations")
 
@@ -167,6 +168,8 @@ class CudaLowering(Lowering):
     ) -> CudaProgram:
         """Return the nest with its sums read from where the product has put them."""
         emitter, frame = self._emitter(), plan.frame
+        if number in self.rows:
+            emitter = self._row_emitter(number)
         self._bring(emitter, nest.body, done, without=set())
         extents = [frame.extents[axis.index] for axis in nest.axes]
         width, ends = emitter.count_known([one.count for one in extents])
@@ -174,15 +177,21 @@ class CudaLowering(Lowering):
         sums = sums_read(
             emitter, frame.contraction, Type(frame.dtype), lambda: read_sum(emitter, plan, total)
         )
-        grid = "cuda.grid(1)", "cuda.gridsize(1)"
+        grid, threads, unit = THREADS, self.geometry.threads, "iterations"
+        if isinstance(emitter, RowEmitter):
+            emitter.start(nest)
+            grid, threads, unit = BLOCKS, self.geometry.row_threads, "row"
         with emitter.flattened(names, ends, width, *grid), sums:
             for axis, extent, name in zip(nest.axes, extents, names, strict=True):
                 define_index(emitter, axis.index, extent, name)
             emitter.block(nest.body)
         size = math.prod(one.count for one in extents)
-        return assembled(
-            emitter, f"{self._label(number)} rest", number, self.geometry.threads, "iterations",
-            size,
+        return assembled(emitter, f"{self._label(number)} rest", number, threads, unit, size)
+
+    def _row_emitter(self, number: int) -> RowEmitter:
+        return RowEmitter(
+            self.binding, widths=self.widths, rows=self.rows[number],
+            threads=self.geometry.row_threads,
         )  # fmt: skip
 
     # ------------------------------------------------------------ reductions

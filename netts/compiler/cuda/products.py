@@ -50,12 +50,25 @@ class Factor:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is chosen: the operands, how many outer indices of each go around, where sums go."""
+    """What is chosen.
+
+    Attributes
+    ----------
+    left_factors
+        What the left operand multiplies.
+    hoisted_rows, hoisted_columns
+        How many of the outermost indices of each operand go around the product.
+    is_direct
+        Whether the product goes into the result.
+    packs
+        Which operands are packed even if they are matrices in place: to have a constant step.
+    """
 
     left_factors: tuple[Expr, ...]
     hoisted_rows: int
     hoisted_columns: int
     is_direct: bool
+    packs: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True)
@@ -164,9 +177,17 @@ class ProductPlan:
 
 def choose(frame: Frame, rule: ProductRule) -> tuple[ProductPlan, ...] | str:
     """Return how to compute a contraction, block by block, or why its loops are left alone."""
-    best = min(plans(frame), key=_rank, default=None)
-    if best is None:
+    every = list(plans(frame))
+    if not every:
         return "the factors do not make two operands with an index of the sum in common"
+    matrices = [
+        one
+        for one in every
+        if min(one.sizes[:2]) >= rule.least_side and one.n_calls <= rule.most_products
+    ]
+    if not matrices:
+        return f"loops are faster here: a factor has less than {rule.least_side} rows or columns"
+    best = min(matrices, key=_rank)
     if best.multiply_adds < rule.least_multiply_adds:
         return (
             f"loops are faster here: {best.multiply_adds} multiplications, and cuBLAS pays from "
@@ -174,8 +195,6 @@ def choose(frame: Frame, rule: ProductRule) -> tuple[ProductPlan, ...] | str:
         )
     if rule.missing is not None:
         return f"cuBLAS would do it, but {rule.missing}"
-    if best.n_calls > rule.most_products:
-        return f"it would take {best.n_calls} products, more than {rule.most_products}"
     return _blocks(best, rule.scratch_bytes)
 
 
@@ -195,8 +214,14 @@ def plans(frame: Frame) -> Iterator[ProductPlan]:
         ):
             layout = Layout(left.factors, n_rows, n_columns, is_direct)
             plan = _laid_out(frame, left, right, layout)
-            if plan is not None:
-                yield plan
+            if plan is None:
+                continue
+            yield plan
+            if plan.n_calls > 1:
+                for packs in ((True, False), (False, True), (True, True)):
+                    other = _laid_out(frame, left, right, replace(layout, packs=packs))
+                    assert other is not None
+                    yield other
 
 
 def _laid_out(frame: Frame, left: Operand, right: Operand, layout: Layout) -> ProductPlan | None:
@@ -213,10 +238,12 @@ def _laid_out(frame: Frame, left: Operand, right: Operand, layout: Layout) -> Pr
     rows = ordered(groups.rows[layout.hoisted_rows :], out or left.view)
     columns = ordered(groups.columns[layout.hoisted_columns :], out or right.view)
     inner = inner_order(groups.inner, (left, right), extents)
-    first = _factor(frame, left, around, rows, inner)
-    second = _factor(frame, right, around, columns, inner)
+    first = _factor(frame, left, around, rows, inner, layout.packs[0])
+    second = _factor(frame, right, around, columns, inner, layout.packs[1])
     if out is None:
-        names = (*around, *_by_threads(frame, rows, columns))
+        # Neighbouring threads differ in the innermost index, and should find neighbouring sums.
+        is_turned = frame.contraction.outer[-1].index in rows
+        names = (*around, *columns, *rows) if is_turned else (*around, *rows, *columns)
         out = Steps("", 0, dense_steps(names, {one: extents[one].count for one in names}))
     elif not _is_matrix(frame, out, rows, columns):
         return None
@@ -231,9 +258,10 @@ def _factor(
     around: tuple[str, ...],
     outer: tuple[str, ...],
     inner: tuple[str, ...],
+    is_packed: bool,
 ) -> Factor:
-    """Return an operand in place where it is a matrix there, else packed."""
-    if operand.view is not None and _is_matrix(frame, operand.view, outer, inner):
+    """Return an operand in place where it is a matrix there and need not be packed, else packed."""
+    if not is_packed and operand.view is not None and _is_matrix(frame, operand.view, outer, inner):
         return Factor(operand, (), operand.view, 0)
     mine = tuple(one for one in around if one in operand.indices)
     order = (*mine, *packed_order(operand, outer, inner, frame.extents))
@@ -244,13 +272,6 @@ def _factor(
 def _is_matrix(frame: Frame, place: Steps, rows: tuple[str, ...], columns: tuple[str, ...]) -> bool:
     down, along = (collapsed(one, place.of, frame.extents) for one in (rows, columns))
     return readable(down, frame.volume(rows), along, frame.volume(columns)) is not None
-
-
-def _by_threads(frame: Frame, rows: tuple[str, ...], columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return rows and columns in the order that neighbouring threads read sums in."""
-    parallel = [one.index for one in frame.contraction.outer if one.is_parallel]
-    last = next((one for one in reversed(parallel) if one in (*rows, *columns)), None)
-    return (*columns, *rows) if last in rows else (*rows, *columns)
 
 
 def _batch(
@@ -275,14 +296,19 @@ def _blocks(plan: ProductPlan, most_bytes: int) -> tuple[ProductPlan, ...] | str
     """Return a plan in as few blocks as keep scratch small."""
     if plan.scratch_bytes <= most_bytes:
         return (plan,)
-    counts = {one: plan.frame.extents[one].count for one in _divisible(plan)}
-    sizes = {one: _largest_block(plan, one, most_bytes) for one in counts}
-    found = [(-(-counts[one] // size), one, size) for one, size in sizes.items() if size]
+    found = [
+        _divided(plan, index, block)
+        for index in _divisible(plan)
+        if (block := _largest_block(plan, index, most_bytes)) is not None
+    ]
     if not found:
         return f"it would take {plan.scratch_bytes} bytes of scratch, more than {most_bytes}"
-    _, index, block = min(found)
-    count = plan.frame.extents[index].count
-    is_summed = index in plan.inner
+    return min(found, key=lambda blocks: sum(map(cost.plan_seconds, blocks)))
+
+
+def _divided(plan: ProductPlan, index: str, block: int) -> tuple[ProductPlan, ...]:
+    """Return a plan in blocks of so many values of an index; those of a sum add to one another."""
+    count, is_summed = plan.frame.extents[index].count, index in plan.inner
     every = []
     for low in range(0, count, block):
         one = _within(plan, index, low, min(block, count - low))

@@ -226,7 +226,9 @@ def specialise(
             phase, kernel.accesses[number], bound.proofs[number], bound.arrays, bound.symbols,
             bound.binding, bound.costs, lambda frame: choose(frame, rule),
         )  # fmt: skip
-        found = find_rows(bound, number, geometry) if isinstance(reasons[number], str) else None
+        reason = reasons[number]
+        product = None if isinstance(reason, str) else reason[0].frame.contraction
+        found = find_rows(bound, number, geometry, product)
         if found is not None:
             rows[number] = found
     products = {number: one for number, one in reasons.items() if not isinstance(one, str)}
