@@ -41,6 +41,7 @@ ONE_THREAD_A_ROW = dataclasses.replace(SMALL, long_row=10**9)
 LOOPS = ProductRule(missing="these are tests of loops")
 PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
 IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=256)
+IN_FEW_BLOCKS = dataclasses.replace(IN_BLOCKS, scratch_bytes=1024)
 """Which contractions cuBLAS does: none, all, and all with so little memory that it takes blocks."""
 
 

@@ -47,12 +47,16 @@ class CudaEmitter(Emitter):
             self.elements[f"{function}_{type_name}"] = "\n".join(["(x):", *lines])
 
     def word(self, word: Word) -> str:
-        """Return the name of a parameter; scratch memory is one for each dtype and place."""
+        """Return the name of a parameter; scratch memory is one for each dtype and place.
+
+        Places depend on shapes, so they are counted, and the code is the same for all shapes.
+        """
         if word.kind != "scratch":
             return super().word(word)
         if word not in self.words:
             self.words.append(word)
-        return f"scratch_{word.name}_{word.axis}"
+        places = [one for one in self.words if one.kind == "scratch"]
+        return f"scratch_{places.index(word)}"
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
         text, type_ = super()._apply(expr)

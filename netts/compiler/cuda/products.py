@@ -245,7 +245,8 @@ def _laid_out(frame: Frame, left: Operand, right: Operand, layout: Layout) -> Pr
         is_turned = frame.contraction.outer[-1].index in rows
         names = (*around, *columns, *rows) if is_turned else (*around, *rows, *columns)
         out = Steps("", 0, dense_steps(names, {one: extents[one].count for one in names}))
-    elif not _is_matrix(frame, out, rows, columns):
+    elif not _is_matrix(frame, out, rows, columns) or not groups.parallel.issuperset(around):
+        # Steps of a serial index may come back to an element, as along diagonals.
         return None
     batch = _batch(frame, around, (first.steps, second.steps, out))
     calls = tuple(one for one in around if one not in batch)
