@@ -22,6 +22,7 @@ from netts.compiler.cpu import identity
 from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.program import Geometry
 from netts.compiler.nest import (
+    Apply,
     Axis,
     If,
     Index,
@@ -353,7 +354,9 @@ class RowEmitter(CudaEmitter):
         assert self.widths is not None
         starts = [self.value(one.start, Type.INT) for one in (outer, inner)]
         stops = [self.value(one.stop, Type.INT) for one in (outer, inner)]
-        fits = self.widths.fits_product(outer.start, outer.stop, inner.start, inner.stop)
+        fits = self.widths.fits_product(
+            *(Apply("sub", (one.stop, one.start)) for one in (outer, inner))
+        )
         width = "int32" if fits else "int64"
         counts = [
             self.fresh(f"{width}({stop} - {start} if {stop} > {start} else 0)")
