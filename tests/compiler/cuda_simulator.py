@@ -25,7 +25,8 @@ from netts.compiler.cuda import run as running
 from netts.compiler.cuda.cost import ProductRule
 from netts.compiler.cuda.program import Geometry
 from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, Product, specialise
-from netts.devices.cuda import Cublas, python_function
+from netts.devices.cublas import Cublas
+from netts.devices.cuda import python_function
 from netts.devices.memory import allocate
 
 SMALL = Geometry(

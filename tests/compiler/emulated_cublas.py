@@ -23,6 +23,9 @@ class EmulatedCublas:
         All that a matrix may lie in.
     """
 
+    class cuBLASError(Exception):  # noqa: N801 - the bindings' name
+        pass
+
     Math = SimpleNamespace(DEFAULT_MATH=0, TF32_TENSOR_OP_MATH=3)
     Operation = SimpleNamespace(N=0, T=1)
 
@@ -49,6 +52,8 @@ class EmulatedCublas:
 
     def _gemm(self, name: str, handle: int, *arguments: int) -> None:
         assert handle == 7
+        if min(arguments) < 0:
+            raise self.cuBLASError("INVALID_VALUE (7): ...")
         dtype = {"s": np.float32, "d": np.float64}[name[0]]
         self.calls.append((name, *arguments))
         if name.removesuffix("_64")[1:] == "gemm_strided_batched":

@@ -9,8 +9,9 @@ import pytest
 from emulated_cublas import EmulatedCublas
 
 from netts.compiler.views import readable
-from netts.devices.cuda import WORKSPACE_BYTES, Cublas
+from netts.devices.cublas import WORKSPACE_BYTES, Cublas
 from netts.devices.gemm import Gemm, Steps
+from netts.errors import DeviceError
 
 BY_ROWS = (True, False)
 
@@ -97,3 +98,11 @@ def test_the_function_follows_dtype_batch_and_size(sizes, batch, dtype, function
     gemm = Gemm(dtype, m, n, k, Steps(k, 1), Steps(n, 1), Steps(n, 1), batch)
     assert gemm.call.function == function
     assert gemm.multiply_adds == batch * m * n * k
+
+
+def test_a_refusal_of_cublas_is_an_error_of_the_device():
+    blas = Cublas(EmulatedCublas(), workspace=0)
+    square = Steps(2, 1)
+    launch = blas.prepare(Gemm("float32", -2, 2, 2, square, square, square), (0, 0, 0))
+    with pytest.raises(DeviceError, match="cuBLAS's sgemm fails: INVALID_VALUE"):
+        blas.launch(launch, stream=0)

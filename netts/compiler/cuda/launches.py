@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from netts.compiler.cuda.images import image_of
 from netts.compiler.cuda.specialise import CudaOperation, Product
-from netts.devices.cuda import CudaDevice, GemmLaunch, Launch
+from netts.devices.cublas import GemmLaunch
+from netts.devices.cuda import CudaDevice, Launch
 
 
 def prepared(
