@@ -13,10 +13,11 @@ python="${PYTHON:-python3}"
 import importlib.metadata, importlib.util, platform, sys
 
 needed = ["numpy", "numba", "llvmlite", "scipy", "sklearn", "threadpoolctl", "platformdirs", "rich",
-          "safetensors", "pytest", "hypothesis", "numba_cuda"]
+          "safetensors", "pytest", "hypothesis", "numba_cuda", "nvmath"]
 missing = [name for name in needed if importlib.util.find_spec(name) is None]
 print("Python", platform.python_version(), end="")
-for name in ("numpy", "numba", "numba-cuda", "cuda-core", "cuda-bindings", "scikit-learn"):
+for name in ("numpy", "numba", "numba-cuda", "cuda-core", "cuda-bindings", "nvmath-python",
+             "scikit-learn"):
     try:
         print(f", {name} {importlib.metadata.version(name)}", end="")
     except importlib.metadata.PackageNotFoundError:

@@ -167,7 +167,7 @@ class Lowering:
         for number, phase in enumerate(self.routine.phases):
             if isinstance(phase, Nest):
                 combine(number)
-                programs.append(self._nest(number, phase, done))
+                programs += self._nest(number, phase, done)
                 nest = number if self.proofs[number].reductions else None
             elif not (isinstance(phase, Set) and phase in self._recomputed()):
                 scalars.append(phase)
@@ -179,7 +179,7 @@ class Lowering:
 
     # ------------------------------------------------------------ operations
 
-    def _nest(self, number: int, nest: Nest, done: set[str]) -> Program:
+    def _nest(self, number: int, nest: Nest, done: set[str]) -> Sequence[Program]:
         emitter = self._emitter()
         reductions = self.proofs[number].reductions
         self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set(reductions))
@@ -203,7 +203,7 @@ class Lowering:
                 )
         # Blocks of a reduction are of the first axis, whichever axes are independent.
         is_splittable = split == 0 if reductions else split is not None
-        return self._assembled(emitter, self._label(number), number, is_splittable, plan)
+        return [self._assembled(emitter, self._label(number), number, is_splittable, plan)]
 
     def _emitter(self) -> Emitter:
         return Emitter(self.binding)

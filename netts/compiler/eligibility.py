@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
-from netts.compiler import plan
 from netts.compiler.access import Access
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import Binding
@@ -16,6 +16,9 @@ from netts.compiler.races import Independence
 from netts.compiler.recognise import find_contraction
 from netts.compiler.terms import NotASumError
 
+Chosen = TypeVar("Chosen")
+"""How a device computes a contraction."""
+
 
 def plan_contraction(
     nest: Nest,
@@ -25,8 +28,15 @@ def plan_contraction(
     symbols: Mapping[Expr, int],
     binding: Binding,
     costs: CostConstants,
-) -> plan.Plan | str:
-    """Return how BLAS computes a nest with these arguments, or the first reason why it does not."""
+    choose: Callable[[Frame], Chosen | str],
+) -> Chosen | str:
+    """Return how products compute a nest with these arguments, or the first reason why they do not.
+
+    Parameters
+    ----------
+    choose
+        Returns how a device computes a contraction, or why its loops are left alone.
+    """
     found = find_contraction(nest)
     if isinstance(found, str):
         return found
@@ -40,7 +50,9 @@ def plan_contraction(
             or _alias_reason(found, nest, binding)
             or _tested_reason(found, touched, binding)
         )
-        return reason or _planned(found, arrays, symbols, binding, costs)
+        return (
+            _planned(found, arrays, symbols, binding, costs, choose) if reason is None else reason
+        )
     except NotASumError as error:
         return str(error)
 
@@ -51,7 +63,8 @@ def _planned(
     symbols: Mapping[Expr, int],
     binding: Binding,
     costs: CostConstants,
-) -> plan.Plan | str:
+    choose: Callable[[Frame], Chosen | str],
+) -> Chosen | str:
     frame = Frame.of(found, arrays, symbols, binding.types.weak.value, costs)
     if 0 in (one.count for one in frame.extents.values()):
         return "there is nothing to multiply"
@@ -59,7 +72,7 @@ def _planned(
         kept = [one for one in found.conditions if one.is_kept and one.polynomial is not None]
         if not frame.is_in_range(found.update, kept):
             return f"the subscripts of {found.update} are in range only where terms are"
-    return plan.choose(frame)
+    return choose(frame)
 
 
 def _expressions(found: Contraction) -> list[Expr]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netts.compiler.contraction import Contraction
+from netts.compiler.cuda.products import ProductPlan
 from netts.compiler.nest import Nest, Set
 from netts.compiler.plan import Matrix, Plan
 from netts.compiler.recognise import find_contraction
@@ -86,8 +87,14 @@ def _packed(matrix: Matrix) -> str:
 
 
 def _compiled(kernel: Kernel) -> list[str]:
-    if kernel.last is None:
+    if kernel.last is None and kernel.last_cuda is None:
         return ["  not compiled yet: it is when first called"]
+    return _on_cpu(kernel) + _on_cuda(kernel)
+
+
+def _on_cpu(kernel: Kernel) -> list[str]:
+    if kernel.last is None:
+        return []
     lines = [f"  on the cpu, by costs: {kernel.last.costs}"]
     for one in kernel.last.operations:
         origin = "from the cache" if one.native.was_cached else "compiled now"
@@ -96,3 +103,35 @@ def _compiled(kernel: Kernel) -> list[str]:
             f"    {one.label}: about {one.seconds * 1e6:.3g} us on one core, {split}, {origin}"
         )
     return lines
+
+
+def _on_cuda(kernel: Kernel) -> list[str]:
+    """Return the operations on a GPU, and for sums of products why they are computed like that."""
+    if kernel.last_cuda is None:
+        return []
+    lines = ["  on cuda"]
+    for phase, reason in kernel.last_cuda.reasons.items():
+        nest = kernel.routine.phases[phase]
+        assert isinstance(nest, Nest)
+        if isinstance(find_contraction(nest), Contraction):
+            lines.append(f"    {_products(reason)}")
+    lines += [f"    {one.label}: {one.size}" for one in kernel.last_cuda.operations]
+    return lines
+
+
+def _products(reason: tuple[ProductPlan, ...] | str) -> str:
+    """Return how cuBLAS computes a contraction, or why it does not."""
+    if isinstance(reason, str):
+        return f"sum of products by loops: {reason}"
+    plan = reason[0]
+    rows, columns, inner = (
+        ", ".join(group) or "1" for group in (plan.rows, plan.columns, plan.inner)
+    )
+    hoisted = ", ".join((*plan.calls, *plan.batch))
+    around = f", one for each {hoisted}" if hoisted else ""
+    blocks = f", in {len(reason)} blocks" if len(reason) > 1 else ""
+    where = str(plan.frame.contraction.result) if plan.is_direct else "scratch"
+    return (
+        f"sum of products by cuBLAS: ({rows}) x ({inner}) times ({inner}) x ({columns})"
+        f"{around}{blocks}, into {where}"
+    )

@@ -71,6 +71,7 @@ class Loops:
             if isinstance(phase, Nest)
         }
         self.last: Specialisation | None = None
+        self.last_cuda: CudaSpecialisation | None = None
         self._specialisations: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
@@ -94,7 +95,8 @@ class Loops:
 
     def specialise_cuda(self, arguments: tuple[Any, ...]) -> CudaSpecialisation:
         """Return the kernel lowered to CUDA for arguments like these; see `specialise`."""
-        return self.specialised(arguments, specialise_cuda)
+        self.last_cuda = self.specialised(arguments, specialise_cuda)
+        return self.last_cuda
 
     def specialised(self, arguments: tuple[Any, ...], make: Callable[[Bound], Special]) -> Special:
         """Return what `make` makes of the kernel for arguments like these, the last ones kept."""

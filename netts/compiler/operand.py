@@ -70,6 +70,13 @@ class Operand:
     steps: tuple[Steps | None, ...]
 
     @property
+    def title(self) -> str:
+        """What it multiplies, by the names of arrays."""
+        loads = [one for expr in self.factors for one in walk_expression(expr)]
+        names = dict.fromkeys(one.array for one in loads if isinstance(one, Load))
+        return " ".join(names) or "an expression"
+
+    @property
     def view(self) -> Steps | None:
         """Where it is read in place; None where it has to be packed."""
         is_bare = len(self.factors) == 1 and not self.guards and not self.masks

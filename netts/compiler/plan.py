@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netts.compiler import cost
+from netts.compiler.grouping import Groups, inner_order, ordered, packed_order, result_of
 from netts.compiler.operand import Frame, Operand, Steps
 from netts.compiler.pairing import pairs
 from netts.compiler.views import collapsed, dense_steps, readable
@@ -146,40 +147,14 @@ class _Planner:
 
     def __init__(self, frame: Frame, left: Operand, right: Operand) -> None:
         self.frame, self.left, self.right = frame, left, right
-        outer = [one.index for one in frame.contraction.outer]
-        both = left.indices & right.indices
-        self.inner = tuple(one.index for one in frame.contraction.inner)
-        self.rows = tuple(one for one in outer if one in left.indices - both)
-        self.columns = tuple(one for one in outer if one in right.indices - both)
-        shared = [one for one in outer if one in both]
-        self.parallel = {one for one in outer if frame.extents[one].is_parallel}
-        self.batch = tuple(one for one in shared if one in self.parallel)
-        self.batched = tuple(one for one in shared if one not in self.parallel)
-        self.out = self._result()
-
-    def _result(self) -> Steps | None:
-        """Return where the product may be put directly."""
-        found = self.frame.contraction
-        if found.result is None or self.batched:
-            return None
-        if self.frame.arrays[found.result.array].dtype != self.frame.dtype:
-            return None
-        # The product writes every element of a box, all of which the nest has to write too.
-        if not all(one.is_box for one in found.outer):
-            return None
-        if not self.frame.is_in_range(found.result, ()):
-            return None
-        out = self.frame.steps(found.result)
-        known = {*self.rows, *self.columns, *self.batch}
-        long = [one for one in known if self.frame.extents[one].count > 1]
-        if known != {one.index for one in found.outer} or not all(map(out.of.get, long)):
-            return None
-        return out
+        self.groups = Groups.of(frame, left, right)
+        self.out = result_of(frame, self.groups)
 
     def plans(self) -> Iterator[Plan]:
-        row_prefixes = self._prefixes(self.rows, self.parallel)
-        column_prefixes = self._prefixes(self.columns, self.parallel)
-        inner_prefixes = self._prefixes(self.inner, set(self.inner))
+        groups = self.groups
+        row_prefixes = self._prefixes(groups.rows, groups.parallel)
+        column_prefixes = self._prefixes(groups.columns, groups.parallel)
+        inner_prefixes = self._prefixes(groups.inner, frozenset(groups.inner))
         for n_rows, n_columns, n_inner in itertools.product(
             row_prefixes, column_prefixes, inner_prefixes
         ):
@@ -190,7 +165,7 @@ class _Planner:
                         yield plan
 
     @staticmethod
-    def _prefixes(indices: tuple[str, ...], allowed: set[str]) -> range:
+    def _prefixes(indices: tuple[str, ...], allowed: frozenset[str]) -> range:
         count = 0
         while count < len(indices) and indices[count] in allowed:
             count += 1
@@ -199,12 +174,12 @@ class _Planner:
     def _plan(
         self, n_rows: int, n_columns: int, n_inner: int, out: Steps | None, blocks: int
     ) -> Plan | None:
-        frame = self.frame
-        hoisted = (*self.batch, *self.rows[:n_rows], *self.columns[:n_columns])
-        repeated = self.inner[:n_inner]
-        rows = self._ordered(self.rows[n_rows:], out or self.left.view)
-        columns = self._ordered(self.columns[n_columns:], out or self.right.view)
-        inner = self._inner_order(self.inner[n_inner:])
+        frame, groups = self.frame, self.groups
+        hoisted = (*groups.batch, *groups.rows[:n_rows], *groups.columns[:n_columns])
+        repeated = groups.inner[:n_inner]
+        rows = ordered(groups.rows[n_rows:], out or self.left.view)
+        columns = ordered(groups.columns[n_columns:], out or self.right.view)
+        inner = inner_order(groups.inner[n_inner:], (self.left, self.right), frame.extents)
         split = self._split(rows, columns, blocks)
         if split is None and blocks > 1:
             return None
@@ -231,10 +206,10 @@ class _Planner:
             is_turned = frame.contraction.outer[-1].index in rows
             names = (*columns, *rows) if is_turned else (*rows, *columns)
             row_step, column_step = (1, m) if is_turned else (n, 1)
-            sizes = counts | {one: frame.extents[one].count for one in self.batched}
-            total = Steps("", 0, dense_steps((*self.batched, *names), sizes))
+            sizes = counts | {one: frame.extents[one].count for one in groups.batched}
+            total = Steps("", 0, dense_steps((*groups.batched, *names), sizes))
         plan = Plan(
-            frame, hoisted, split, self.batched, repeated, rows, columns, inner,
+            frame, hoisted, split, groups.batched, repeated, rows, columns, inner,
             left, right, total, row_step, column_step, out is not None, 0.0,
         )  # fmt: skip
         k = math.prod(counts[one] for one in inner)
@@ -243,25 +218,6 @@ class _Planner:
         is_small = reach <= LARGEST and plan.scratch_elements <= cost.SCRATCH_ELEMENTS
         return plan if is_small else None
 
-    def _ordered(self, indices: tuple[str, ...], by: Steps | None) -> tuple[str, ...]:
-        """Return indices in the order in which an array stores them."""
-        if by is None:
-            return indices
-        return tuple(sorted(indices, key=lambda one: -by.of.get(one, 0)))
-
-    def _inner_order(self, inner: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the summed indices in the order that leaves most operands in place."""
-        views = [one.view for one in (self.left, self.right)]
-        orders = [self._ordered(inner, one) for one in views]
-
-        def collapses(order: tuple[str, ...]) -> int:
-            found = [
-                collapsed(order, one.of, self.frame.extents) for one in views if one is not None
-            ]
-            return sum(one is not None for one in found)
-
-        return max(orders, key=collapses)
-
     def _split(self, rows: tuple[str, ...], columns: tuple[str, ...], blocks: int) -> Split | None:
         """Return the outermost parallel index of the longer side, cut into blocks."""
         if blocks == 1:
@@ -269,7 +225,7 @@ class _Planner:
         extents = self.frame.extents
         for group in sorted((rows, columns), key=self.frame.volume, reverse=True):
             long = [one for one in group if extents[one].count > 1]
-            if long and long[0] in self.parallel and extents[long[0]].count >= blocks:
+            if long and long[0] in self.groups.parallel and extents[long[0]].count >= blocks:
                 block = -(-extents[long[0]].count // blocks)
                 return Split(long[0], block, -(-extents[long[0]].count // block))
         return None
@@ -287,26 +243,9 @@ class _Planner:
             steps = readable(down, m, along, k)
             if steps is not None:
                 return Matrix(operand, (), *steps, 0)
-        order = self._packed_order(operand, outer, inner)
+        order = packed_order(operand, outer, inner, extents)
         steps = (k, 1) if order == (*outer, *inner) else (1, m)
         return Matrix(operand, order, *steps, m * k)
-
-    def _packed_order(
-        self, operand: Operand, outer: tuple[str, ...], inner: tuple[str, ...]
-    ) -> tuple[str, ...]:
-        """Return the order of a packed matrix: what lies closest in memory runs fastest."""
-        steps = next((one for one in operand.steps if one is not None), None)
-        if steps is None:
-            return (*outer, *inner)
-
-        def closeness(group: tuple[str, ...]) -> tuple[int, int]:
-            extents = self.frame.extents
-            last = next((one for one in reversed(group) if extents[one].count > 1), None)
-            step = abs(steps.of.get(last, 0)) if last is not None else 0
-            return step or 1 << 62, -extents[last].count if last is not None else 0
-
-        is_outer_last = closeness(outer) < closeness(inner)
-        return (*inner, *outer) if is_outer_last else (*outer, *inner)
 
 
 def _rounded(elements: int) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from netts.compiler.binding import Word
 from netts.compiler.emit import Emitter
-from netts.compiler.nest import Const, Loop, Nest, Set, Stmt
+from netts.compiler.epilogue import result_element, sums_read
+from netts.compiler.nest import Const, Loop, Nest, Stmt
 from netts.compiler.operand import Steps
 from netts.compiler.packing import (
     Packing,
@@ -190,37 +191,17 @@ class Products:
     def _rest(self) -> None:
         """Print the nest with the sum read from where the product is."""
         emitter, plan, found = self.emitter, self.plan, self.contraction
-        emitter.replaced[id(found.root)] = lambda: emitter.block(found.rebuilt)
-        emitter.replaced[id(found.update)] = self._update
         limits: list[tuple[str, str] | None] = []
-        for axis in self.nest.axes:
-            is_fixed = axis.index in plan.hoisted
-            limits.append(None if is_fixed else counter_range(emitter, plan, axis.index))
-        loops_over(emitter, self.nest, limits)
-        emitter.replaced.clear()
-
-    def _update(self) -> None:
-        """Print the addition of one sum."""
-        emitter, found = self.emitter, self.contraction
-        text = self._sum()
-        for one in found.scale:
-            text = f"{text} * {emitter.value(one, self.type)}"
-        for one in found.divisors:
-            text = f"{text} / {emitter.value(one, self.type)}"
-        sign = "-" if found.is_negative else "+"
-        if isinstance(found.update, Set):
-            target = f"v_{found.update.name}"
-        else:
-            update = found.update
-            target = f"{emitter.pointer(update.array)}[{emitter.offset(update)}]"
-        emitter.line(f"{target} = {target} {sign} {text}")
+        with sums_read(emitter, found, self.type, self._sum):
+            for axis in self.nest.axes:
+                is_fixed = axis.index in plan.hoisted
+                limits.append(None if is_fixed else counter_range(emitter, plan, axis.index))
+            loops_over(emitter, self.nest, limits)
 
     def _sum(self) -> str:
         emitter, plan = self.emitter, self.plan
         if plan.is_direct:
-            result = self.contraction.result
-            assert result is not None
-            return f"{emitter.pointer(result.array)}[{emitter.offset(result)}]"
+            return result_element(emitter, self.contraction)
         terms = []
         for index, step in plan.total.of.items():
             if plan.frame.extents[index].count == 1:

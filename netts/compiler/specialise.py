@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netts.compiler import engine, native
+from netts.compiler import engine, native, plan
 from netts.compiler.access import Range
 from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
@@ -200,7 +200,7 @@ def specialise(bound: Bound) -> Specialisation:
     reasons = {
         number: plan_contraction(
             phase, kernel.accesses[number], bound.proofs[number], arrays, symbols, bound.binding,
-            costs,
+            costs, plan.choose,
         )
         for number, phase in enumerate(kernel.routine.phases)
         if isinstance(phase, Nest)

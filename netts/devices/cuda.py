@@ -1,9 +1,9 @@
-"""CUDA: the one module that imports numba.cuda, cuda.core and cuda.bindings, when CUDA is used.
+"""CUDA: the one module that imports numba.cuda, cuda.* and nvmath, when CUDA is used.
 
 The rest of netts gives it generated text and gets launches, memory and copies. numba-cuda turns
 text into PTX and no more: its launches cost tens of microseconds, and it frees memory in batches
 with calls that wait for the device. Linking, loading and launching go through cuda.core, memory
-through the driver.
+through the driver, matrix products through cuBLAS.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from netts.devices.cublas import WORKSPACE_BYTES, Cublas, GemmLaunch
 from netts.devices.cuda_driver import check_available
+from netts.devices.gemm import Gemm
 from netts.devices.transfers import Transfers
 from netts.errors import DeviceError
 
@@ -227,6 +229,7 @@ class CudaDevice:
         self.process = os.getpid()
         self.transfers = Transfers(self)
         self._loaded: dict[KernelImage, tuple[Any, Any]] = {}
+        self._cublas: Cublas | None = None
 
     @property
     def is_here(self) -> bool:
@@ -342,13 +345,44 @@ class CudaDevice:
             )
         return Launch(kernel, configuration, values)
 
-    def launch(self, launch: Launch, stream: Any = None) -> None:
-        """Run a kernel on the device's stream, or add it to what a graph builder captures."""
-        self._core.launch(
-            stream or self.stream, launch.configuration, launch.kernel, *launch.parameters
-        )
+    def prepare_product(self, gemm: Gemm, addresses: tuple[int, int, int]) -> GemmLaunch:
+        """Return a product of the left and right factor into the result at three addresses.
 
-    def capture(self, launches: Sequence[Launch]) -> CapturedGraph:
+        Raises
+        ------
+        DeviceError
+            Where cuBLAS is not found.
+        """
+        return self._blas().prepare(gemm, addresses)
+
+    def launch(self, launch: Launch | GemmLaunch, stream: Any = None) -> None:
+        """Run a kernel on the device's stream, or add it to what a graph builder captures."""
+        stream = stream or self.stream
+        if isinstance(launch, GemmLaunch):
+            _, address = stream.__cuda_stream__()  # of a graph builder, too
+            self._blas().launch(launch, int(address))
+        else:
+            self._core.launch(stream, launch.configuration, launch.kernel, *launch.parameters)
+
+    def _blas(self) -> Cublas:
+        """Return cuBLAS, started if it is not yet: never while a graph is captured."""
+        with _lock:
+            if self._cublas is None:
+                self._cublas = self._start_cublas()
+            return self._cublas
+
+    def _start_cublas(self) -> Cublas:
+        workspace = self.allocate(WORKSPACE_BYTES)  # for as long as the process lasts
+        try:
+            return Cublas(importlib.import_module("nvmath.bindings.cublas"), workspace.address)
+        except (ImportError, RuntimeError) as error:  # the package, or the library that it loads
+            workspace.free()
+            raise DeviceError(
+                f"cuBLAS cannot be loaded ({error}): install netts with its extra 'cuda12' or "
+                "'cuda13', after the driver's major version of CUDA"
+            ) from error
+
+    def capture(self, launches: Sequence[Launch | GemmLaunch]) -> CapturedGraph:
         """Return launches as one graph, which runs them in order.
 
         On a stream of its own, so that what other threads launch meanwhile is not captured.
@@ -363,7 +397,7 @@ class CudaDevice:
         """Run what was captured on the device's stream."""
         graph.graph.launch(self.stream)
 
-    def timed(self, launches: Sequence[Launch]) -> list[float]:
+    def timed(self, launches: Sequence[Launch | GemmLaunch]) -> list[float]:
         """Run launches one by one and return the seconds that each took.
 
         Between two events lies the kernel, and the time that the host needs to launch the next one

@@ -22,6 +22,9 @@ OLDEST = (12, 0)
 """The CUDA version that numba-cuda 0.30 needs the driver to support."""
 
 PACKAGES = ("numba_cuda", "cuda.bindings", "cuda.core")
+CUBLAS_PACKAGE = "nvmath"
+"""Needed for speed only: without it, sums of products run as their loops."""
+
 SIMULATOR_VARIABLE = "NUMBA_ENABLE_CUDASIM"
 
 _NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
@@ -97,6 +100,19 @@ def _available(_process: int) -> tuple[Gpu, ...]:
             f"netts with its extra {extra!r} instead, or update the driver"
         )
     return gpus
+
+
+def cublas_missing() -> str | None:
+    """Return why cuBLAS cannot be called and how to get it, None where it can.
+
+    Asked of the package alone: whether its library is found shows when it is first used.
+    """
+    if _is_installed(CUBLAS_PACKAGE):
+        return None
+    return (
+        f"{CUBLAS_PACKAGE} cannot be imported: install netts with its extra 'cuda12' or 'cuda13', "
+        "after the driver's major version of CUDA"
+    )
 
 
 def _is_installed(name: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from netts.devices.cuda_driver import check_available
+from netts.devices.cuda_driver import check_available, cublas_missing
 from netts.errors import DeviceError
 
 ENVIRONMENT_VARIABLE = "NETTS_DEVICE"
@@ -38,7 +38,9 @@ def _cuda() -> DeviceInfo:
         gpus = check_available()
     except DeviceError as error:
         return DeviceInfo("cuda", False, str(error))
-    return DeviceInfo("cuda", True, "; ".join(map(str, gpus)))
+    missing = cublas_missing()
+    slow = [] if missing is None else [f"sums of products run as plain loops, for {missing}"]
+    return DeviceInfo("cuda", True, "; ".join([*map(str, gpus), *slow]))
 
 
 _DEVICES: dict[str, Callable[[], DeviceInfo]] = {

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 from netts.compiler import cost, cpu, interchange
+from netts.compiler.cuda import products
+from netts.compiler.cuda.products import ProductPlan
 from netts.compiler.plan import Plan
 
 
@@ -28,6 +30,24 @@ def by_blas(number: int | None = None) -> Iterator[None]:
         else:
             with patch.object(cost, "rank", picked):
                 yield
+
+
+@contextlib.contextmanager
+def any_gpu_plan(number: int | None) -> Iterator[None]:
+    """Let a number pick one of the plans of a GPU, the same in every run."""
+
+    def picked(plan: ProductPlan) -> int:
+        parts = (
+            plan.calls, plan.batch, plan.rows, plan.columns, plan.inner, plan.left.size,
+            plan.right.size, plan.is_direct,
+        )  # fmt: skip
+        return zlib.crc32(repr((number, parts)).encode())
+
+    if number is None:
+        yield
+    else:
+        with patch.object(products, "_rank", picked):
+            yield
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from emulated_cublas import EmulatedCublas
 from generated_code import StrayAddressError, _wrapped
 from numba import cuda
 
 from netts.compiler import Kernel, functions
 from netts.compiler.cuda import run as running
+from netts.compiler.cuda.cost import ProductRule
 from netts.compiler.cuda.program import Geometry
-from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, specialise
+from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, Product, specialise
+from netts.devices.cublas import Cublas
 from netts.devices.cuda import python_function
 from netts.devices.memory import allocate
 
@@ -35,16 +39,28 @@ ONE_THREAD_A_ROW = dataclasses.replace(SMALL, long_row=10**9)
 """The same without blocks that share an iteration, however long its loops."""
 
 
-def _maker(geometry: Geometry) -> Callable[..., Any]:
-    return lambda bound: specialise(bound, geometry)
+LOOPS = ProductRule(missing="these are tests of loops")
+PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
+IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=256)
+IN_FEW_BLOCKS = dataclasses.replace(IN_BLOCKS, scratch_bytes=1024)
+"""Which contractions cuBLAS does: none, all, and all with so little memory that it takes blocks."""
 
 
-_MAKERS = {one: _maker(one) for one in (SMALL, ONE_THREAD_A_ROW)}
+@functools.cache
+def maker(geometry: Geometry = SMALL, rule: ProductRule = LOOPS) -> Callable[..., Any]:
+    return lambda bound: specialise(bound, geometry, rule)
 
 
-def run_simulated(kernel: Kernel, arguments: tuple[Any, ...], geometry: Geometry = SMALL) -> None:
-    """Run a kernel in the simulator."""
-    run_special(kernel.specialised(arguments, _MAKERS[geometry]), arguments)
+def run_simulated(
+    kernel: Kernel,
+    arguments: tuple[Any, ...],
+    geometry: Geometry = SMALL,
+    rule: ProductRule = LOOPS,
+) -> CudaSpecialisation:
+    """Run a kernel in the simulator; return what ran."""
+    special = kernel.specialised(arguments, maker(geometry, rule))
+    run_special(special, arguments)
+    return special
 
 
 def run_special(special: CudaSpecialisation, arguments: tuple[Any, ...]) -> None:
@@ -76,7 +92,15 @@ class SimulatedDevice:
     def synchronize(self) -> None:
         pass
 
-    def launch(self, operation: CudaOperation, parameters: Sequence[Any]) -> None:
+    def launch(self, operation: CudaOperation | Product, *where: Any) -> None:
+        if isinstance(operation, Product):
+            addresses, scratch, *_ = where
+            blas = Cublas(EmulatedCublas(self._memory), workspace=0)
+            blas.launch(blas.prepare(operation.gemm, operation.places(addresses, scratch)), 0)
+        else:
+            self._run(operation, operation.parameters(*where))
+
+    def _run(self, operation: CudaOperation, parameters: Sequence[Any]) -> None:
         kernel = cuda.jit(python_function(operation.code.text, NAMES))
         values = [
             Pointer(self._memory, value, name[1:]) if name.startswith("*") else _number(name, value)

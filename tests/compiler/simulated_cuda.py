@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chosen_plans import any_gpu_plan
+from contracted_kernels import FORMS, cases
 from contraction_strategies import contraction_programs
-from cuda_simulator import ONE_THREAD_A_ROW, SMALL, run_simulated, run_special
+from cuda_simulator import (
+    IN_BLOCKS,
+    IN_FEW_BLOCKS,
+    LOOPS,
+    ONE_THREAD_A_ROW,
+    PRODUCTS,
+    SMALL,
+    maker,
+    run_simulated,
+    run_special,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from netts_kernels import Call, all_kernels, calls
@@ -19,7 +32,7 @@ from wild_strategies import ALIASES, aliased, wild_programs
 import netts
 from netts import accelerate, parallel
 from netts.compiler.cuda import widths
-from netts.compiler.cuda.specialise import specialise
+from netts.compiler.cuda.specialise import CudaOperation, specialise
 from netts.errors import BoundsError, KernelDivisionError, KernelError
 
 TERMS = 64
@@ -50,12 +63,21 @@ def widened(call: Call) -> tuple:
     )
 
 
-@pytest.mark.parametrize("geometry", [SMALL, ONE_THREAD_A_ROW], ids=["rows", "threads"])
+WAYS = {
+    "rows": (SMALL, LOOPS),
+    "threads": (ONE_THREAD_A_ROW, LOOPS),
+    "products": (SMALL, PRODUCTS),
+    "blocks": (SMALL, IN_BLOCKS),
+}
+"""Ways of running a kernel on a GPU."""
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_kernels_of_netts_agree_with_the_reference(call, geometry):
+def test_kernels_of_netts_agree_with_the_reference(call, way):
     expected, found = widened(call), copied(call.arguments)
     run_reference(call.kernel, expected)
-    run_simulated(call.kernel, found, geometry)
+    run_simulated(call.kernel, found, *way)
     for left, right in zip(expected, found, strict=True):
         if isinstance(left, np.ndarray):
             largest = max(1.0, float(np.abs(left).max(initial=0.0)))
@@ -68,15 +90,17 @@ def test_no_kernel_of_netts_is_left_out():
     assert names == all_kernels()
 
 
+@pytest.mark.parametrize("rule", [LOOPS, PRODUCTS], ids=["loops", "products"])
 @pytest.mark.parametrize("call", CALLS[::5], ids=str)
-def test_integers_of_64_bits_give_the_same(call, monkeypatch):
+def test_integers_of_64_bits_give_the_same(call, rule, monkeypatch):
     """As with arrays of more than 2**31 elements."""
     narrow, wide = copied(call.arguments), copied(call.arguments)
-    run_simulated(call.kernel, narrow)
+    run_simulated(call.kernel, narrow, SMALL, rule)
     monkeypatch.setattr(widths, "LIMIT", 2)
-    special = call.kernel.specialised(wide, lambda bound: specialise(bound, SMALL))
+    special = call.kernel.specialised(wide, lambda bound: specialise(bound, SMALL, rule))
     run_special(special, wide)
-    assert "int64(cuda." in special.source or "chunks = int64(" in special.source
+    is_kernel = any(isinstance(one, CudaOperation) for one in special.operations)
+    assert ("int64(cuda." in special.source or "chunks = int64(" in special.source) == is_kernel
     assert_same(narrow, wide, "64 bits")
 
 
@@ -91,10 +115,10 @@ def law(programs):
         kernel = program.load(directory).kernel
         expected = copied(arguments)
         run_reference(kernel, expected)
-        for geometry in (SMALL, ONE_THREAD_A_ROW):
+        for name, way in WAYS.items():
             found = copied(arguments)
-            run_simulated(kernel, found, geometry)
-            assert_same(expected, found, f"{geometry}")
+            run_simulated(kernel, found, *way)
+            assert_same(expected, found, name)
 
     return test
 
@@ -102,6 +126,42 @@ def law(programs):
 test_programs_agree_exactly = law(exact_programs())
 test_sums_agree_exactly = law(sum_programs())
 test_products_agree_exactly = law(contraction_programs())
+
+
+# ---------------------------------------------------------------- products
+
+
+def integers(shape):
+    return np.random.default_rng(len(shape)).integers(-3, 4, shape)
+
+
+SMALL_CASES = [(name, shapes) for name, shapes in cases() if max(map(math.prod, shapes)) <= 150]
+"""Without those that a simulation takes seconds for."""
+
+
+@pytest.mark.parametrize(("name", "shapes"), SMALL_CASES, ids=str)
+def test_every_layout_of_a_product_agrees_with_the_reference(name, shapes):
+    form = FORMS[name]
+    for number, (dtype, layouts) in enumerate(
+        [("float32", ("C",)), ("float64", ("F", "padded")), ("float32", ("reversed", "C"))]
+    ):
+        given = form.arguments(shapes, dtype, layouts, integers)
+        expected = copied(given)
+        run_reference(form.kernel, expected)
+        for rule in (PRODUCTS, IN_FEW_BLOCKS):
+            found = copied(given)
+            with any_gpu_plan(number or None):
+                special = accelerate(form.kernel.function).specialised(found, maker(SMALL, rule))
+            run_special(special, found)
+            assert_same(expected, found, f"{special.source}, choice {number}")
+            (reason,) = special.reasons.values()
+            is_large = rule is IN_FEW_BLOCKS and "bytes of scratch" in str(reason)
+            empty = any(0 in shape for shape in shapes)
+            assert (
+                isinstance(reason, tuple)
+                or is_large
+                or (empty and reason == "there is nothing to multiply")
+            )
 
 
 @few

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import warnings
 from pathlib import Path
@@ -21,13 +22,16 @@ from wild_strategies import ALIASES, aliased, wild_programs
 import netts
 from netts import accelerate, parallel
 from netts.compiler import functions
+from netts.compiler.cuda.cost import ProductRule
 from netts.compiler.cuda.images import image_of
+from netts.compiler.cuda.launches import prepared
 from netts.compiler.cuda.program import GEOMETRY
 from netts.compiler.cuda.run import run_on_gpu
-from netts.compiler.cuda.specialise import specialise
+from netts.compiler.cuda.specialise import Product, specialise
 from netts.devices import cuda
 from netts.devices.cuda_driver import missing
 from netts.errors import BoundsError, DeviceError, KernelDivisionError, KernelError
+from netts.layers import conv, dense
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
 
@@ -35,7 +39,7 @@ TERMS = 64
 """Roundings that a result of small kernels may be off, each of the largest element."""
 
 PROGRAMS = {"statements": 120, "sums": 60, "products": 60, "wild": 60}
-"""How many random programs of each kind: 300."""
+"""How many random programs of each kind: 300, each run in one of the ways."""
 
 sizes = st.fixed_dictionaries({one: st.sampled_from([0, 1, 2, 3, 5, 7, 40]) for one in "nmk"})
 layouts = st.lists(st.sampled_from(LAYOUTS), min_size=1, max_size=5)
@@ -65,7 +69,27 @@ def run_cuda(kernel, arguments):
     kernel.on("cuda")(*arguments)
 
 
-BOTH = pytest.mark.parametrize("run", [run_cuda, run_sharing])
+def multiply_always(bound):
+    """Lower with every sum of products done by cuBLAS, however small."""
+    return specialise(bound, GEOMETRY, PRODUCTS)
+
+
+def multiply_in_blocks(bound):
+    """The same with so little memory that it takes blocks."""
+    return specialise(bound, GEOMETRY, IN_BLOCKS)
+
+
+def run_products(kernel, arguments):
+    run_on_gpu(kernel.specialised(arguments, multiply_always), arguments)
+
+
+def run_blocks(kernel, arguments):
+    run_on_gpu(kernel.specialised(arguments, multiply_in_blocks), arguments)
+
+
+PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
+IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=1024)
+EVERY_WAY = pytest.mark.parametrize("run", [run_cuda, run_sharing, run_products, run_blocks])
 
 
 # ---------------------------------------------------------------- the kernels of netts
@@ -89,7 +113,7 @@ def assert_close(call: Call, run, dtype, terms: int = TERMS) -> None:
             np.testing.assert_allclose(right, left, rtol=0, atol=allowed)
 
 
-@BOTH
+@EVERY_WAY
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_kernels_of_netts_agree_with_the_reference(run, dtype):
     for call in calls(dtype):
@@ -100,8 +124,8 @@ def test_kernels_of_netts_agree_with_the_reference(run, dtype):
 
 
 def law(programs, count):
-    @BOTH
-    @examples(count // 2)
+    @EVERY_WAY
+    @examples(count // 4)
     @given(programs, sizes, layouts, seeds)
     def test(directory, run, program, sizes, layouts, seed):
         arguments = program.arguments(sizes, layouts, seed)
@@ -143,6 +167,117 @@ def test_what_is_taken_agrees_or_raises(directory, program, sizes, layouts, seed
         return
     assert error is None
     assert_same(expected, found, "cuda")
+
+
+# ---------------------------------------------------------------- products
+
+
+def drawn(*shape, dtype=np.float32):
+    return np.random.default_rng(len(shape)).uniform(-1, 1, shape).astype(dtype)
+
+
+def padded(images, padding):
+    return np.pad(images.astype(np.float64), [(0, 0)] * 3 + [(padding, padding)] * 2)
+
+
+def windows(images, weight, padding):
+    """Return what each output of a convolution of stride 1 sees: (n, g, c, y, x, ky, kx)."""
+    return np.lib.stride_tricks.sliding_window_view(
+        padded(images, padding), weight.shape[3:], axis=(3, 4)
+    )
+
+
+def assert_product(kernel, arguments, exact, terms):
+    """Compare the last array that is written with float64, and two runs with one another."""
+    special = kernel.specialise_cuda(arguments)
+    assert any(isinstance(one, Product) for one in special.operations), special.reasons
+    results = []
+    for _ in range(2):
+        found = copied(arguments)
+        run_on_gpu(special, found)
+        (position,) = [kernel.parameters.index(name) for name in kernel.writes]
+        results.append(found[position])
+    np.testing.assert_array_equal(results[0], results[1], "the same bits twice")
+    eps = np.finfo(results[0].dtype).eps
+    # Of sums of so many numbers below 1 in magnitude, roundings add up like a random walk.
+    allowed = 8 * eps * math.sqrt(terms) * max(1.0, float(np.abs(exact).max()))
+    np.testing.assert_allclose(results[0], exact, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("n", "k", "m"), [(128, 784, 256), (512, 1024, 2048), (97, 1031, 53), (4096, 1024, 10)]
+)
+def test_dense_kernels_at_real_sizes(dtype, n, k, m):
+    x, weight, bias = (drawn(*one, dtype=dtype) for one in ((n, k), (k, m), (m,)))
+    y = drawn(n, m, dtype=dtype)
+    wide = [one.astype(np.float64) for one in (x, weight, bias, y)]
+    arguments = (x, weight, bias, np.zeros_like(y))
+    assert_product(dense.dense_forward, arguments, wide[0] @ wide[1] + wide[2], k)
+    arguments = (x, y, np.zeros_like(weight))
+    assert_product(dense.dense_grad_weight, arguments, wide[0].T @ wide[3], n)
+    arguments = (y, weight, np.zeros_like(x))
+    assert_product(dense.dense_grad_input, arguments, wide[3] @ wide[1].T, m)
+
+
+@pytest.mark.parametrize(
+    ("n", "groups", "c", "o", "size", "window"),
+    [(32, 1, 1, 32, 28, 3), (32, 1, 32, 64, 14, 3), (8, 2, 6, 16, 15, 5), (128, 1, 6, 16, 14, 5)],
+)
+def test_convolutions_at_real_sizes(n, groups, c, o, size, window):
+    padding = window // 2
+    settings = (1, 1, padding, padding, 1, 1)
+    images, weight = drawn(n, groups, c, size, size), drawn(groups, o, c, window, window)
+    bias, output = drawn(groups, o), drawn(n, groups, o, size, size)
+    seen = windows(images, weight, padding)
+    exact = np.einsum("ngcyxkl,gockl->ngoyx", seen, weight.astype(np.float64), optimize=True)
+    exact += bias[:, :, None, None]
+    arguments = (images, weight, bias, np.zeros_like(output), *settings)
+    assert_product(conv.conv2d_forward, arguments, exact, c * window**2)
+    exact = np.einsum("ngcyxkl,ngoyx->gockl", seen, output.astype(np.float64), optimize=True)
+    arguments = (images, output, np.zeros_like(weight), *settings)
+    assert_product(conv.conv2d_grad_weight, arguments, exact, n * size**2)
+    turned = weight[:, :, :, ::-1, ::-1].astype(np.float64)
+    exact = np.einsum(
+        "ngoyxkl,gockl->ngcyx", windows(output, weight, padding), turned, optimize=True
+    )
+    arguments = (output, weight, np.zeros_like(images), *settings)
+    assert_product(conv.conv2d_grad_input, arguments, exact, o * window**2)
+
+
+def test_products_are_captured_and_replayed():
+    """A product that adds to its result, captured before it has ever run."""
+
+    @accelerate
+    def added(x, y, out):
+        for i, j in parallel(out.shape[0], out.shape[1]):
+            for k in range(x.shape[1]):
+                out[i, j] += x[i, k] * y[k, j]
+
+    gpu = cuda.device()
+    x, y = np.random.default_rng(0).integers(-3, 4, (2, 64, 64)).astype(np.float32)
+    (operation,) = added.specialised((x, y, np.zeros_like(x)), multiply_always).operations
+    assert isinstance(operation, Product)
+    with gpu.allocate(3 * x.nbytes) as memory:
+        addresses = {
+            name: memory.address + i * x.nbytes for i, name in enumerate(("x", "y", "out"))
+        }
+        gpu.upload(addresses["x"], x)
+        gpu.upload(addresses["y"], y)
+        gpu.clear(addresses["out"], x.nbytes)
+        launch = prepared(operation, gpu, addresses, 0, 0, {})
+        gpu.synchronize()
+        builder = gpu.stream.create_graph_builder()
+        builder.begin_building()
+        gpu.launch(launch, builder)
+        graph = builder.end_building().complete()
+        for _ in range(5):
+            graph.launch(gpu.stream)
+        gpu.launch(launch)
+        found = np.zeros_like(x)
+        gpu.download(found, addresses["out"])
+        gpu.synchronize()
+    np.testing.assert_array_equal(found, 6 * (x @ y))
 
 
 # ---------------------------------------------------------------- large arrays

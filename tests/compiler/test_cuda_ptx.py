@@ -14,20 +14,33 @@ import pytest
 from netts_kernels import calls
 from programs import HEADER, Program
 
+from netts.compiler.cuda.cost import ProductRule
 from netts.compiler.cuda.program import GEOMETRY
-from netts.compiler.cuda.specialise import specialise
+from netts.compiler.cuda.specialise import CudaOperation, specialise
 from netts.compiler.scalars import ROWS, VECTORISED
 from netts.devices.cuda import KernelCode, compile_kernel, compile_ptx
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: extra cuda12 or cuda13")
 
 AMPERE, HOPPER = (8, 0), (9, 0)
+LOOPS = ProductRule(missing="these are tests of loops")
+PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
 SHORT_ROWS = dataclasses.replace(GEOMETRY, long_row=1)
 
 
 def share_rows(bound):
     """Lower with every loop shared by a block that can be, as if it were long."""
-    return specialise(bound, SHORT_ROWS)
+    return specialise(bound, SHORT_ROWS, LOOPS)
+
+
+def multiply(bound):
+    """Lower with every sum of products done by cuBLAS: packing, and the rest of nests."""
+    return specialise(bound, GEOMETRY, PRODUCTS)
+
+
+def multiply_and_share_rows(bound):
+    """The same with loops of the rest shared by blocks."""
+    return specialise(bound, SHORT_ROWS, PRODUCTS)
 
 
 @functools.cache
@@ -36,8 +49,9 @@ def codes(dtype: type) -> dict[KernelCode, str]:
     return {
         operation.code: f"{operation.label}-{operation.program.unit}-{number}"
         for call in calls(dtype)
-        for make in (specialise, share_rows)
+        for make in (specialise, share_rows, multiply, multiply_and_share_rows)
         for number, operation in enumerate(call.kernel.specialised(call.arguments, make).operations)
+        if isinstance(operation, CudaOperation)
     }
 
 

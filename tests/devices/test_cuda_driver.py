@@ -80,6 +80,14 @@ def test_a_gpu_is_described(install, capsys):
     assert devices.choose("cuda") == "cuda"
 
 
+def test_a_gpu_without_cublas_is_said_to_be_slow(install, capsys):
+    install(FakeDriver(), absent=("nvmath",))
+    assert devices.choose("cuda") == "cuda"
+    assert main(["devices"]) == 0
+    said = "; sums of products run as plain loops, for nvmath cannot be imported: install netts"
+    assert said in capsys.readouterr().out
+
+
 def test_auto_does_not_choose_cuda_yet(install):
     install(FakeDriver())
     assert devices.choose("auto") == "cpu"

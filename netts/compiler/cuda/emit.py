@@ -8,12 +8,13 @@ atomic operation to leave a value that one of them met.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from netts.compiler.binding import Check, Word
-from netts.compiler.cuda.widths import Widths
+from netts.compiler.cuda.widths import Widths, width_of
 from netts.compiler.emit import Emitter
 from netts.compiler.nest import Apply, Axis, Load, Loop, Store
 from netts.compiler.scalars import ROWS, Type
@@ -46,12 +47,16 @@ class CudaEmitter(Emitter):
             self.elements[f"{function}_{type_name}"] = "\n".join(["(x):", *lines])
 
     def word(self, word: Word) -> str:
-        """Return the name of a parameter; scratch memory is one for each dtype and place."""
+        """Return the name of a parameter; scratch memory is one for each dtype and place.
+
+        Places depend on shapes, so they are counted, and the code is the same for all shapes.
+        """
         if word.kind != "scratch":
             return super().word(word)
         if word not in self.words:
             self.words.append(word)
-        return f"scratch_{word.name}_{word.axis}"
+        places = [one for one in self.words if one.kind == "scratch"]
+        return f"scratch_{places.index(word)}"
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
         text, type_ = super()._apply(expr)
@@ -103,18 +108,38 @@ class CudaEmitter(Emitter):
         self.line(f"size = {width}({' * '.join(ends) or '1'})")
         return width, ends
 
+    def count_known(self, counts: Sequence[int]) -> tuple[str, list[str]]:
+        """Print how many iterations there are where the compiler knows; return as `count` does."""
+        width = width_of(math.prod(counts))
+        ends = [self.number(one) for one in counts]
+        self.line(f"size = {width}({' * '.join(ends) or '1'})")
+        return width, ends
+
     @contextmanager
     def flattened(
-        self, axes: Sequence[Axis], ends: Sequence[str], width: str, first: str, step: str
+        self, names: Sequence[str], ends: Sequence[str], width: str, first: str, step: str
     ) -> Iterator[None]:
-        """Print a loop over iterations `first`, `first + step`, ... of axes, the last fastest."""
+        """Print a loop over iterations `first`, `first + step`, ..., the last name fastest.
+
+        Parameters
+        ----------
+        names
+            Of what each axis counts.
+        ends
+            How far each counts.
+        """
         with self.indented(f"for flat in range({width}({first}), size, {width}({step})):"):
             rest, unsigned = "flat", f"u{width}"
-            for axis, end in zip(reversed(axes[1:]), reversed(ends[1:]), strict=True):
+            for name, end in zip(reversed(names[1:]), reversed(ends[1:]), strict=True):
                 # Unsigned, as signed division rounds down in Python, which takes more instructions.
                 self.line(f"quotient = {width}({unsigned}({rest}) // {unsigned}({end}))")
-                self.line(f"v_{axis.index} = {width}({rest} - quotient * {end})")
+                self.line(f"{name} = {width}({rest} - quotient * {end})")
                 rest = self.fresh("quotient")
-            for axis in axes[:1]:
-                self.line(f"v_{axis.index} = {rest}")
+            for name in names[:1]:
+                self.line(f"{name} = {rest}")
             yield
+
+
+def indices_of(axes: Sequence[Axis]) -> list[str]:
+    """Return the names of the indices of axes in generated code."""
+    return [f"v_{axis.index}" for axis in axes]

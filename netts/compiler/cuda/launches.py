@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netts.compiler.cuda.images import image_of
-from netts.compiler.cuda.specialise import CudaOperation
+from netts.compiler.cuda.specialise import CudaOperation, Product
+from netts.devices.cublas import GemmLaunch
 from netts.devices.cuda import CudaDevice, Launch
 
 
 def prepared(
-    operation: CudaOperation,
+    operation: CudaOperation | Product,
     gpu: CudaDevice,
     addresses: Mapping[str, int],
     scratch: int,
     fault: int,
     numbers: Mapping[str, bool | int | float],
-) -> Launch:
+) -> Launch | GemmLaunch:
     """Return the launch of an operation; see `CudaOperation.parameters` for what it is given.
 
     What is not compiled or loaded yet is compiled and loaded now, so launching may be captured.
     """
+    if isinstance(operation, Product):
+        return gpu.prepare_product(operation.gemm, operation.places(addresses, scratch))
     image = image_of(operation.code, gpu.capability)
     parameters = operation.parameters(addresses, scratch, fault, numbers)
     return gpu.prepare(image, operation.blocks, operation.threads, parameters)

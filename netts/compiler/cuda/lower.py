@@ -7,42 +7,59 @@
 - A nest with reductions is divided into chunks by its size alone. The threads of a block each add
   up what they meet and then combine in a tree of fixed order; one thread combines the chunks.
 - A nest whose iterations are few and contain long loops gives each iteration a block (`rows`).
+- A nest that sums products becomes the packing of operands that are no matrix views, one call of
+  cuBLAS or several, and the rest of the nest, which reads the sums (`products`).
 
 What is computed once, and what each kernel computes again, is decided as for the CPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netts.compiler.binding import Word
 from netts.compiler.cpu import Lowered, Lowering, identity
-from netts.compiler.cuda.emit import CudaEmitter
-from netts.compiler.cuda.program import CudaProgram, Geometry, assembled
-from netts.compiler.cuda.rows import COMBINED, RowEmitter, Rows, reduce_in_block
+from netts.compiler.cuda.emit import CudaEmitter, indices_of
+from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
+from netts.compiler.cuda.products import ProductPlan, is_same
+from netts.compiler.cuda.program import CudaProgram, Geometry, ProductProgram, assembled, product
+from netts.compiler.cuda.rows import BLOCKS, COMBINED, RowEmitter, Rows, reduce_in_block
 from netts.compiler.cuda.widths import Widths
 from netts.compiler.emit import Emitter
+from netts.compiler.epilogue import sums_read
 from netts.compiler.nest import Axis, Const, Loop, Nest, Set, Stmt
+from netts.compiler.packing import counter
 from netts.compiler.plan import Plan
 from netts.compiler.program import Program
 from netts.compiler.scalars import Type
 from netts.compiler.specialise import Bound
 
+THREADS = "cuda.grid(1)", "cuda.gridsize(1)"
+"""The first iteration of a thread, and the step to its next."""
 
-def lower(bound: Bound, rows: Mapping[int, Rows], geometry: Geometry) -> Lowered:
+
+def lower(
+    bound: Bound,
+    rows: Mapping[int, Rows],
+    products: Mapping[int, Sequence[ProductPlan]],
+    geometry: Geometry,
+) -> Lowered:
     """Generate the kernels of a routine.
 
     Parameters
     ----------
     rows
         The nests, by phase, whose iterations are shared by the threads of a block.
+    products
+        How cuBLAS does the nests, by phase, that it does with these arguments: in blocks.
     """
     kernel = bound.kernel
     widths = Widths(kernel.routine, bound.arrays, bound.symbols)
     return CudaLowering(
         kernel.routine, bound.proofs, bound.binding, {}, widths=widths, rows=rows,
-        geometry=geometry,
+        products=products, geometry=geometry,
     ).lowered()  # fmt: skip
 
 
@@ -52,6 +69,7 @@ class CudaLowering(Lowering):
 
     widths: Widths | None = None
     rows: Mapping[int, Rows] = field(default_factory=dict)
+    products: Mapping[int, Sequence[ProductPlan]] = field(default_factory=dict)
     geometry: Geometry = field(default_factory=Geometry)
 
     def _emitter(self) -> CudaEmitter:
@@ -64,13 +82,17 @@ class CudaLowering(Lowering):
         assert isinstance(emitter, CudaEmitter)
         return assembled(emitter, label, phase, 1, "single")
 
-    def _nest(self, number: int, nest: Nest, done: set[str]) -> CudaProgram:
+    def _nest(self, number: int, nest: Nest, done: set[str]) -> Sequence[Program]:
+        if number in self.products:
+            return self._contraction(number, nest, done)
+        return [self._loops(number, nest, done)]
+
+    def _loops(self, number: int, nest: Nest, done: set[str]) -> CudaProgram:
         reductions, label = self.proofs[number].reductions, self._label(number)
         statements = (*nest.body, *(Set("", axis.extent) for axis in nest.axes))
         emitter: CudaEmitter = self._emitter()
         if number in self.rows:
-            emitter = RowEmitter(self.binding, widths=self.widths, rows=self.rows[number],
-                                 threads=self.geometry.row_threads)  # fmt: skip
+            emitter = self._row_emitter(number)
         self._bring(emitter, statements, done, without=set(reductions))
         if isinstance(emitter, RowEmitter):
             emitter.nest(nest)
@@ -82,9 +104,95 @@ class CudaLowering(Lowering):
             self._reduce_chunks(emitter, number, free, body)
             return assembled(emitter, label, number, self.geometry.threads, "chunk")
         width, ends = emitter.count(free)
-        with emitter.flattened(free, ends, width, "cuda.grid(1)", "cuda.gridsize(1)"):
+        with emitter.flattened(indices_of(free), ends, width, *THREADS):
             emitter.block(body)
         return assembled(emitter, label, number, self.geometry.threads, "iterations")
+
+    # ------------------------------------------------------------ contractions
+
+    def _contraction(self, number: int, nest: Nest, done: set[str]) -> list[Program]:
+        """Return the packing, the products and the rest of a nest, block after block."""
+        blocks = self.products[number]
+        scratch = self._places(blocks[0])
+        programs: list[Program] = []
+        for position, plan in enumerate(blocks):
+            before = blocks[position - 1] if position else None
+            programs += self._packings(number, plan, before, scratch, done)
+            programs += self._products(number, plan, scratch)
+            is_last = position == len(blocks) - 1
+            if not plan.is_plain and (is_last or not blocks[position + 1].continues):
+                programs.append(self._rest(number, nest, plan, scratch[2], done))
+        return programs
+
+    def _places(self, plan: ProductPlan) -> tuple[Word, Word, Word]:
+        """Reserve scratch for both operands and the sums; the first block is the largest."""
+        left, right, total = (
+            Word("scratch", plan.frame.dtype, self._reserve(size * plan.item_bytes) if size else 0)
+            for size in (plan.left.size, plan.right.size, plan.total_size)
+        )
+        return left, right, total
+
+    def _packings(
+        self,
+        number: int,
+        plan: ProductPlan,
+        before: ProductPlan | None,
+        scratch: tuple[Word, Word, Word],
+        done: set[str],
+    ) -> Iterator[CudaProgram]:
+        """Yield the packing of what is not in place, and was not packed for the block before."""
+        for factor, word in zip((plan.left, plan.right), scratch, strict=False):
+            if not factor.size or (before is not None and is_same(factor, plan, before)):
+                continue
+            emitter = self._emitter()
+            self._bring(emitter, read_by(factor.operand), done, without=set())
+            emit_packing(emitter, plan.frame, factor, emitter.word(word))
+            label = f"{self._label(number)} pack {factor.operand.title}"
+            yield assembled(
+                emitter, label, number, self.geometry.threads, "iterations", factor.size
+            )
+
+    def _products(
+        self, number: int, plan: ProductPlan, scratch: tuple[Word, Word, Word]
+    ) -> Iterator[ProductProgram]:
+        steps = (plan.left.steps, plan.right.steps, plan.total)
+        words = [
+            Word("address", self._array(one.array)) if one.array else word
+            for one, word in zip(steps, scratch, strict=True)
+        ]
+        for gemm, firsts in plan.gemms():
+            yield product(f"{self._label(number)} product", number, gemm, words, firsts)
+
+    def _rest(
+        self, number: int, nest: Nest, plan: ProductPlan, total: Word, done: set[str]
+    ) -> CudaProgram:
+        """Return the nest with its sums read from where the product has put them."""
+        emitter, frame = self._emitter(), plan.frame
+        if number in self.rows:
+            emitter = self._row_emitter(number)
+        self._bring(emitter, nest.body, done, without=set())
+        extents = [frame.extents[axis.index] for axis in nest.axes]
+        width, ends = emitter.count_known([one.count for one in extents])
+        names = [counter(axis.index) for axis in nest.axes]
+        sums = sums_read(
+            emitter, frame.contraction, Type(frame.dtype), lambda: read_sum(emitter, plan, total)
+        )
+        grid, threads, unit = THREADS, self.geometry.threads, "iterations"
+        if isinstance(emitter, RowEmitter):
+            emitter.start(nest)
+            grid, threads, unit = BLOCKS, self.geometry.row_threads, "row"
+        with emitter.flattened(names, ends, width, *grid), sums:
+            for axis, extent, name in zip(nest.axes, extents, names, strict=True):
+                define_index(emitter, axis.index, extent, name)
+            emitter.block(nest.body)
+        size = math.prod(one.count for one in extents)
+        return assembled(emitter, f"{self._label(number)} rest", number, threads, unit, size)
+
+    def _row_emitter(self, number: int) -> RowEmitter:
+        return RowEmitter(
+            self.binding, widths=self.widths, rows=self.rows[number],
+            threads=self.geometry.row_threads,
+        )  # fmt: skip
 
     # ------------------------------------------------------------ reductions
 
@@ -102,7 +210,7 @@ class CudaLowering(Lowering):
                 type_ = self.binding.types.concrete(self.binding.types.locals[name])
                 emitter.line(f"v_{name} = {identity(type_, combine)}")
             first, step = f"chunk * {threads} + lane", f"chunks * {threads}"
-            with emitter.flattened(axes, ends, width, first, step):
+            with emitter.flattened(indices_of(axes), ends, width, first, step):
                 emitter.block(body)
             reduce_in_block(emitter, shared, threads)
             with emitter.indented("if lane == 0:"):

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from netts.compiler.arguments import ArrayInfo, describe
-from netts.compiler.cuda.images import image_of
-from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation
+from netts.compiler.cuda.launches import prepared
+from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, Product
 from netts.devices.cuda import device
 from netts.devices.memory import ALIGNMENT_BYTES, BufferView, align
 
@@ -50,8 +50,10 @@ class Device(Protocol):
         ...
 
 
-Launch = Callable[[CudaOperation, Sequence[bool | int | float]], None]
-"""Runs an operation with parameters."""
+Launch = Callable[
+    [CudaOperation | Product, Mapping[str, int], int, int, Mapping[str, bool | int | float]], None
+]
+"""Runs an operation on arrays, scratch, marks and numbers; see `CudaOperation.parameters`."""
 
 
 def run_on_gpu(special: CudaSpecialisation, arguments: tuple[Any, ...]) -> None:
@@ -63,12 +65,12 @@ def run_on_gpu(special: CudaSpecialisation, arguments: tuple[Any, ...]) -> None:
         Where there is none that can be used.
     """
     gpu = device()
-
-    def launch(operation: CudaOperation, parameters: Sequence[bool | int | float]) -> None:
-        image = image_of(operation.code, gpu.capability)
-        gpu.launch(gpu.prepare(image, operation.blocks, operation.threads, parameters))
-
-    run(special, arguments, gpu, launch)
+    run(
+        special,
+        arguments,
+        gpu,
+        lambda operation, *places: gpu.launch(prepared(operation, gpu, *places)),
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def run(
         addresses = {name: base + one.offset + one.first for name, one in pieces.items()}
         numbers, mark = special.numbers(arguments), base + fault
         for one in special.operations:
-            launch(one, one.parameters(addresses, base + scratch, mark, numbers))
+            launch(one, addresses, base + scratch, mark, numbers)
             mark += 8 * one.fault_words
         machine.download(marks, base + fault)
         machine.synchronize()

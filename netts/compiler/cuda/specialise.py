@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from netts.compiler.affine import evaluate
+from netts.compiler.binding import Word
+from netts.compiler.cuda.cost import RULE, ProductRule
 from netts.compiler.cuda.emit import FAULT_WORDS
 from netts.compiler.cuda.lower import lower
+from netts.compiler.cuda.products import ProductPlan, choose
 from netts.compiler.cuda.program import (
     GEOMETRY,
     CudaProgram,
     Geometry,
+    ProductProgram,
     parameter_type,
 )
 from netts.compiler.cuda.rows import Rows, find_rows
+from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import Nest
+from netts.compiler.program import Program
 from netts.compiler.specialise import Bound, failure, scalar_arguments
 from netts.devices.cuda import KernelCode
+from netts.devices.cuda_driver import cublas_missing
+from netts.devices.gemm import Gemm
 
 if TYPE_CHECKING:
     from netts.compiler.loops import Loops
@@ -55,6 +63,11 @@ class CudaOperation:
     def fault_words(self) -> int:
         """The 64-bit words that its tests leave their marks in, zero before it runs."""
         return FAULT_WORDS * len(self.program.checks)
+
+    @property
+    def size(self) -> str:
+        """How large it is, in words."""
+        return f"{self.blocks} blocks of {self.threads} threads"
 
     def parameters(
         self,
@@ -109,15 +122,63 @@ class CudaOperation:
 
 
 @dataclass(frozen=True)
+class Product:
+    """One call of cuBLAS, with everything known but the addresses."""
+
+    program: ProductProgram
+
+    @property
+    def label(self) -> str:
+        """What it is called in explanations and profiles."""
+        return self.program.label
+
+    @property
+    def gemm(self) -> Gemm:
+        """What is multiplied."""
+        return self.program.gemm
+
+    @property
+    def size(self) -> str:
+        """How large it is, in words."""
+        return str(self.gemm)
+
+    @property
+    def fault_words(self) -> int:
+        """None: every element was known to be there before it runs."""
+        return 0
+
+    def places(self, addresses: Mapping[str, int], scratch: int) -> tuple[int, int, int]:
+        """Return the addresses of the left factor, the right factor and the result."""
+        item_bytes = np.dtype(self.gemm.dtype).itemsize
+        left, right, out = (
+            (scratch + word.axis if word.kind == "scratch" else addresses[word.name])
+            + first * item_bytes
+            for word, first in zip(self.program.words, self.program.firsts, strict=True)
+        )
+        return left, right, out
+
+    def error(self, kernel: Loops, marks: np.ndarray) -> Exception | None:
+        """Return None: there is nothing to test."""
+        del kernel, marks
+        return None
+
+
+@dataclass(frozen=True)
 class CudaSpecialisation:
     """A kernel lowered to CUDA for given dtypes, shapes and integer arguments.
 
     Nothing is compiled yet: `devices.cuda` does so for the device that an operation is to run on.
+
+    Attributes
+    ----------
+    reasons
+        How products compute each nest, by phase, or why its loops do.
     """
 
     kernel: Loops
-    operations: tuple[CudaOperation, ...]
+    operations: tuple[CudaOperation | Product, ...]
     scratch_bytes: int
+    reasons: Mapping[int, tuple[ProductPlan, ...] | str]
 
     @property
     def source(self) -> str:
@@ -144,23 +205,47 @@ class CudaSpecialisation:
         return None
 
 
-def specialise(bound: Bound, geometry: Geometry = GEOMETRY) -> CudaSpecialisation:
-    """Lower a kernel to CUDA for the arguments that it is bound to."""
+def specialise(
+    bound: Bound, geometry: Geometry = GEOMETRY, rule: ProductRule | None = None
+) -> CudaSpecialisation:
+    """Lower a kernel to CUDA for the arguments that it is bound to.
+
+    Parameters
+    ----------
+    rule
+        When cuBLAS does a sum of products; by default where it is installed and pays.
+    """
     kernel = bound.kernel
+    rule = rule or replace(RULE, missing=cublas_missing())
+    reasons: dict[int, tuple[ProductPlan, ...] | str] = {}
     rows: dict[int, Rows] = {}
     for number, phase in enumerate(kernel.routine.phases):
-        found = find_rows(bound, number, geometry) if isinstance(phase, Nest) else None
+        if not isinstance(phase, Nest):
+            continue
+        reasons[number] = plan_contraction(
+            phase, kernel.accesses[number], bound.proofs[number], bound.arrays, bound.symbols,
+            bound.binding, bound.costs, lambda frame: choose(frame, rule),
+        )  # fmt: skip
+        reason = reasons[number]
+        product = None if isinstance(reason, str) else reason[0].frame.contraction
+        found = find_rows(bound, number, geometry, product)
         if found is not None:
             rows[number] = found
-    lowered = lower(bound, rows, geometry)
-    operations = tuple(
-        _operation(one, bound, geometry) for one in lowered.programs if isinstance(one, CudaProgram)
-    )
-    return CudaSpecialisation(kernel, operations, lowered.scratch_bytes)
+    products = {number: one for number, one in reasons.items() if not isinstance(one, str)}
+    lowered = lower(bound, rows, products, geometry)
+    operations = tuple(_operation(one, bound, geometry) for one in lowered.programs)
+    return CudaSpecialisation(kernel, operations, lowered.scratch_bytes, reasons)
 
 
-def _operation(program: CudaProgram, bound: Bound, geometry: Geometry) -> CudaOperation:
-    template = tuple(_known(word.kind, word.name, word.axis, bound) for word in program.words)
+def _operation(program: Program, bound: Bound, geometry: Geometry) -> CudaOperation | Product:
+    if isinstance(program, ProductProgram):
+        return Product(program)
+    assert isinstance(program, CudaProgram)
+    return _launch(program, bound, geometry)
+
+
+def _launch(program: CudaProgram, bound: Bound, geometry: Geometry) -> CudaOperation:
+    template = tuple(_known(word, program, bound) for word in program.words)
     types = bound.binding.types
     scalars = {name: types.concrete(one) for name, one in types.scalars.items()}
     kinds = tuple(
@@ -176,11 +261,17 @@ def _operation(program: CudaProgram, bound: Bound, geometry: Geometry) -> CudaOp
     )
 
 
-def _known(kind: str, name: str, axis: int, bound: Bound) -> int | None:
+def _known(word: Word, program: CudaProgram, bound: Bound) -> int | None:
     """Return the value of a parameter that shapes decide."""
-    if kind == "extent":
-        return bound.arrays[name].shape[axis]
-    return bound.arrays[name].strides[axis] if kind == "stride" else None
+    match word.kind:
+        case "extent":
+            return bound.arrays[word.name].shape[word.axis]
+        case "stride":
+            return bound.arrays[word.name].strides[word.axis]
+        case "plan":
+            return program.numbers[word.name]
+        case _:
+            return None
 
 
 def _blocks(program: CudaProgram, bound: Bound, geometry: Geometry) -> int:
@@ -190,8 +281,8 @@ def _blocks(program: CudaProgram, bound: Bound, geometry: Geometry) -> int:
         return 1
     most = geometry.reduction_blocks if program.unit == "chunk" else geometry.grid_blocks
     scattered = bound.proofs[program.phase].scattered
-    size = 1
-    for axis in phase.axes:
+    size = 1 if program.iterations is None else program.iterations
+    for axis in phase.axes if program.iterations is None else ():
         extent = evaluate(axis.extent, bound.symbols)
         if extent is None:  # data decide; the threads that find nothing to do end at once
             return most

@@ -1,0 +1,98 @@
+"""Packing on a GPU: a thread for each element of the matrix that an operand is copied into.
+
+Neighbouring threads write neighbouring elements. What conditions exclude is zero: a thread tests
+them, as it has an element or two, not a row of which they could bound the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from netts.compiler.binding import Word
+from netts.compiler.cuda.emit import CudaEmitter
+from netts.compiler.cuda.products import Factor, ProductPlan
+from netts.compiler.cuda.widths import width_of
+from netts.compiler.epilogue import result_element
+from netts.compiler.nest import Index, Set
+from netts.compiler.operand import Extent, Form, Frame, Operand, Steps
+from netts.compiler.packing import counter, form_text, offset
+from netts.compiler.scalars import Type
+
+
+def read_by(operand: Operand) -> tuple[Set, ...]:
+    """Return what the packing of an operand evaluates, as statements that read it."""
+    return tuple(Set("", one) for one in (*operand.factors, *operand.masks))
+
+
+def emit_packing(emitter: CudaEmitter, frame: Frame, factor: Factor, target: str) -> None:
+    """Print the packing of an operand into the memory that a pointer points to."""
+    operand, type_ = factor.operand, Type(frame.dtype)
+    width, ends = emitter.count_known([frame.extents[one].count for one in factor.order])
+    names = [counter(one) for one in factor.order]
+    with emitter.flattened(names, ends, width, "cuda.grid(1)", "cuda.gridsize(1)"):
+        emitter.line(f"value = {type_.value}(0)")
+        with ExitStack() as inside:
+            guards = " and ".join(_guards(emitter, frame, operand.guards))
+            if guards:
+                inside.enter_context(emitter.indented(f"if {guards}:"))
+            if operand.masks or None in operand.steps:
+                _define_indices(emitter, frame, factor.order)
+            masks = " and ".join(emitter.value(one, Type.BOOL) for one in operand.masks)
+            if masks:
+                inside.enter_context(emitter.indented(f"if {masks}:"))
+            emitter.line(f"value = {_product(emitter, operand, type_)}")
+        emitter.line(f"{target}[flat] = value")
+
+
+def _guards(emitter: CudaEmitter, frame: Frame, guards: Sequence[Form]) -> Iterator[str]:
+    """Yield the text of each inequality."""
+    for one in guards:
+        reach = abs(one.constant) + sum(
+            abs(factor) * frame.extents[index].count for index, factor in one.of.items()
+        )
+        yield f"{width_of(reach)}({form_text(emitter, one)}) >= 0"
+
+
+def _define_indices(emitter: CudaEmitter, frame: Frame, order: Sequence[str]) -> None:
+    for index in order:
+        define_index(emitter, index, frame.extents[index], counter(index))
+
+
+def define_index(emitter: CudaEmitter, index: str, extent: Extent, count: str) -> None:
+    """Print the value of an index from how many steps it has taken."""
+    assert emitter.widths is not None
+    width = "int32" if emitter.widths.fits(Index(index)) else "int64"
+    first = emitter.number(extent.first)
+    emitter.line(f"v_{index} = {width}({first} + {count} * {extent.step})")
+
+
+def _product(emitter: CudaEmitter, operand: Operand, type_: Type) -> str:
+    texts = [
+        emitter.value(expr, type_) if steps is None else _read(emitter, steps)
+        for expr, steps in zip(operand.factors, operand.steps, strict=True)
+    ]
+    return " * ".join(texts)
+
+
+def _read(emitter: CudaEmitter, steps: Steps) -> str:
+    assert emitter.widths is not None
+    place = offset(emitter, steps)
+    if emitter.widths.fits_offsets(steps.array):
+        place = f"int32({place})"
+    return f"{emitter.pointer(steps.array)}[{place}]"
+
+
+def read_sum(emitter: CudaEmitter, plan: ProductPlan, total: Word) -> str:
+    """Return the text of a sum, where the indices that it varies with have their values."""
+    if plan.is_direct:
+        return result_element(emitter, plan.frame.contraction)
+    terms = []
+    for index, step in plan.total.of.items():
+        extent = plan.frame.extents[index]
+        if extent.count > 1:
+            first = emitter.number(extent.first)
+            text = f"v_{index}" if first == "0" else f"(v_{index} - {first})"
+            terms.append(text if step == 1 else f"{text} * {emitter.number(step)}")
+    width = width_of(plan.total_size)
+    return f"{emitter.word(total)}[{width}({' + '.join(terms) or '0'})]"
