@@ -40,6 +40,7 @@ class Placed:
     task: int
     label: str
     launch: Any
+    compile_seconds: float
 
 
 def cuda_replays(
@@ -170,7 +171,7 @@ class CudaReplay:
             self._raise_faults()
         self._access.behind()
         rows = [
-            ProfileRow(one.label, one.task, 1, float(total) / steps, None)
+            ProfileRow(one.label, one.task, 1, float(total) / steps, one.compile_seconds)
             for one, total in zip(self._placed, seconds, strict=True)
         ]
         traffic = self._machine.transfers.traffic.since(before)
@@ -189,7 +190,8 @@ def _place(machine: CudaDevice, lowered: Lowered, residence: Residence, fault: i
         addresses = {name: residence.address(value) for name, value in task.arrays()}
         numbers = special.numbers(task.arguments)
         for operation in special.operations:
+            start = perf_counter()
             launch = prepared(operation, machine, addresses, residence.scratch, fault, numbers)
-            placed.append(Placed(position, operation.label, launch))
+            placed.append(Placed(position, operation.label, launch, perf_counter() - start))
             fault += WORD_BYTES * operation.fault_words
     return placed
