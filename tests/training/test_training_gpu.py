@@ -65,7 +65,7 @@ def test_a_step_is_one_graph_launch_and_what_is_resident_stays():
     plan = graph.compile(device="cuda")
     out.array[...] = 0
     assert plan.run(100) == 100
-    assert plan.traffic == Traffic(uploads=1, upload_bytes=16128, launches=99)
+    assert plan.traffic == Traffic(uploads=1, upload_bytes=x.buffer.nbytes, launches=99)
     np.testing.assert_array_equal(out.read(), 200 * np.arange(1000.0))
     assert plan.traffic.downloads == 1
 
