@@ -27,7 +27,7 @@ from netts.graph.residence import WORD_BYTES, Needs, Residence
 from netts.graph.task import Task
 
 INTERRUPT_SECONDS = 0.1
-"""The longest that a replay stays away from Python, as on the CPU."""
+"""The longest that a replay stays away from Python, where Ctrl-C and time limits are seen."""
 
 Lowered = list[tuple[Task, CudaSpecialisation]]
 """The tasks of a recording, each lowered for its arguments."""
@@ -86,7 +86,8 @@ class CudaReplay:
     def __init__(
         self, machine: CudaDevice, lowered: Lowered, residence: Residence, first_word: int
     ) -> None:
-        self._machine, self._residence = machine, residence
+        self._machine = machine
+        self._residence = residence  # kept: it owns the memory that the launches name
         self._access = residence.access([task for task, _ in lowered])
         self._specials = [special for _, special in lowered]
         n_words = sum(special.fault_words for special in self._specials)
