@@ -220,12 +220,12 @@ class CudaDevice:
     def __init__(self, ordinal: int) -> None:
         self._core = importlib.import_module("cuda.core")
         self._driver = importlib.import_module("cuda.bindings.driver")
-        self._device = self._core.Device(ordinal)
-        self._device.set_current()
-        capability = self._device.compute_capability
+        self._ordinal = ordinal
+        device = self._current()
+        capability = device.compute_capability
         self.capability = (int(capability.major), int(capability.minor))
-        self.name = str(self._device.name)
-        self.stream = self._device.create_stream()
+        self.name = str(device.name)
+        self.stream = device.create_stream()
         self.process = os.getpid()
         self.transfers = Transfers(self)
         self._loaded: dict[KernelImage, tuple[Any, Any]] = {}
@@ -249,7 +249,13 @@ class CudaDevice:
                 "this process was forked from one that uses CUDA, which CUDA does not survive: "
                 "start processes with the method 'spawn', or use CUDA in the children only"
             )
-        self._device.set_current()
+        self._current()
+
+    def _current(self) -> Any:
+        """Return cuda.core's device, which each thread has one of, made current for this one."""
+        device = self._core.Device(self._ordinal)
+        device.set_current()
+        return device
 
     def call(self, function: str, *arguments: Any) -> Any:
         """Call a function of the driver; return what it returns besides its status.
@@ -387,7 +393,7 @@ class CudaDevice:
 
         On a stream of its own, so that what other threads launch meanwhile is not captured.
         """
-        builder = self._device.create_stream().create_graph_builder()
+        builder = self._current().create_stream().create_graph_builder()
         builder.begin_building()
         for one in launches:
             self.launch(one, builder)

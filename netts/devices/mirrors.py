@@ -46,7 +46,7 @@ class DeviceMirror:
         if buffer.is_blank:
             machine.clear(memory.address, buffer.nbytes)
             self.newer, buffer.is_blank = Newer.NEITHER, False
-        self.copy = Copy(buffer.memory, memory.address, buffer.nbytes)
+        self.copy = Copy(buffer.memory, memory.address, buffer.nbytes, memory.address)
 
     def fetch(self) -> None:
         """Bring to the host what is newer on the device."""

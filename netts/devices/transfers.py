@@ -144,11 +144,15 @@ class Copy:
     room
         The bytes from `address` on that belong to nobody else: `host` and what pads it. Two copies
         are neighbours where the room of one ends at the address of the other.
+    block
+        Where the allocation starts that it is of. No copy may cross from one into another, though
+        a driver likes to put one behind the other.
     """
 
     host: np.ndarray
     address: int
     room: int
+    block: int
 
 
 class Transfers:
@@ -236,7 +240,12 @@ def _neighbours(copies: Sequence[Copy]) -> Iterator[list[Copy]]:
     for copy in sorted(copies, key=lambda one: one.address):
         if not copy.host.nbytes:
             continue
-        touches = bool(group) and group[-1].address + group[-1].room == copy.address
+        last = group[-1] if group else None
+        touches = (
+            last is not None
+            and last.block == copy.block
+            and last.address + last.room == copy.address
+        )
         if touches and _extent([group[0], copy]) <= STAGING_BYTES:
             group.append(copy)
             continue

@@ -27,7 +27,7 @@ from netts.graph.residence import WORD_BYTES, Needs, Residence
 from netts.graph.task import Task
 
 INTERRUPT_SECONDS = 0.1
-"""The longest that a replay stays away from Python, as on the CPU."""
+"""The longest that a replay stays away from Python, where Ctrl-C and time limits are seen."""
 
 Lowered = list[tuple[Task, CudaSpecialisation]]
 """The tasks of a recording, each lowered for its arguments."""
@@ -40,6 +40,7 @@ class Placed:
     task: int
     label: str
     launch: Any
+    compile_seconds: float
 
 
 def cuda_replays(
@@ -85,7 +86,8 @@ class CudaReplay:
     def __init__(
         self, machine: CudaDevice, lowered: Lowered, residence: Residence, first_word: int
     ) -> None:
-        self._machine, self._residence = machine, residence
+        self._machine = machine
+        self._residence = residence  # kept: it owns the memory that the launches name
         self._access = residence.access([task for task, _ in lowered])
         self._specials = [special for _, special in lowered]
         n_words = sum(special.fault_words for special in self._specials)
@@ -170,7 +172,7 @@ class CudaReplay:
             self._raise_faults()
         self._access.behind()
         rows = [
-            ProfileRow(one.label, one.task, 1, float(total) / steps, None)
+            ProfileRow(one.label, one.task, 1, float(total) / steps, one.compile_seconds)
             for one, total in zip(self._placed, seconds, strict=True)
         ]
         traffic = self._machine.transfers.traffic.since(before)
@@ -189,7 +191,8 @@ def _place(machine: CudaDevice, lowered: Lowered, residence: Residence, fault: i
         addresses = {name: residence.address(value) for name, value in task.arrays()}
         numbers = special.numbers(task.arguments)
         for operation in special.operations:
+            start = perf_counter()
             launch = prepared(operation, machine, addresses, residence.scratch, fault, numbers)
-            placed.append(Placed(position, operation.label, launch))
+            placed.append(Placed(position, operation.label, launch, perf_counter() - start))
             fault += WORD_BYTES * operation.fault_words
     return placed

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,21 +47,22 @@ class Needs:
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes of the caller's memory, and their place on the device; see `Copy` for `room`."""
+    """Bytes of the caller's memory, and their place on the device; see `Copy` for the rest."""
 
     start: int
     stop: int
     address: int = 0
     room: int = 0
+    block: int = 0
 
     def upload(self) -> Copy:
         """Return the copy of the caller's memory itself."""
         memory = (ctypes.c_uint8 * (self.stop - self.start)).from_address(self.start)
-        return Copy(np.ctypeslib.as_array(memory), self.address, self.room)
+        return Copy(np.ctypeslib.as_array(memory), self.address, self.room, self.block)
 
     def download(self) -> Copy:
         """Return a copy to other memory: what lies between the elements is not ours to write."""
-        return Copy(np.empty(self.stop - self.start, np.uint8), self.address, self.room)
+        return Copy(np.empty(self.stop - self.start, np.uint8), self.address, self.room, self.block)
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class Residence:
             arrays = machine.allocate(end)
             given.append(arrays)
             self._spans = [
-                Span(one.start, one.stop, arrays.address + one.address, one.room)
+                replace(one, address=arrays.address + one.address, block=arrays.address)
                 for one in self._spans
             ]
         self.faults = machine.pin(WORD_BYTES * needs.fault_words)

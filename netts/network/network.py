@@ -232,7 +232,8 @@ class Network:
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
         step = batch_size or chunk_rows(self)
-        chosen, device = None if loss is None else loss_from(loss), choose(device)
+        chosen = None if loss is None else loss_from(loss)
+        device = choose(device)
         output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
         flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
         with self._lock:

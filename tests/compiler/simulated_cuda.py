@@ -30,10 +30,16 @@ from sum_strategies import sum_programs
 from wild_strategies import ALIASES, aliased, wild_programs
 
 import netts
-from netts import accelerate, parallel
+from netts import Network, accelerate, layers, parallel
+from netts.compiler import Kernel
 from netts.compiler.cuda import widths
 from netts.compiler.cuda.specialise import CudaOperation, specialise
+from netts.devices.memory import BufferView
 from netts.errors import BoundsError, KernelDivisionError, KernelError
+from netts.losses import loss_from
+from netts.optimizers import Adam
+from netts.training.batches import Samples
+from netts.training.session import Session
 
 TERMS = 64
 """Roundings that a result of these small kernels may be off, each of the largest element."""
@@ -102,6 +108,41 @@ def test_integers_of_64_bits_give_the_same(call, rule, monkeypatch):
     is_kernel = any(isinstance(one, CudaOperation) for one in special.operations)
     assert ("int64(cuda." in special.source or "chunks = int64(" in special.source) == is_kernel
     assert_same(narrow, wide, "64 bits")
+
+
+# ---------------------------------------------------------------- a training step, fused
+
+
+def test_the_tasks_of_a_training_step_agree_with_the_cpu():
+    """As a plan on cuda lowers them: neighbours joined, over arenas and transients."""
+    random = np.random.default_rng(0)
+    network = Network(
+        [
+            layers.Conv2D(2, kernel_size=3, activation="relu"), layers.MaxPool2D(2),
+            layers.Flatten(), layers.Dense(4, "relu"), layers.Dropout(0.5),
+            layers.Dense(3, "tanh"), layers.Dense(2),
+        ],
+        np.float32,
+    ).build((1, 6, 6), random_state=0)  # fmt: skip
+    samples = Samples(random.normal(size=(5, 36)).astype(np.float32), np.arange(5)[:, None] % 2)
+    session = Session(
+        network, loss=loss_from("cross_entropy"), optimizer=Adam(), training=samples,
+        validation=None, batch_size=3, l2=0.5, key=np.array([1, 2]), n_snapshots=1, device="cpu",
+    )  # fmt: skip
+    n_fused = 0
+    for recording in ("step", "step_last", "keep_0"):
+        for task in session.graph._fused[recording]:
+            n_fused += not isinstance(task.kernel, Kernel)
+            found = tuple(
+                one.read().copy() if isinstance(one, BufferView) else one for one in task.arguments
+            )
+            run_simulated(task.kernel, found)
+            task.kernel.specialise(task.arguments).run(task.arguments)
+            arrays = dict(zip(task.kernel.parameters, found, strict=True))
+            for name, view in task.arrays():
+                if name in task.kernel.writes:
+                    np.testing.assert_allclose(arrays[name], view.read(), 1e-5, 1e-6, err_msg=name)
+    assert n_fused > 4
 
 
 # ---------------------------------------------------------------- random programs

@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -272,7 +273,7 @@ def copies_of(gpu: FakeGpu, sizes, room):
     memory = gpu.allocate(sum(map(room, sizes)))
     copies, place = [], memory.address
     for number, size in enumerate(sizes):
-        copies.append(Copy(np.full(size, number + 1, np.uint8), place, room(size)))
+        copies.append(Copy(np.full(size, number + 1, np.uint8), place, room(size), memory.address))
         place += room(size)
     return copies
 
@@ -290,6 +291,16 @@ def test_neighbours_travel_together_up_to_what_is_pinned(sizes, n_copies):
     gpu.transfers.download(copies)
     assert [one.host.sum() for one in copies] == [(k + 1) * n for k, n in enumerate(sizes)]
     assert gpu.transfers.traffic.uploads == gpu.transfers.traffic.downloads == n_copies
+
+
+def test_no_copy_crosses_from_one_allocation_into_the_next():
+    """A driver puts allocations side by side, and refuses a copy of both."""
+    gpu = FakeGpu()
+    copies = copies_of(gpu, [16, 16, 16], lambda size: size)
+    copies[2] = replace(copies[2], block=copies[2].address)
+    gpu.transfers.upload(copies)
+    gpu.transfers.download(copies)
+    assert gpu.transfers.traffic.uploads == gpu.transfers.traffic.downloads == 2
 
 
 def test_pinned_memory_is_not_written_before_it_was_copied():

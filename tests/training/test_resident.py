@@ -15,6 +15,7 @@ from netts import MLPClassifier, MLPRegressor, Network, Trainer, layers
 from netts.cli import main
 from netts.devices.transfers import STAGING_BYTES
 from netts.errors import DeviceError, DivergenceError, InterruptedFitWarning
+from netts.testing import check_layer
 from netts.training import EarlyStopping
 from netts.training.callbacks import Callback
 
@@ -250,3 +251,8 @@ def test_auto_follows_the_context_and_stays_on_the_cpu_otherwise(fake_gpu: FakeG
         trainer.fit(X, CLASSES)
     assert trainer.device_ == "cuda"
     assert fake_gpu.taken("graph")
+
+
+def test_layers_of_ones_own_are_tried_there_too(fake_gpu: FakeGpu):
+    check_layer(layers.BatchNorm(), (3,), batch_sizes=(2, 3))
+    assert fake_gpu.taken("launch")

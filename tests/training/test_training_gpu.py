@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -63,7 +65,7 @@ def test_a_step_is_one_graph_launch_and_what_is_resident_stays():
     plan = graph.compile(device="cuda")
     out.array[...] = 0
     assert plan.run(100) == 100
-    assert plan.traffic == Traffic(uploads=1, upload_bytes=16128, launches=99)
+    assert plan.traffic == Traffic(uploads=1, upload_bytes=x.buffer.nbytes, launches=99)
     np.testing.assert_array_equal(out.read(), 200 * np.arange(1000.0))
     assert plan.traffic.downloads == 1
 
@@ -262,3 +264,21 @@ def test_fits_leave_no_memory_behind():
             assert free_bytes() > before - data.nbytes
     finally:
         gc.enable()
+
+
+def test_a_forked_child_is_refused_and_the_parent_goes_on():
+    network = mlp()
+    Trainer(network, epochs=1, device="cuda").fit(X, CLASSES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        child = os.fork()
+    if child == 0:
+        refused = 0
+        for use in (network.weights, lambda: network.predict(X, device="cuda")):
+            try:
+                use()
+            except DeviceError as error:
+                refused += "forked" in str(error)
+        os._exit(0 if refused == 2 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert np.isfinite(network.predict(X, device="cuda")).all()
