@@ -25,7 +25,8 @@ from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
 from netts.compiler.cuda.products import ProductPlan, is_same
 from netts.compiler.cuda.program import CudaProgram, Geometry, ProductProgram, assembled, product
-from netts.compiler.cuda.rows import BLOCKS, COMBINED, RowEmitter, Rows, reduce_in_block
+from netts.compiler.cuda.rows import BLOCKS, COMBINED, RowEmitter, reduce_in_block
+from netts.compiler.cuda.shared_loops import Rows
 from netts.compiler.cuda.widths import Widths
 from netts.compiler.emit import Emitter
 from netts.compiler.epilogue import sums_read

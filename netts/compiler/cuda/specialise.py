@@ -21,7 +21,7 @@ from netts.compiler.cuda.program import (
     ProductProgram,
     parameter_type,
 )
-from netts.compiler.cuda.rows import Rows, find_rows
+from netts.compiler.cuda.shared_loops import Rows, find_rows
 from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import Nest
 from netts.compiler.program import Program
