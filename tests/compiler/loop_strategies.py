@@ -230,7 +230,7 @@ class _Writer:
         self.line(f"{name} = {self.choose(-1, 0, 1)}")
         self.locals.append(name)
         test = f"{name} < min({{w}}, 4)"
-        with self.block(f"while {test}:", f"while {test} and {{condition}}:"):
+        with self.block(f"while {test}:", f"while {test} and ({{condition}}):"):
             self.line(f"{name} += 1")
             self.loops += 1
             self.statements(target)
