@@ -8,6 +8,7 @@ costs on every machine, as their expectations of plans do.
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -32,3 +33,8 @@ def fake_gpu(monkeypatch):
     import fake_gpu as fakes  # only here: most tests need none of it
 
     return fakes.install(monkeypatch)
+
+
+# In a shell's background job Ctrl-C is ignored, and so would be what tests send to themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

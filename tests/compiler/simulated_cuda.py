@@ -96,6 +96,7 @@ def test_no_kernel_of_netts_is_left_out():
     assert names == all_kernels()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [LOOPS, PRODUCTS], ids=["loops", "products"])
 @pytest.mark.parametrize("call", CALLS[::5], ids=str)
 def test_integers_of_64_bits_give_the_same(call, rule, monkeypatch):
@@ -113,6 +114,7 @@ def test_integers_of_64_bits_give_the_same(call, rule, monkeypatch):
 # ---------------------------------------------------------------- a training step, fused
 
 
+@pytest.mark.slow
 def test_the_tasks_of_a_training_step_agree_with_the_cpu():
     """As a plan on cuda lowers them: neighbours joined, over arenas and transients."""
     random = np.random.default_rng(0)
@@ -180,6 +182,7 @@ SMALL_CASES = [(name, shapes) for name, shapes in cases() if max(map(math.prod, 
 """Without those that a simulation takes seconds for."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shapes"), SMALL_CASES, ids=str)
 def test_every_layout_of_a_product_agrees_with_the_reference(name, shapes):
     form = FORMS[name]

@@ -12,12 +12,15 @@ import pytest
 HERE = Path(__file__).parent
 
 
-def test_kernels_agree_in_the_simulator():
+@pytest.mark.parametrize(
+    "selected", ["not slow", pytest.param("slow", marks=pytest.mark.slow)], ids=["fast", "slow"]
+)
+def test_kernels_agree_in_the_simulator(selected):
     """In a process of its own: numba decides when imported whether it simulates."""
     pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: extra cuda12 or cuda13")
     command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore::RuntimeWarning"]
     ended = subprocess.run(
-        [*command, "-p", "no:cacheprovider", str(HERE / "simulated_cuda.py")],
+        [*command, "-m", selected, "-p", "no:cacheprovider", str(HERE / "simulated_cuda.py")],
         cwd=HERE.parents[1],
         env=os.environ | {"NUMBA_ENABLE_CUDASIM": "1"},
         capture_output=True,
