@@ -22,7 +22,7 @@ from netts.persistence.forms import (
     TYPES,
     Registry,
 )
-from netts.persistence.places import MAX_MESSAGE, Place, brief
+from netts.persistence.places import MAX_MESSAGE, Place, brief, shown
 
 
 def decode(
@@ -53,7 +53,7 @@ def decode(
     if decoder.arrays:
         raise BrokenModelError(brief(f"array {next(iter(decoder.arrays))!r} belongs to nothing"))
     if not conforms(value, expected):
-        raise _contradiction(Place(), f"is no {_shown(expected)}")
+        raise _contradiction(Place(), f"is no {_annotation(expected)}")
     return value
 
 
@@ -185,7 +185,9 @@ def _check_fields(name: str, kind: Any, fields: dict[str, Any], at: Place) -> No
             raise _contradiction(at, f"is a {name} with {key!r}, which it has no field for")
         hint = hints.get(key, Any)
         if not conforms(value, hint):
-            raise _contradiction(at.below(key), f"is {_shown(hint)} in a {name}, got {value!r}")
+            raise _contradiction(
+                at.below(key), f"is {_annotation(hint)} in a {name}, got {shown(value)}"
+            )
 
 
 def _hints(kind: Any) -> dict[str, Any]:
@@ -215,11 +217,11 @@ def _one_of(table: Mapping[str, Any], name: Any, at: Place) -> Any:
 
 def _typed(value: Any, hint: Any, at: Place) -> Any:
     if not conforms(value, hint):
-        raise _contradiction(at, f"has {value!r} for {_shown(hint)}")
+        raise _contradiction(at, f"has {shown(value)} for {_annotation(hint)}")
     return value
 
 
-def _shown(hint: Any) -> str:
+def _annotation(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 MAX_MESSAGE = 500
 
@@ -42,3 +45,31 @@ def brief(text: Any) -> str:
     """Return the beginning of what a file says, which may be as long as the file."""
     shown = str(text)
     return shown if len(shown) <= MAX_MESSAGE else f"{shown[:MAX_MESSAGE]} ..."
+
+
+class _Brief(reprlib.Repr):
+    """Makes no more text of a value than is shown of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = MAX_MESSAGE
+
+    def repr_ndarray(self, array: np.ndarray, _level: int) -> str:
+        # Elements are not looked at: a file of 1 kB may declare one of 64 MiB, and NumPy's own
+        # repr would copy it.
+        return f"an array of {array.dtype.name[:40]} of shape {array.shape}"
+
+
+_BRIEF = _Brief()
+
+
+def shown(value: Any) -> str:
+    """Return a value of a file as messages show it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shown("adam"), shown((1.5, np.zeros(3)))
+    ("'adam'", '(1.5, an array of float64 of shape (3,))')
+    """
+    return _BRIEF.repr(value)

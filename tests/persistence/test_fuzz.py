@@ -245,3 +245,12 @@ def law(n_examples):
 
 test_any_file_is_a_model_or_an_error_of_ours = law(200)
 test_ten_thousand_files_are_models_or_errors_of_ours = pytest.mark.slow(law(10_000))
+
+
+def test_a_large_text_of_the_wrong_kind_is_refused_without_a_copy(tmp_path_factory):
+    """A file of 1 kB declares 64 MiB of text; its message must not make as much again."""
+    header, said, data = take_apart(originals()[0])
+    wide = {"$": "text array", "items": [""], "shape": [1], "width": MAX_TEXT_BYTES // 4}
+    said["content"]["fields"]["layers"] = wide
+    load = law(1).hypothesis.inner_test
+    load(tmp_path_factory, assemble(header, data, json.dumps(said, separators=(",", ":"))))
