@@ -64,6 +64,10 @@ class Binding:
     folded: Mapping[str, int]
     clamps: Mapping[int, int] = field(default_factory=dict)
 
+    def canonical(self, array: str) -> str:
+        """Return the one name of arrays that are the same memory."""
+        return self.aliases.get(array, array)
+
 
 def describe(check: Check) -> tuple[Place, str]:
     """Return where a check stands and what it is about."""

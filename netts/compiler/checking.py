@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from netts.compiler.arguments import check_arguments, find_aliases
-from netts.compiler.specialise import prove_aliased
+from netts.compiler.bound import prove_aliased
 from netts.devices.memory import BufferView
 from netts.errors import BoundsError, KernelError
 

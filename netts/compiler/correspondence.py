@@ -18,6 +18,7 @@ import numpy as np
 
 from netts.compiler.affine import evaluate
 from netts.compiler.arguments import ArrayInfo, check_arguments, describe
+from netts.compiler.bound import symbols_of
 from netts.compiler.loops import Loops
 from netts.compiler.nest import (
     Expr,
@@ -35,7 +36,6 @@ from netts.compiler.nest import (
     stores,
     walk_statements,
 )
-from netts.compiler.specialise import symbols_of
 from netts.devices.memory import BufferView
 
 

@@ -97,7 +97,7 @@ class Lowering:
     def __post_init__(self) -> None:
         every = [one for phase in self.routine.phases for one in walk_statements(body_of(phase))]
         written = {
-            self._array(one.array)
+            self.binding.canonical(one.array)
             for phase in self.routine.phases
             for one in stores(body_of(phase))
         }
@@ -136,13 +136,10 @@ class Lowering:
             for one in walk_expression(value)
         )
 
-    def _array(self, name: str) -> str:
-        return self.binding.aliases.get(name, name)
-
     def _is_fixed(self, value: Expr, written: set[str]) -> bool:
         """Whether a top-level value depends on nothing that the kernel changes."""
         return not any(
-            (isinstance(one, Load) and self._array(one.array) in written)
+            (isinstance(one, Load) and self.binding.canonical(one.array) in written)
             or (isinstance(one, Local) and one.name not in self.fixed)
             for one in walk_expression(value)
         )

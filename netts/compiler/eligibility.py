@@ -97,12 +97,9 @@ def _dtype_reason(found: Contraction, binding: Binding) -> str | None:
 
 
 def _alias_reason(found: Contraction, nest: Nest, binding: Binding) -> str | None:
-    def canonical(name: str) -> str:
-        return binding.aliases.get(name, name)
-
-    written = {canonical(one.array) for one in stores(nest.body)}
+    written = {binding.canonical(one.array) for one in stores(nest.body)}
     for one in _expressions(found):
-        if isinstance(one, Load) and canonical(one.array) in written:
+        if isinstance(one, Load) and binding.canonical(one.array) in written:
             return "the result is also an operand"
     return None
 

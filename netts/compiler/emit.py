@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from netts.compiler.binding import Binding, Check, Word
 from netts.compiler.element import ElementFunction
+from netts.compiler.hoisting import hoistable
 from netts.compiler.nest import (
     Apply,
     Call,
@@ -32,10 +33,6 @@ from netts.compiler.nest import (
     Stmt,
     Store,
     While,
-    expressions,
-    stores,
-    walk_expression,
-    walk_statements,
 )
 from netts.compiler.scalars import DIVISIONS, ROWS, VECTORISED, Type
 from netts.compiler.typing import element_types, return_type
@@ -49,6 +46,7 @@ class Emitter:
     words: list[Word] = field(default_factory=lambda: [Word("fault")])
     checks: list[Check] = field(default_factory=list)
     runtime: set[str] = field(default_factory=set)
+    blas: set[str] = field(default_factory=set)
     math: set[str] = field(default_factory=set)
     elements: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -151,10 +149,7 @@ class Emitter:
         return repr(value)
 
     def extent(self, array: str, axis: int) -> str:
-        return self.word(Word("extent", self._name(array), axis))
-
-    def _name(self, array: str) -> str:
-        return self.binding.aliases.get(array, array)
+        return self.word(Word("extent", self.binding.canonical(array), axis))
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
         if id(expr) in self.binding.clamps:
@@ -244,13 +239,13 @@ class Emitter:
 
     def pointer(self, array: str) -> str:
         """Return the name of the typed pointer to an array."""
-        name = self._name(array)
+        name = self.binding.canonical(array)
         self.runtime.add(f"pointer_{self.binding.dtypes[name]}")
         return self.word(Word("address", name))
 
     def stride(self, array: str, axis: int) -> str:
         """Return the text of a stride, in elements."""
-        name = self._name(array)
+        name = self.binding.canonical(array)
         if self.binding.unit_axes[name] == axis:
             return "1"
         return self.word(Word("stride", name, axis))
@@ -365,21 +360,9 @@ class Emitter:
     def _hoist(self, loop: Loop, start: str, stop: str) -> list[tuple[int, int]]:
         """Test before a loop what does not vary in it, so that the loop itself can vectorise.
 
-        Only accesses that the first iteration certainly makes are tested early, and only if there
-        is a first iteration.
+        Only where there is a first iteration: `hoistable` gives what it certainly does.
         """
-        changed = {one.name for one in walk_statements(loop.body) if isinstance(one, Set)}
-        changed |= {one.index for one in walk_statements(loop.body) if isinstance(one, Loop)}
-        written = {self._name(one.array) for one in stores(loop.body)}
-        # A dict: `x[i[k]] *= 2` holds its subscripts twice, in what it reads and in what it writes.
-        candidates = {
-            (id(node), axis): node
-            for node in _certain_accesses(loop.body)
-            for axis, subscript in enumerate(node.subscripts)
-            if (id(node), axis) in self.binding.unproved
-            and (id(node), axis) not in self._hoisted
-            and self._is_invariant(subscript, {*changed, loop.index}, written)
-        }
+        candidates = hoistable(loop, self.binding, self._hoisted)
         for (key, axis), node in candidates.items():
             self._fresh += 1
             name = f"t{self._fresh}"
@@ -388,19 +371,6 @@ class Emitter:
                 self.line(f"{name} = {self._subscript(node, axis, node.subscripts[axis])}")
             self._hoisted[key, axis] = name
         return list(candidates)
-
-    def _is_invariant(self, expr: Expr, changed: set[str], written: set[str]) -> bool:
-        for one in walk_expression(expr):
-            match one:
-                case Local(name=name) | Index(name=name):
-                    if name in changed:
-                        return False
-                case Load(array=array):
-                    if self._name(array) in written:
-                        return False
-                case Apply(function="select" | "and" | "or"):
-                    return False
-        return True
 
     # ------------------------------------------------------------ element functions
 
@@ -437,27 +407,3 @@ class Emitter:
             number += 1
             name = f"{base}_{number}"
         return name
-
-
-def _certain_accesses(body: tuple[Stmt, ...]) -> Iterator[Load | Store]:
-    """Yield the accesses that every run of a block makes, up to the first that may leave it."""
-    for statement in body:
-        for expr in expressions(statement) if not isinstance(statement, While) else ():
-            yield from _certain_loads(expr)
-        if isinstance(statement, Store):
-            yield statement
-        if any(isinstance(one, Jump) for one in walk_statements((statement,))):
-            return
-
-
-def _certain_loads(expr: Expr) -> Iterator[Load]:
-    match expr:
-        case Load(subscripts=subscripts):
-            for one in subscripts:
-                yield from _certain_loads(one)
-            yield expr
-        case Apply(function="select" | "and" | "or", arguments=(first, *_)):
-            yield from _certain_loads(first)
-        case Apply(arguments=arguments) | Call(arguments=arguments):
-            for one in arguments:
-                yield from _certain_loads(one)

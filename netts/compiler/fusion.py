@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from netts.compiler.arguments import ArrayInfo, find_aliases
+from netts.compiler.bound import prove_aliased
 from netts.compiler.correspondence import (
     Bound,
     Correspondence,
@@ -58,7 +59,6 @@ from netts.compiler.nest import (
     walk_statements,
 )
 from netts.compiler.rewriting import Renaming, fresh, names_of
-from netts.compiler.specialise import prove_aliased
 from netts.errors import AliasError, RaceError
 
 Constants = tuple[tuple[str, bool | int | float], ...]

@@ -64,13 +64,13 @@ def find_column_sums(nest: Nest, binding: Binding) -> ColumnSums | None:
         return None
     initial, rows, results = parts
     column = nest.axes[0].index
-    written = {binding.aliases.get(one.array, one.array) for one in results.values()}
+    written = {binding.canonical(one.array) for one in results.values()}
     terms = _terms(rows, initial)
     if terms is None or not _is_steady(rows, column) or len(written) < len(results):
         return None
     summed: tuple[Stmt, ...] = (*initial.values(), rows)
     read = list(loads(summed))
-    if any(binding.aliases.get(one.array, one.array) in written for one in read):
+    if any(binding.canonical(one.array) in written for one in read):
         return None
     if any(node in {id(one) for one in read} for node, _ in binding.unproved):
         return None

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from netts.compiler import calibration
 from netts.compiler.access import accesses, reads, writes
 from netts.compiler.arguments import check_arguments, find_aliases
+from netts.compiler.bound import Bound, bind
 from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.compiler.cuda.specialise import specialise as specialise_cuda
 from netts.compiler.element import ElementFunction
@@ -16,7 +17,7 @@ from netts.compiler.nest import Nest, Routine
 from netts.compiler.races import outer_scalars, prove_independent
 from netts.compiler.scope import Scope
 from netts.compiler.source import Source
-from netts.compiler.specialise import Bound, Specialisation, bind, specialise
+from netts.compiler.specialise import Specialisation, specialise
 from netts.errors import KernelError, KernelTypeError
 
 MAX_SPECIALISATIONS = 256

@@ -99,6 +99,7 @@ def fingerprint() -> str:
 _RUNTIME_SOURCES = (
     "compiling.py",
     "runtime.py",
+    "blas.py",
     "pool.py",
     "parts.py",
     "walking.py",

@@ -47,7 +47,8 @@ class Products:
     def emit(self) -> None:
         """Print everything."""
         emitter, plan = self.emitter, self.plan
-        emitter.runtime |= {f"gemm_{self.dtype}", f"pointer_{self.dtype}"}
+        emitter.blas.add(f"gemm_{self.dtype}")
+        emitter.runtime.add(f"pointer_{self.dtype}")
         slots = emitter.number(self.slots)
         with emitter.indented(f"if part >= {slots}:"):
             emitter.line("return 0")
@@ -178,7 +179,7 @@ class Products:
         first = offset(emitter, steps, frozenset(fixed))
         if steps.array:
             emitter.pointer(steps.array)
-            canonical = emitter.binding.aliases.get(steps.array, steps.array)
+            canonical = emitter.binding.canonical(steps.array)
             address = f"address_{canonical}"
             if plan.split is not None and steps.of.get(plan.split.index):
                 first += f" + low * {emitter.number(steps.of[plan.split.index])}"

@@ -59,6 +59,8 @@ def assembled(
     text = [_HEADER.format(title=label)]
     runtime = sorted(emitter.runtime | {"word_to_float"})
     text.append(f"from netts.compiler.runtime import {', '.join(runtime)}")
+    if emitter.blas:
+        text.append(f"from netts.compiler.blas import {', '.join(sorted(emitter.blas))}")
     if emitter.math:
         names = ", ".join(sorted(emitter.math))
         text.append(f"from netts.compiler.vector_math import {names}")

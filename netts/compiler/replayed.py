@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from netts.compiler import engine
-from netts.compiler.specialise import Specialisation, fill_numbers, operation_table
+from netts.compiler.operation import fill_numbers, operation_table
+from netts.compiler.specialise import Specialisation
 
 
 class Replayed:

@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike
 
 from netts.compiler import checking
 from netts.compiler.arguments import check_arguments, find_aliases
+from netts.compiler.bound import prove_aliased
 from netts.compiler.kernel import Kernel
 from netts.compiler.launch import launching
-from netts.compiler.specialise import prove_aliased
 from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
 from netts.devices.registry import explain_choice
 from netts.errors import GraphError

@@ -15,12 +15,8 @@ import numpy as np
 
 from netts.compiler import checking, engine
 from netts.compiler.kernel import run_reference
-from netts.compiler.specialise import (
-    Operation,
-    Specialisation,
-    fill_numbers,
-    operation_table,
-)
+from netts.compiler.operation import Operation, fill_numbers, operation_table
+from netts.compiler.specialise import Specialisation
 from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, allocate
 from netts.devices.transfers import Traffic
 from netts.graph.cuda_replay import INTERRUPT_SECONDS, cuda_replays

@@ -22,6 +22,7 @@ import numpy as np
 
 from netts.compiler import Kernel, accelerate, functions, specialise
 from netts.compiler.native import Native
+from netts.compiler.operation import fill_numbers
 from netts.compiler.specialise import Specialisation
 
 SCRATCH = 1 << 62
@@ -57,7 +58,7 @@ class Uncompiled:
         numbers = self.specialisation.numbers(arguments)
         for operation in self.specialisation.operations:
             block = operation.block(addresses, SCRATCH)
-            specialise.fill_numbers(block, operation.program.words, numbers)
+            fill_numbers(block, operation.program.words, numbers)
             entry = _entry(operation.program.text, memory)
             count = parts if operation.program.is_splittable else 1
             memory.start()
@@ -94,6 +95,7 @@ def _entry(text: str, memory: _Memory) -> Callable[..., int]:
         "numba": _Namespace(_NUMBA),
         "netts.compiler.compiling": _Namespace({"inlined": _inlined}),
         "netts.compiler.runtime": _Namespace(memory.runtime()),
+        "netts.compiler.blas": _Namespace(memory.blas()),
         "netts.compiler.vector_math": _Namespace(_VECTOR_MATH),
     }
 
@@ -201,8 +203,11 @@ class _Memory:
                 ("int64", np.int64), ("float32", np.float32), ("float64", np.float64),
             )
         }  # fmt: skip
-        gemms = {f"gemm_{name}": self._gemm(np.dtype(name)) for name in ("float32", "float64")}
-        return {"word_to_float": _word_to_float, **pointers, **gemms}
+        return {"word_to_float": _word_to_float, **pointers}
+
+    def blas(self) -> dict[str, Any]:
+        """Return the stand-ins for `netts.compiler.blas`."""
+        return {f"gemm_{name}": self._gemm(np.dtype(name)) for name in ("float32", "float64")}
 
     def _pointers(self, dtype: np.dtype) -> Callable[[int], _Pointer]:
         return lambda address: _Pointer(self, address, dtype)

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netts.compiler.binding import Word
+from netts.compiler.bound import Bound
 from netts.compiler.cpu import Lowered, Lowering, identity
 from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
@@ -35,7 +36,6 @@ from netts.compiler.packing import counter
 from netts.compiler.plan import Plan
 from netts.compiler.program import Program
 from netts.compiler.scalars import Type
-from netts.compiler.specialise import Bound
 
 THREADS = "cuda.grid(1)", "cuda.gridsize(1)"
 """The first iteration of a thread, and the step to its next."""
@@ -158,7 +158,7 @@ class CudaLowering(Lowering):
     ) -> Iterator[ProductProgram]:
         steps = (plan.left.steps, plan.right.steps, plan.total)
         words = [
-            Word("address", self._array(one.array)) if one.array else word
+            Word("address", self.binding.canonical(one.array)) if one.array else word
             for one, word in zip(steps, scratch, strict=True)
         ]
         for gemm, firsts in plan.gemms():

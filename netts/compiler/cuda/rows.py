@@ -156,10 +156,10 @@ class RowEmitter(CudaEmitter):
         What is repeated may touch in its next turn what another thread has stored in this.
         """
         inside = {id(one) for one in (*loads((statement,)), *stores((statement,)))}
-        stored = {self._name(store.array) for store in stores((statement,))}
+        stored = {self.binding.canonical(store.array) for store in stores((statement,))}
         every: tuple[Load | Store, ...] = (*loads(self._body), *stores(self._body))
         meets = (is_repeated and bool(stored)) or any(
-            self._name(one.array) in stored for one in every if id(one) not in inside
+            self.binding.canonical(one.array) in stored for one in every if id(one) not in inside
         )
         if meets:
             self.barrier()

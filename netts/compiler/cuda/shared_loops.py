@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netts.compiler.affine import Monomial, Polynomial, at, evaluate
+from netts.compiler.bound import Bound
 from netts.compiler.contraction import Contraction
 from netts.compiler.cuda.program import Geometry
 from netts.compiler.nest import (
@@ -33,7 +34,6 @@ from netts.compiler.nest import (
 )
 from netts.compiler.races import prove_independent
 from netts.compiler.scalars import Type
-from netts.compiler.specialise import Bound
 from netts.errors import RaceError
 
 SHORTEST = 32

@@ -10,6 +10,7 @@ import numpy as np
 
 from netts.compiler.affine import evaluate
 from netts.compiler.binding import Word
+from netts.compiler.bound import Bound
 from netts.compiler.cuda.cost import RULE, ProductRule
 from netts.compiler.cuda.emit import FAULT_WORDS
 from netts.compiler.cuda.lower import lower
@@ -24,8 +25,8 @@ from netts.compiler.cuda.program import (
 from netts.compiler.cuda.shared_loops import Rows, find_rows
 from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import Nest
+from netts.compiler.operation import failure, scalar_arguments
 from netts.compiler.program import Program
-from netts.compiler.specialise import Bound, failure, scalar_arguments
 from netts.devices.cuda import KernelCode
 from netts.devices.cuda_driver import cublas_missing
 from netts.devices.gemm import Gemm
