@@ -13,11 +13,12 @@ import pytest
 from contraction_strategies import contraction_programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from laws import assert_sound
 from netts_kernels import Call, calls
 from program_strategies import exact_programs
 from programs import LAYOUTS, assert_same, copied, run_reference
 from sum_strategies import sum_programs
-from wild_strategies import ALIASES, aliased, wild_programs
+from wild_strategies import ALIASES, wild_programs
 
 import netts
 from netts import accelerate, parallel
@@ -30,7 +31,7 @@ from netts.compiler.cuda.run import run_on_gpu
 from netts.compiler.cuda.specialise import Product, specialise
 from netts.devices import cuda
 from netts.devices.cuda_driver import missing
-from netts.errors import BoundsError, DeviceError, KernelDivisionError, KernelError
+from netts.errors import BoundsError, DeviceError, KernelDivisionError
 from netts.layers import conv, dense
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
@@ -146,27 +147,8 @@ test_products_agree_exactly = law(contraction_programs(), PROGRAMS["products"])
 @examples(PROGRAMS["wild"])
 @given(wild_programs(), sizes, layouts, seeds, st.sampled_from(ALIASES))
 def test_what_is_taken_agrees_or_raises(directory, program, sizes, layouts, seed, alias):
-    try:
-        kernel = program.load(directory).kernel
-    except KernelError:
-        return
-    arguments = aliased(program.arguments(sizes, layouts, seed), alias)
-    expected, found = copied(arguments), copied(arguments)
-    error = None
-    try:
-        run_cuda(kernel, found)
-    except BoundsError as raised:
-        error = raised
-    except KernelError:
-        return
-    try:
-        with netts.checked():
-            kernel(*expected)
-    except KernelError:
-        assert error is not None
-        return
-    assert error is None
-    assert_same(expected, found, "cuda")
+    arguments = program.arguments(sizes, layouts, seed)
+    assert_sound(lambda: program.load(directory).kernel, arguments, alias, run_cuda)
 
 
 # ---------------------------------------------------------------- products
