@@ -2,8 +2,9 @@
 
 Ownership: for each stored array, each parallel index owns one dimension, in which every access to
 that array has the same subscript `c * index + invariant`, c not zero. Then two iterations that
-differ in that index never touch the same element. Two things may cross iterations: reductions of
-scalars, and accumulation at an index that depends on data (scatter-add).
+differ in that index never touch the same element. Where numbers are known, an index may own windows
+of a dimension instead (`windows`). Two things may cross iterations: reductions of scalars, and
+accumulation at an index that depends on data (scatter-add).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from netts.compiler.nest import (
     walk_statements,
 )
 from netts.compiler.source import Source
+from netts.compiler.windows import window_step
 from netts.errors import RaceError
 
 COMBINE = {"add": "add", "sub": "add", "max": "max", "min": "min"}
@@ -65,6 +67,7 @@ def prove_independent(
     outer: frozenset[str],
     source: Source,
     aliases: Mapping[str, str] | None = None,
+    symbols: Mapping[Expr, int] | None = None,
 ) -> Independence:
     """Prove that the iterations of a nest are independent.
 
@@ -76,6 +79,8 @@ def prove_independent(
         The scalars that the top level assigns before the nest.
     aliases
         Arrays that are the same memory under another name: name to the name to use for it.
+    symbols
+        The values of what is known and integer, where that may be used in the proof.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def prove_independent(
         if all(one.kind == "load" for one in group):
             continue
         for axis in nest.axes:
-            factor = _owned(axis.index, group)
+            factor = _owned(axis.index, group, symbols)
             if factor is not None:
                 factors.append((axis, factor, group[0]))
             elif all(one.kind == "add" and None in one.subscripts for one in group):
@@ -114,7 +119,9 @@ def outer_scalars(routine: Routine) -> dict[int, frozenset[str]]:
     return found
 
 
-def _owned(index: str, group: Sequence[Access]) -> Polynomial | None:
+def _owned(
+    index: str, group: Sequence[Access], symbols: Mapping[Expr, int] | None
+) -> Polynomial | None:
     """Return the factor of `index` in the dimension that it owns, None where it owns none."""
     for dimension, first in enumerate(group[0].subscripts):
         if first is None or any(one.subscripts[dimension] != first for one in group):
@@ -122,7 +129,8 @@ def _owned(index: str, group: Sequence[Access]) -> Polynomial | None:
         factor = first.coefficient(index)
         if first.indices == {index} and factor is not None and factor.terms:
             return factor
-    return None
+    step = None if symbols is None else window_step(index, group, symbols)
+    return None if step is None else Polynomial.constant(step)
 
 
 def _race(index: str, group: Sequence[Access], source: Source) -> Exception:

@@ -30,8 +30,9 @@ from netts.devices.cuda import python_function
 from netts.devices.memory import allocate
 
 SMALL = Geometry(
-    threads=4, row_threads=4, long_row=3, many_rows=1000, reduction_blocks=3, grid_blocks=2
-)
+    threads=4, row_threads=4, long_row=3, many_rows=1000, row_blocks=9, part_terms=4,
+    reduction_blocks=3, grid_blocks=2,
+)  # fmt: skip
 """So few threads that small arrays need several turns; a simulated thread takes 0.2 ms to start."""
 
 

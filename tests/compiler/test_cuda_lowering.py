@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from netts import accelerate, parallel
 from netts.compiler.arguments import describe
+from netts.compiler.cuda.emit import reciprocal
 from netts.compiler.cuda.program import GEOMETRY
 from netts.compiler.cuda.specialise import specialise
 from netts.compiler.cuda.widths import LIMIT, Widths
 from netts.compiler.nest import Apply, Const, Extent, Index, Local
+from netts.layers.conv import conv2d_grad_bias
 from netts.layers.dense import dense_forward, dense_grad_bias
 from netts.layers.embedding import embedding_grad_weight
+from netts.layers.pooling import average_pool_backward, max_pool_backward
 from netts.layers.softmax import softmax_backward, softmax_forward
 from netts.training.kernels import finish_batch, gather_batch
 
@@ -37,6 +43,15 @@ def scaled(x, factor, out):
         out[i, j] = factor * x[i, j]
 
 
+@accelerate
+def distances(x, other, out):
+    for i, j in parallel(out.shape[0], out.shape[1]):
+        total = 0.0
+        for k in range(x.shape[1]):
+            total += abs(x[i, k] - other[j, k])
+        out[i, j] = total
+
+
 # ---------------------------------------------------------------- launches
 
 
@@ -55,13 +70,75 @@ def test_each_nest_is_a_launch_and_so_are_scalars_behind_it():
 
 @pytest.mark.parametrize(
     ("rows", "columns", "unit"),
-    [(8, 1000, "row"), (8, 100, "iterations"), (GEOMETRY.many_rows, 1000, "iterations")],
+    [(8, 1000, "row"), (8, 40, "iterations"), (GEOMETRY.many_rows, 1000, "row")],
 )
-def test_few_long_rows_have_a_block_each(rows, columns, unit):
-    x = np.broadcast_to(np.float32(1), (rows, columns))
-    (operation,) = lowered(softmax_backward, x, x, matrix(rows, columns)).operations
+def test_long_rows_have_a_block_each(rows, columns, unit):
+    x = matrix(rows, columns)
+    (operation,) = lowered(softmax_backward, x, x, x).operations
     assert operation.program.unit == unit
-    assert operation.blocks == {"row": rows}.get(unit, -(-rows // GEOMETRY.threads))
+    blocks = min(rows, GEOMETRY.grid_blocks)
+    assert operation.blocks == {"row": blocks}.get(unit, -(-rows // GEOMETRY.threads))
+
+
+def test_many_rows_have_a_thread_each_where_neighbours_read_the_same():
+    x, other = matrix(300, 200), matrix(300, 200)
+    assert units(distances, x, other, matrix(300, 300)) == [("distances", "iterations")]
+    assert units(distances, x[:4], other, matrix(4, 300)) == [("distances", "row")]
+
+
+@pytest.mark.parametrize(("length", "threads"), [(100, 32), (200, 64), (4000, 256)])
+def test_blocks_are_as_large_as_their_longest_loop_pays_for(length, threads):
+    (operation,) = lowered(softmax_backward, *[matrix(3, length)] * 3).operations
+    assert operation.program.block_threads == threads
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "unit"), [(2, 2, "row"), (2, 3, "row"), (3, 2, "iterations")]
+)
+def test_windows_are_shared_where_they_do_not_overlap(size, stride, unit):
+    images, pooled = np.zeros((4, 3, 40, 40), np.float32), np.zeros((4, 3, 12, 12), np.float32)
+    geometry = (size, size, stride, stride, 0, 0)
+    assert units(max_pool_backward, images, pooled, pooled, images, *geometry) == [
+        ("max_pool_backward", unit)
+    ]
+
+
+def test_windows_clamped_to_the_image_are_shared_too():
+    images, pooled = np.zeros((4, 3, 39, 39), np.float32), np.zeros((4, 3, 14, 14), np.float32)
+    geometry = (3, 3, 3, 3, 1, 1)
+    assert units(average_pool_backward, pooled, images, *geometry, True)[0][1] == "row"
+
+
+def test_several_blocks_share_few_very_long_sums():
+    gradient, bias = np.zeros((128, 32, 784), np.float32), np.zeros(32, np.float32)
+    parts, rest = lowered(conv2d_grad_bias, gradient, bias).operations
+    assert (parts.label, parts.blocks) == ("conv2d_grad_bias parts", 32 * 32)
+    assert (rest.label, rest.blocks) == ("conv2d_grad_bias", 32)
+
+
+def test_parts_depend_on_shapes_alone():
+    gradient, bias = np.zeros((128, 32, 784), np.float32), np.zeros(32, np.float32)
+    fewer = dataclasses.replace(GEOMETRY, grid_blocks=7)
+    codes = [
+        [(one.code, one.template) for one in conv2d_grad_bias.specialised(
+            (gradient, bias), lambda bound, geometry=geometry: specialise(bound, geometry)
+        ).operations]
+        for geometry in (GEOMETRY, fewer)
+    ]  # fmt: skip
+    assert codes[0] == codes[1]
+
+
+def test_a_loop_behind_a_store_is_not_divided():
+    @accelerate
+    def noted(x, out):
+        for i in parallel(x.shape[0]):
+            out[i, 0] = x[i, 0]
+            total = 0.0
+            for j in range(x.shape[1]):
+                total += x[i, j]
+            out[i, 1] = total
+
+    assert units(noted, matrix(2, 10**5), matrix(2, 2)) == [("noted", "row")]
 
 
 def test_a_loop_that_depends_on_its_last_iteration_is_not_shared():
@@ -127,6 +204,8 @@ def test_parameters_are_pointers_extents_strides_and_scalars():
     assert dict(zip(map(str, operation.program.words), operation.code.types, strict=True)) == {
         "Word(kind='extent', name='out', axis=0)": "int32",
         "Word(kind='extent', name='out', axis=1)": "int32",
+        "Word(kind='plan', name='0', axis=0)": "int64",
+        "Word(kind='plan', name='1', axis=0)": "int32",
         "Word(kind='scalar', name='factor', axis=0)": "float32",
         "Word(kind='address', name='x', axis=0)": "*float32",
         "Word(kind='stride', name='x', axis=0)": "int32",
@@ -134,7 +213,7 @@ def test_parameters_are_pointers_extents_strides_and_scalars():
         "Word(kind='stride', name='out', axis=0)": "int32",
     }
     values = operation.parameters({"x": 4096, "out": 8192}, 0, 0, {"factor": 2.0})
-    assert values == (3, 4, 2.0, 4096, 4, 8192, 4)
+    assert values == (3, 4, *reciprocal(4), 2.0, 4096, 4, 8192, 4)
 
 
 def test_a_result_does_not_depend_on_the_number_of_blocks():
@@ -164,7 +243,29 @@ def test_indices_of_more_than_32_bits_are_64_bits_wide():
     assert "range(int64(chunk * 256 + lane), size, int64(" in text
     assert "uint64(flat) // uint64(end_1)" in text
     small = np.broadcast_to(np.float32(1), (2**12, 2**12))
-    assert "int64" not in lowered(added_up, small, np.zeros(1, np.float32)).source
+    text = lowered(added_up, small, np.zeros(1, np.float32)).source
+    assert "uint64" not in re.sub(r"quotient = .*", "", text)
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(1, 2**31 - 1))
+@example(2**31 - 1, 1)
+@example(2**31 - 1, 2**31 - 1)
+@example(2**31 - 2, 2**31 - 1)
+@example(2**31 - 1, 2**30 + 1)
+def test_a_division_is_a_multiplication(number, divisor):
+    factor, shift = reciprocal(divisor)
+    assert factor < 2**32
+    for one in (number, number - number % divisor, max(number - number % divisor - 1, 0)):
+        assert (one * factor) >> shift == one // divisor
+
+
+@pytest.mark.parametrize("columns", [1, 2, 7, 8])
+def test_divisors_of_all_sizes_have_the_same_code(columns):
+    codes = [
+        lowered(scaled, x, 2.0, x).operations[0].code
+        for x in (matrix(3, columns), matrix(3, 100))
+    ]
+    assert codes[0] == codes[1]
 
 
 def test_an_extent_that_data_decide_is_64_bits_wide():

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netts.compiler.binding import Check, Word
 from netts.compiler.cuda.widths import Widths, width_of
@@ -37,6 +37,8 @@ class CudaEmitter(Emitter):
     """Prints scalar code for one thread of a GPU."""
 
     widths: Widths | None = None  # element functions know nothing of their arguments
+    _reciprocals: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For what is divided by: the words of `reciprocal`."""
 
     def form(self, function: str) -> str:
         return ROWS[function].cuda or ROWS[function].cpu
@@ -105,15 +107,28 @@ class CudaEmitter(Emitter):
             text = self.value(axis.extent, Type.INT)
             self.line(f"end_{position} = {width}({text}) if {text} > 0 else {width}(0)")
             ends.append(f"end_{position}")
+            self._prepare_division(ends, self.widths.value(axis.extent), width)
         self.line(f"size = {width}({' * '.join(ends) or '1'})")
         return width, ends
 
     def count_known(self, counts: Sequence[int]) -> tuple[str, list[str]]:
         """Print how many iterations there are where the compiler knows; return as `count` does."""
         width = width_of(math.prod(counts))
-        ends = [self.number(one) for one in counts]
+        ends: list[str] = []
+        for one in counts:
+            ends.append(self.number(one))
+            self._prepare_division(ends, one, width)
         self.line(f"size = {width}({' * '.join(ends) or '1'})")
         return width, ends
+
+    def _prepare_division(self, ends: Sequence[str], count: int | None, width: str) -> None:
+        """Let the last of some extents be divided by as a multiplication, where it is known.
+
+        Nothing is divided by the first, and literals need no help.
+        """
+        if len(ends) > 1 and count is not None and width == "int32" and not ends[-1].isdecimal():
+            factor, shift = reciprocal(max(count, 1))
+            self._reciprocals[ends[-1]] = self.number(factor), self.number(shift)
 
     @contextmanager
     def flattened(
@@ -131,13 +146,28 @@ class CudaEmitter(Emitter):
         with self.indented(f"for flat in range({width}({first}), size, {width}({step})):"):
             rest, unsigned = "flat", f"u{width}"
             for name, end in zip(reversed(names[1:]), reversed(ends[1:]), strict=True):
-                # Unsigned, as signed division rounds down in Python, which takes more instructions.
-                self.line(f"quotient = {width}({unsigned}({rest}) // {unsigned}({end}))")
+                if end in self._reciprocals:
+                    factor, shift = self._reciprocals[end]
+                    product = f"uint64({unsigned}({rest})) * uint64(uint32({factor}))"
+                    self.line(f"quotient = {width}(({product}) >> uint64({shift}))")
+                else:  # unsigned: rounding down takes more instructions for negative numbers
+                    self.line(f"quotient = {width}({unsigned}({rest}) // {unsigned}({end}))")
                 self.line(f"{name} = {width}({rest} - quotient * {end})")
                 rest = self.fresh("quotient")
             for name in names[:1]:
                 self.line(f"{name} = {rest}")
             yield
+
+
+def reciprocal(divisor: int) -> tuple[int, int]:
+    """Return f and s such that n // divisor is (n * f) >> s for every n below 2**31.
+
+    f has 32 bits, so the product has 63. T. Granlund and P. L. Montgomery, "Division by invariant
+    integers using multiplication", PLDI 1994, theorem 4.2: f exceeds 2**s / divisor by at most 1,
+    and 2**(s - 31) is at least the divisor.
+    """
+    shift = 31 + (divisor - 1).bit_length()
+    return (1 << shift) // divisor + 1, shift
 
 
 def indices_of(axes: Sequence[Axis]) -> list[str]:

@@ -6,7 +6,8 @@
   the other axes: the result does not depend on which thread comes first.
 - A nest with reductions is divided into chunks by its size alone. The threads of a block each add
   up what they meet and then combine in a tree of fixed order; one thread combines the chunks.
-- A nest whose iterations are few and contain long loops gives each iteration a block (`rows`).
+- A nest whose iterations are few and contain long loops gives each iteration a block (`rows`), or
+  several, which leave partial sums to a launch behind them.
 - A nest that sums products becomes the packing of operands that are no matrix views, one call of
   cuBLAS or several, and the rest of the nest, which reads the sums (`products`).
 
@@ -21,7 +22,7 @@ from dataclasses import dataclass, field
 
 from netts.compiler.binding import Word
 from netts.compiler.bound import Bound
-from netts.compiler.cpu import Lowered, Lowering, identity
+from netts.compiler.cpu import Lowered, Lowering, _extents, identity
 from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
 from netts.compiler.cuda.products import ProductPlan, is_same
@@ -86,18 +87,14 @@ class CudaLowering(Lowering):
     def _nest(self, number: int, nest: Nest, done: set[str]) -> Sequence[Program]:
         if number in self.products:
             return self._contraction(number, nest, done)
+        if number in self.rows:
+            return self._rows(number, nest, done)
         return [self._loops(number, nest, done)]
 
     def _loops(self, number: int, nest: Nest, done: set[str]) -> CudaProgram:
         reductions, label = self.proofs[number].reductions, self._label(number)
-        statements = (*nest.body, *(Set("", axis.extent) for axis in nest.axes))
-        emitter: CudaEmitter = self._emitter()
-        if number in self.rows:
-            emitter = self._row_emitter(number)
-        self._bring(emitter, statements, done, without=set(reductions))
-        if isinstance(emitter, RowEmitter):
-            emitter.nest(nest)
-            return assembled(emitter, label, number, self.geometry.row_threads, "row")
+        emitter = self._emitter()
+        self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set(reductions))
         scattered = self.proofs[number].scattered
         free = [axis for axis in nest.axes if axis.index not in scattered]
         body = _in_order([axis for axis in nest.axes if axis.index in scattered], nest.body)
@@ -108,6 +105,33 @@ class CudaLowering(Lowering):
         with emitter.flattened(indices_of(free), ends, width, *THREADS):
             emitter.block(body)
         return assembled(emitter, label, number, self.geometry.threads, "iterations")
+
+    def _rows(self, number: int, nest: Nest, done: set[str]) -> list[CudaProgram]:
+        """Return a nest with a block for each iteration, behind what several share of it."""
+        rows, programs = self.rows[number], []
+        partials: dict[int, dict[str, Word]] = {}
+        for loop in rows.divided:
+            emitter = self._row_emitter(number, partials)
+            body = nest.body[: nest.body.index(loop) + 1]
+            self._bring(emitter, (*body, *_extents(nest)), done, without=set())
+            places = self._places_of_parts(rows, loop)
+            emitter.part(nest, loop, places)
+            label, size = f"{self._label(number)} parts", rows.iterations * rows.parts
+            programs.append(assembled(emitter, label, number, rows.threads, "row", size))
+            partials[id(loop)] = places
+        emitter = self._row_emitter(number, partials)
+        self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set())
+        emitter.nest(nest)
+        programs.append(assembled(emitter, self._label(number), number, rows.threads, "row"))
+        return programs
+
+    def _places_of_parts(self, rows: Rows, loop: Loop) -> dict[str, Word]:
+        """Reserve scratch for what each part of a loop sums."""
+        types, size = self.binding.types, 8 * rows.iterations * rows.parts
+        return {
+            name: Word("scratch", types.concrete(types.locals[name]).value, self._reserve(size))
+            for name in rows.shared[id(loop)].reductions
+        }
 
     # ------------------------------------------------------------ contractions
 
@@ -181,7 +205,7 @@ class CudaLowering(Lowering):
         grid, threads, unit = THREADS, self.geometry.threads, "iterations"
         if isinstance(emitter, RowEmitter):
             emitter.start(nest)
-            grid, threads, unit = BLOCKS, self.geometry.row_threads, "row"
+            grid, threads, unit = BLOCKS, emitter.threads, "row"
         with emitter.flattened(names, ends, width, *grid), sums:
             for axis, extent, name in zip(nest.axes, extents, names, strict=True):
                 define_index(emitter, axis.index, extent, name)
@@ -189,11 +213,12 @@ class CudaLowering(Lowering):
         size = math.prod(one.count for one in extents)
         return assembled(emitter, f"{self._label(number)} rest", number, threads, unit, size)
 
-    def _row_emitter(self, number: int) -> RowEmitter:
+    def _row_emitter(
+        self, number: int, partials: Mapping[int, Mapping[str, Word]] | None = None
+    ) -> RowEmitter:
         return RowEmitter(
-            self.binding, widths=self.widths, rows=self.rows[number],
-            threads=self.geometry.row_threads,
-        )  # fmt: skip
+            self.binding, widths=self.widths, rows=self.rows[number], partials=partials or {}
+        )
 
     # ------------------------------------------------------------ reductions
 

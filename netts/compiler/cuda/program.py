@@ -24,12 +24,16 @@ class Geometry:
     threads
         Of a block whose threads take iterations each by themselves, or reduce a nest.
     row_threads
-        Of a block that shares the long loops of one iteration.
+        Of a block that shares the long loops of one iteration, at most.
     long_row
         Loops of fewer iterations are left to one thread.
     many_rows
         From so many iterations on each has a thread: they fill the device, about 2,000 threads on
-        each of 132 multiprocessors, without sharing loops.
+        each of 132 multiprocessors, without sharing loops. Not where each reads memory of its own.
+    row_blocks
+        Blocks that fill the device: where iterations are fewer, several blocks share long sums.
+    part_terms
+        The least that a block has of a sum which several share.
     reduction_blocks
         The most blocks that reduce a nest, whose results one thread then combines.
     grid_blocks
@@ -37,9 +41,11 @@ class Geometry:
     """
 
     threads: int = 256
-    row_threads: int = 128
-    long_row: int = 128
+    row_threads: int = 256
+    long_row: int = 64
     many_rows: int = 2**15
+    row_blocks: int = 1024
+    part_terms: int = 2048
     reduction_blocks: int = 128
     grid_blocks: int = 4096
 

@@ -3,11 +3,15 @@
 A loop can be shared where its iterations are independent by the rule for parallel nests (`races`):
 it is asked whether the nest would be independent with the loop's index as one more parallel axis.
 What stands in a loop that cannot be shared is asked too, with that loop's index held.
+
+Where iterations are too few to fill a GPU even with a block each, and their sums are very long, as
+in the gradient of a convolution's bias, several blocks each take a part of every sum.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +43,12 @@ from netts.errors import RaceError
 SHORTEST = 32
 """Shorter loops, less than a warp, are no reason to share an iteration, however often they run."""
 
+WARP = 32
+"""Threads of a block at least: so many run together in any case."""
+
+TURNS = 2
+"""Iterations of its longest loop that a thread should have, where blocks can be that small."""
+
 
 @dataclass(frozen=True)
 class Shared:
@@ -68,9 +78,21 @@ class Rows:
     ----------
     shared
         The loops that threads share, by id.
+    threads
+        Of a block.
+    divided
+        Which of these loops, in order, several blocks share.
+    parts
+        How many blocks.
+    iterations
+        Of the nest, where its loops are divided.
     """
 
     shared: Mapping[int, Shared]
+    threads: int
+    divided: tuple[Loop, ...] = ()
+    parts: int = 1
+    iterations: int = 0
 
 
 def find_rows(
@@ -89,7 +111,9 @@ def find_rows(
     assert isinstance(nest, Nest)
     if proof.reductions or proof.scattered:
         return None
-    if found is None and not _are_few(bound, nest, geometry.many_rows):
+    count = _iterations(bound, nest)
+    is_few = count is not None and count < geometry.many_rows
+    if found is None and not is_few and not _are_apart(bound, number):
         return None
     sharing = _Sharing(bound, number, nest, found)
     sharing.block(nest.body, bound.kernel.outer[number], (), 1)
@@ -98,7 +122,68 @@ def find_rows(
         for one, times in sharing.lengths
     )
     # One thread would store, and all wait for it, in every turn of a loop.
-    return None if not is_long or sharing.stores(nest.body) else Rows(sharing.shared)
+    if not is_long or sharing.stores(nest.body):
+        return None
+    threads = _threads(max(one for one, _ in sharing.lengths), geometry.row_threads)
+    rows = Rows(sharing.shared, threads)
+    return rows if found is not None or not count else _divided(bound, nest, rows, count, geometry)
+
+
+def _iterations(bound: Bound, nest: Nest) -> int | None:
+    """Return how many iterations a nest has, None where data decide."""
+    extents = [evaluate(axis.extent, bound.symbols) for axis in nest.axes]
+    known = [max(one, 0) for one in extents if one is not None]
+    return math.prod(known) if len(known) == len(extents) else None
+
+
+def _are_apart(bound: Bound, number: int) -> bool:
+    """Whether a thread for each iteration would read memory far from its neighbours', by itself.
+
+    Then threads of a block read it better together, however many iterations there are.
+    """
+    nest = bound.kernel.routine.phases[number]
+    assert isinstance(nest, Nest)
+    axes = set(nest.indices)
+    for one in bound.kernel.accesses[number]:
+        indices = [frozenset[str]() if s is None else s.indices for s in one.subscripts]
+        own = axes & frozenset[str]().union(*indices)
+        unit = bound.binding.unit_axes[one.array]
+        if None in one.subscripts or unit is None or nest.indices[-1] in indices[unit]:
+            return False
+        if own and own != axes:  # neighbours read some of the same, which a cache has
+            return False
+    return True
+
+
+def _threads(longest: int, most: int) -> int:
+    """Return of how many threads a block is that shares loops; a power of two."""
+    threads = most
+    while threads > WARP and threads * TURNS > longest:
+        threads //= 2
+    return threads
+
+
+def _divided(bound: Bound, nest: Nest, rows: Rows, count: int, geometry: Geometry) -> Rows:
+    """Return how several blocks share an iteration, where one for each would leave a GPU idle.
+
+    They share what only sums: before they have, nothing is stored.
+    """
+    divided: list[Loop] = []
+    parts = geometry.row_blocks // count
+    for statement in nest.body:
+        if any(stores((statement,))):
+            break
+        if not isinstance(statement, Loop) or id(statement) not in rows.shared:
+            continue
+        inner = rows.shared[id(statement)].inner
+        length = _length(bound, statement) * (1 if inner is None else _length(bound, inner))
+        possible = min(parts, length // geometry.part_terms)
+        if possible > 1:
+            divided.append(statement)
+            parts = possible
+    if not divided:
+        return rows
+    return dataclasses.replace(rows, divided=tuple(divided), parts=parts, iterations=count)
 
 
 class _Sharing:
@@ -177,7 +262,7 @@ class _Sharing:
         try:
             proof = prove_independent(
                 Nest(axes, body, loops[0].place), touched, known, bound.kernel.source_code,
-                bound.binding.aliases,
+                bound.binding.aliases, bound.symbols,
             )  # fmt: skip
         except RaceError:
             return None
@@ -225,16 +310,6 @@ def _set_outside_loops(statement: Stmt) -> frozenset[str]:
             return frozenset().union(*map(_set_outside_loops, (*body, *orelse)))
         case _:
             return frozenset()
-
-
-def _are_few(bound: Bound, nest: Nest, many: int) -> bool:
-    extents = [evaluate(axis.extent, bound.symbols) for axis in nest.axes]
-    product = 1
-    for extent in extents:
-        if extent is None:
-            return False
-        product *= max(extent, 0)
-    return product < many
 
 
 def _length(bound: Bound, loop: Loop) -> int:

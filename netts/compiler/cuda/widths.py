@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 
+from netts.compiler.affine import evaluate
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.nest import (
     Apply,
@@ -78,6 +79,10 @@ class Widths:
         one = self._arrays[array]
         reach = sum(abs(s) * (n - 1) for s, n in zip(one.strides, one.shape, strict=True) if n)
         return reach < LIMIT
+
+    def value(self, expr: Expr) -> int | None:
+        """Return the value of an integer expression without loop indices, None where unknown."""
+        return evaluate(expr, self._symbols)
 
     def _magnitude(self, expr: Expr) -> float:
         """Return a bound of an integer's absolute value, infinity where there is none."""
