@@ -121,7 +121,7 @@ class Lowering:
                 one
                 for phase in self.routine.phases
                 if not (isinstance(phase, Set) and phase.name in self.fixed)
-                for one in (*body_of(phase), *_extents(phase))
+                for one in (*body_of(phase), *extents_of(phase))
             )
         )
         for name in self.fixed.keys() - read:
@@ -179,7 +179,7 @@ class Lowering:
     def _nest(self, number: int, nest: Nest, done: set[str]) -> Sequence[Program]:
         emitter = self._emitter()
         reductions = self.proofs[number].reductions
-        self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set(reductions))
+        self._bring(emitter, (*nest.body, *extents_of(nest)), done, without=set(reductions))
         plan = self.plans.get(number)
         split = self._split_axis(number, nest)
         if plan is not None:
@@ -257,7 +257,7 @@ class Lowering:
             phase = self.routine.phases[nest]
             assert isinstance(phase, Nest)
             changed += self.proofs[nest].reductions
-            combined = tuple(Set("", Local(name)) for name in changed) + _extents(phase)
+            combined = tuple(Set("", Local(name)) for name in changed) + extents_of(phase)
         # What is assigned under a condition, or in a loop, may keep its value.
         compound = tuple(one for one in scalars if not isinstance(one, Set))
         kept = tuple(Set("", Local(name)) for name in sorted(assigned(compound)))
@@ -291,7 +291,7 @@ class Lowering:
         return any(
             Local(name) in walk_expression(expr)
             for phase in self.routine.phases[number:]
-            for one in (*walk_statements(body_of(phase)), *_extents(phase))
+            for one in (*walk_statements(body_of(phase)), *extents_of(phase))
             for expr in expressions(one)
         )
 
@@ -357,7 +357,7 @@ class Lowering:
         Products(emitter, plan, nest, scratch, slots).emit()
 
 
-def _extents(phase: Stmt | Nest) -> tuple[Set, ...]:
+def extents_of(phase: Stmt | Nest) -> tuple[Set, ...]:
     """Return the extents of a nest, as statements that read them."""
     return tuple(Set("", axis.extent) for axis in phase.axes) if isinstance(phase, Nest) else ()
 

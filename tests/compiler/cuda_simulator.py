@@ -31,7 +31,7 @@ from netts.devices.memory import allocate
 
 SMALL = Geometry(
     threads=4, row_threads=4, long_row=3, many_rows=1000, row_blocks=9, part_terms=4,
-    reduction_blocks=3, grid_blocks=2,
+    busy_threads=6, neighbours=2, reduction_blocks=3, grid_blocks=2,
 )  # fmt: skip
 """So few threads that small arrays need several turns; a simulated thread takes 0.2 ms to start."""
 

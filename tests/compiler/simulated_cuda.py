@@ -36,6 +36,7 @@ from netts.compiler.cuda import widths
 from netts.compiler.cuda.specialise import CudaOperation, specialise
 from netts.devices.memory import BufferView
 from netts.errors import BoundsError, KernelDivisionError
+from netts.layers.pooling import max_pool_backward, max_pool_forward
 from netts.losses import loss_from
 from netts.optimizers import Adam
 from netts.training.batches import Samples
@@ -268,6 +269,61 @@ def test_threads_that_share_a_row_see_what_one_of_them_stored():
     run_simulated(centred, (x, out))
     np.testing.assert_array_equal(x, expected)
     np.testing.assert_array_equal(out[:, 0], [28, 92, 156])
+
+
+@accelerate
+def standardised(x, scale, out, largest):
+    for i in parallel(x.shape[0]):
+        total = scale[0]
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                total += x[i, j, k]
+        mean = total / (x.shape[1] * x.shape[2])
+        spread = 0.0
+        most = x[i, 0, 0]
+        for m in range(x.shape[1] * x.shape[2]):
+            value = x[i, m // x.shape[2], m % x.shape[2]] - mean
+            spread += value * value
+            most = max(most, value)
+        largest[i] = most
+        for j in range(x.shape[1]):
+            for k in range(x.shape[2]):
+                out[i, j, k] = x[i, j, k] * spread + mean
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 8), (1, 64, 1), (3, 4, 16), (4, 1, 30)])
+def test_blocks_that_share_sums_agree_with_the_reference(shape):
+    """Exactly: integers, and a power of two to divide by where the shape is one."""
+    x = np.random.default_rng(0).integers(-3, 4, shape).astype(np.float64) * np.prod(shape[1:])
+    given = x, np.zeros(1), np.zeros_like(x), np.zeros(shape[0])
+    expected, found = copied(given), copied(given)
+    run_reference(standardised, expected)
+    special = run_simulated(standardised, found)
+    labels = [one.label for one in special.operations]
+    assert labels == ["standardised parts", "standardised parts", "standardised"]
+    assert_same(expected, found, special.source)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"), [((2, 2), (2, 2), 0), ((3, 2), (3, 4), 1), ((1, 3), (2, 3), 1)]
+)
+def test_windows_that_threads_share_agree_with_the_reference(size, stride, padding):
+    random = np.random.default_rng(0)
+    images = random.integers(-2, 3, (2, 3, 11, 12)).astype(np.float32)
+    padding = min(padding, size[0] // 2), min(padding, size[1] // 2)
+    sides = [
+        (side + 2 * pad - window) // step + 1
+        for side, pad, window, step in zip((11, 12), padding, size, stride, strict=True)
+    ]
+    output = np.zeros((2, 3, *sides), np.float32)
+    max_pool_forward.on("reference")(images, output, *size, *stride, *padding)
+    gradient = random.integers(-3, 4, output.shape).astype(np.float32)
+    given = images, output, gradient, np.full_like(images, np.nan), *size, *stride, *padding
+    expected, found = copied(given), copied(given)
+    run_reference(max_pool_backward, expected)
+    special = run_simulated(max_pool_backward, found)
+    assert [one.program.unit for one in special.operations] == ["row"]
+    assert_same(expected, found, special.source)
 
 
 @accelerate

@@ -262,8 +262,7 @@ def test_a_division_is_a_multiplication(number, divisor):
 @pytest.mark.parametrize("columns", [1, 2, 7, 8])
 def test_divisors_of_all_sizes_have_the_same_code(columns):
     codes = [
-        lowered(scaled, x, 2.0, x).operations[0].code
-        for x in (matrix(3, columns), matrix(3, 100))
+        lowered(scaled, x, 2.0, x).operations[0].code for x in (matrix(3, columns), matrix(3, 100))
     ]
     assert codes[0] == codes[1]
 

@@ -87,7 +87,7 @@ def test_views_are_read_in_place_from_their_first_element():
 
 def test_another_size_compiles_nothing():
     codes = []
-    for n in (128, 320):
+    for n in (320, 512):
         special = lowered(
             conv2d_forward, written(n, 1, 6, 14, 14), written(1, 16, 6, 3, 3), written(1, 16),
             written(n, 1, 16, 14, 14), *STRIDE_1,
@@ -108,6 +108,21 @@ def convolution(kernel, n=128, groups=1, c=32, o=64, size=14, rule=RULE):
         conv2d_grad_input: (output, weight, images),
     }[kernel]
     return lowered(kernel, *arguments, *STRIDE_1, rule=rule)
+
+
+def test_a_thread_packs_several_elements_where_there_are_many():
+    operations = {
+        n: lowered(
+            conv2d_forward, written(n, 1, 6, 14, 14), written(1, 16, 6, 3, 3), written(1, 16),
+            written(n, 1, 16, 14, 14), *STRIDE_1,
+        ).operations[0]
+        for n in (16, 320)
+    }  # fmt: skip
+    assert [one.program.iterations for one in operations.values()] == [
+        16 * 54 * 196,
+        320 * 54 * 196 // 9,  # a window each
+    ]
+    assert "for q_ky in range(" in operations[320].program.text
 
 
 def test_a_convolution_packs_images_and_multiplies_all_of_them_at_once():

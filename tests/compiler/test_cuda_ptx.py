@@ -25,11 +25,11 @@ pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: extra cud
 AMPERE, HOPPER = (8, 0), (9, 0)
 LOOPS = ProductRule(missing="these are tests of loops")
 PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
-SHORT_ROWS = dataclasses.replace(GEOMETRY, long_row=1)
+SHORT_ROWS = dataclasses.replace(GEOMETRY, long_row=1, part_terms=1, busy_threads=8, neighbours=2)
 
 
 def share_rows(bound):
-    """Lower with every loop shared by a block that can be, as if it were long."""
+    """Lower with every loop shared by blocks that can be, as if it were long."""
     return specialise(bound, SHORT_ROWS, LOOPS)
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 from netts.compiler.binding import Word
 from netts.compiler.bound import Bound
-from netts.compiler.cpu import Lowered, Lowering, _extents, identity
+from netts.compiler.cpu import Lowered, Lowering, extents_of, identity
 from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
 from netts.compiler.cuda.products import ProductPlan, is_same
@@ -32,7 +32,7 @@ from netts.compiler.cuda.shared_loops import Rows
 from netts.compiler.cuda.widths import Widths
 from netts.compiler.emit import Emitter
 from netts.compiler.epilogue import sums_read
-from netts.compiler.nest import Axis, Const, Loop, Nest, Set, Stmt
+from netts.compiler.nest import Axis, Const, Loop, Nest, Stmt
 from netts.compiler.packing import counter
 from netts.compiler.plan import Plan
 from netts.compiler.program import Program
@@ -94,7 +94,7 @@ class CudaLowering(Lowering):
     def _loops(self, number: int, nest: Nest, done: set[str]) -> CudaProgram:
         reductions, label = self.proofs[number].reductions, self._label(number)
         emitter = self._emitter()
-        self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set(reductions))
+        self._bring(emitter, (*nest.body, *extents_of(nest)), done, without=set(reductions))
         scattered = self.proofs[number].scattered
         free = [axis for axis in nest.axes if axis.index not in scattered]
         body = _in_order([axis for axis in nest.axes if axis.index in scattered], nest.body)
@@ -113,14 +113,14 @@ class CudaLowering(Lowering):
         for loop in rows.divided:
             emitter = self._row_emitter(number, partials)
             body = nest.body[: nest.body.index(loop) + 1]
-            self._bring(emitter, (*body, *_extents(nest)), done, without=set())
+            self._bring(emitter, (*body, *extents_of(nest)), done, without=set())
             places = self._places_of_parts(rows, loop)
             emitter.part(nest, loop, places)
             label, size = f"{self._label(number)} parts", rows.iterations * rows.parts
             programs.append(assembled(emitter, label, number, rows.threads, "row", size))
             partials[id(loop)] = places
         emitter = self._row_emitter(number, partials)
-        self._bring(emitter, (*nest.body, *_extents(nest)), done, without=set())
+        self._bring(emitter, (*nest.body, *extents_of(nest)), done, without=set())
         emitter.nest(nest)
         programs.append(assembled(emitter, self._label(number), number, rows.threads, "row"))
         return programs
@@ -171,11 +171,9 @@ class CudaLowering(Lowering):
                 continue
             emitter = self._emitter()
             self._bring(emitter, read_by(factor.operand), done, without=set())
-            emit_packing(emitter, plan.frame, factor, emitter.word(word))
+            threads = emit_packing(emitter, plan.frame, factor, emitter.word(word), self.geometry)
             label = f"{self._label(number)} pack {factor.operand.title}"
-            yield assembled(
-                emitter, label, number, self.geometry.threads, "iterations", factor.size
-            )
+            yield assembled(emitter, label, number, self.geometry.threads, "iterations", threads)
 
     def _products(
         self, number: int, plan: ProductPlan, scratch: tuple[Word, Word, Word]

@@ -34,6 +34,10 @@ class Geometry:
         Blocks that fill the device: where iterations are fewer, several blocks share long sums.
     part_terms
         The least that a block has of a sum which several share.
+    busy_threads
+        Threads that an H100 runs at once, 132 times 2,048: of more elements to pack, each has some.
+    neighbours
+        Elements in a row that threads pack together at least: four lines of a cache.
     reduction_blocks
         The most blocks that reduce a nest, whose results one thread then combines.
     grid_blocks
@@ -46,6 +50,8 @@ class Geometry:
     many_rows: int = 2**15
     row_blocks: int = 1024
     part_terms: int = 2048
+    busy_threads: int = 2**18
+    neighbours: int = 128
     reduction_blocks: int = 128
     grid_blocks: int = 4096
 

@@ -5,13 +5,12 @@ that can be shared (`shared_loops`); a sum or maximum over such a loop is combin
 in a fixed order, after which every thread has it. What is stored outside of these loops is stored
 by one thread.
 
-Where several blocks share an iteration, each leaves what its part of a loop has summed in scratch; a
-launch behind it reads these partial results in place of the loop.
+Where several blocks share an iteration, each leaves what its part of a loop has summed in scratch;
+a launch behind it reads these partial results in place of the loop.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
