@@ -11,6 +11,7 @@ there are to compute them: as a product, in blocks that stay in the cache, and a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import statistics
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from steps import ENVIRONMENT, compare
 ROUNDS = 3
 PATIENCE = 60.0
 LEAST_SHARE = 0.01
+PARTS = (1, 8, 64, 256)
 PROFILED_CALLS = 5
 CACHED_BYTES = 40 * 2**20
 """Scratch that stays in the cache of 50 MB of an H100."""
@@ -136,6 +138,35 @@ class Ways:
                 module.RULE = given
         return found
 
+    def divided(self, m: int, n: int, k: int) -> dict[int, float]:
+        """Return how long cuBLAS takes for long sums, by how many products they are divided into.
+
+        Operands are those of gradients of a convolution's weights: both run along the sum.
+        """
+        from netts.devices.cuda import device
+        from netts.devices.gemm import Gemm, Steps
+
+        gpu = device()
+        gpu.enter()
+        sizes = [4 * one for one in (m * k, k * n, max(PARTS) * m * n)]
+        found = {}
+        with contextlib.ExitStack() as stack:
+            memory = [stack.enter_context(gpu.allocate(one)) for one in sizes]
+            for one, size in zip(memory, sizes, strict=True):
+                gpu.clear(one.address, size)
+            for parts in PARTS:
+                if k % parts:
+                    continue
+                each = k // parts
+                gemm = Gemm(
+                    "float32", m, n, each, Steps(k, 1, each), Steps(1, k, each),
+                    Steps(1, m, m * n), parts,
+                )  # fmt: skip
+                left, right, out = (one.address for one in memory)
+                launch = gpu.prepare_product(gemm, (left, right, out))
+                found[parts] = statistics.median(gpu.timed([launch] * PROFILED_CALLS))
+        return found
+
     def _profiled(self, kernel: Any, arrays: tuple[Any, ...]) -> list[tuple[str, float]]:
         from netts import TaskGraph
 
@@ -153,8 +184,8 @@ def arguments(case: Case, layer: int, kernel: str) -> tuple[Any, ...]:
     net = case.net
     assert isinstance(net, cnn_peers.CNN)
     channels, side = 1, cnn_peers.SIDE
-    for filters, _, _ in net.convolutions[:layer]:
-        channels, side = filters, side // 2
+    for filters, size, padding in net.convolutions[:layer]:
+        channels, side = filters, (side + 2 * padding - size + 1) // 2
     filters, size, padding = net.convolutions[layer]
     after = side + 2 * padding - size + 1
     n, random = case.batch_size, np.random.default_rng(0)
@@ -193,6 +224,19 @@ def ways(device: str, cases: list[Case], budget: Budget) -> Iterator[list[str]]:
     worker.close()
 
 
+def sums(cases: list[Case]) -> Iterator[list[str]]:
+    """Yield a row for the product in the gradient of each layer's weights."""
+    worker = Worker(Ways, "cuda", environment=ENVIRONMENT)
+    for case in cases:
+        for layer in range(len(case.net.convolutions)):
+            _, output, weight, *_ = arguments(case, layer, "conv2d_grad_weight")
+            m, n = weight[0, 0].size, output.shape[2]
+            k = output.size // n
+            times = worker.ask("divided", PATIENCE, m, n, k)
+            yield [f"{m} x {n}, sums of {k:,}", *(duration(times.get(one)) for one in PARTS)]
+    worker.close()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
@@ -221,15 +265,18 @@ def main() -> int:
         ["network, batch", *TIMED, "graph / netts", "loss, update off", "right", "remark"],
         map(_row, results),
     ), "", sep="\n", flush=True)  # fmt: skip
-    found = {"machine": text, "results": results, "profiles": {}, "ways": []}
+    found = {"machine": text, "results": results, "profiles": {}, "ways": [], "sums": []}
     try:
         for name, profile in profiles(device, cases, budget):
             found["profiles"][name] = profile
             print(f"{name}, a step:", "", operations_table(profile), "", sep="\n", flush=True)
         found["ways"] += ways(device, cases, budget)
+        if device == "cuda" and budget.allows("divided sums", 5.0):
+            found["sums"] += sums(cases)
     except WorkerError as error:
         print(in_words(error))
     print(table(["kernel", "product", "blocks", "loops", "the product's parts"], found["ways"]))
+    print("", table(["gradient of weights", *(f"{one} products" for one in PARTS)], found["sums"]))
     print("", f"budget: {budget}", sep="\n")
     save("cnn_profile", found)
     checks = [one.get("checks", {"netts": {"is_right": False}}) for one in results]
