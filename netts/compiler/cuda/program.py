@@ -26,7 +26,8 @@ class Geometry:
     row_threads
         Of a block that shares the long loops of one iteration, at most.
     long_row
-        Loops of fewer iterations are left to one thread.
+        Loops of fewer iterations are left to one thread; of half as many where each thread would
+        read memory of its own, far from its neighbours'.
     many_rows
         From so many iterations on each has a thread: they fill the device, about 2,000 threads on
         each of 132 multiprocessors, without sharing loops. Not where each reads memory of its own.
@@ -46,7 +47,7 @@ class Geometry:
 
     threads: int = 256
     row_threads: int = 256
-    long_row: int = 64
+    long_row: int = 128
     many_rows: int = 2**15
     row_blocks: int = 1024
     part_terms: int = 2048

@@ -113,13 +113,14 @@ def find_rows(
         return None
     count = _iterations(bound, nest)
     is_few = count is not None and count < geometry.many_rows
-    if found is None and not is_few and not _are_apart(bound, number):
+    is_apart = found is None and _are_apart(bound, number)
+    if found is None and not is_few and not is_apart:
         return None
     sharing = _Sharing(bound, number, nest, found)
     sharing.block(nest.body, bound.kernel.outer[number], (), 1)
+    least = geometry.long_row // 2 if is_apart else geometry.long_row
     is_long = any(
-        one >= min(SHORTEST, geometry.long_row) and one * times >= geometry.long_row
-        for one, times in sharing.lengths
+        one >= min(SHORTEST, least) and one * times >= least for one, times in sharing.lengths
     )
     # One thread would store, and all wait for it, in every turn of a loop.
     if not is_long or sharing.stores(nest.body):
