@@ -1,23 +1,15 @@
-"""CUDA: the one module that imports numba.cuda, cuda.* and nvmath, when CUDA is used.
+"""A GPU with what belongs to it: memory, copies, loaded kernels, and the stream they run on.
 
-The rest of netts gives it generated text and gets launches, memory and copies. numba-cuda turns
-text into PTX and no more: its launches cost tens of microseconds, and it frees memory in batches
-with calls that wait for the device. Linking, loading and launching go through cuda.core, memory
-through the driver, matrix products through cuBLAS.
+Loading and launching go through cuda.core, memory through the driver, matrix products through
+cuBLAS: numba-cuda's launches cost tens of microseconds, and it frees memory in batches with calls
+that wait for the device.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import functools
-import hashlib
-import importlib
 import itertools
-import linecache
-import math
 import os
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from netts.devices.cublas import WORKSPACE_BYTES, Cublas, GemmLaunch
+from netts.devices.cuda import packages
+from netts.devices.cuda.compilation import KernelImage
+from netts.devices.cuda.memory import DeviceMemory, PinnedMemory
 from netts.devices.cuda_driver import check_available
 from netts.devices.gemm import Gemm
 from netts.devices.transfers import Transfers
 from netts.errors import DeviceError
 
-_ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
 _lock = threading.RLock()
 
 BUSY_BYTES = 2**28
@@ -39,166 +33,6 @@ BUSY_BYTES = 2**28
 
 LAUNCHES_PER_CLEARING = 2
 """Launches that a host asks for in that time, with an event behind each: at most 50 us for one."""
-
-
-@dataclass(frozen=True)
-class KernelCode:
-    """A kernel as generated: the text of a function `entry`, and the types of its parameters.
-
-    Attributes
-    ----------
-    types
-        "*float32" is a pointer to float32; "int32", "int64", "float32", "float64" and "bool".
-    """
-
-    text: str
-    types: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class KernelImage:
-    """A kernel compiled for a compute capability: what a driver loads.
-
-    Attributes
-    ----------
-    name
-        Of the kernel in its cubin.
-    types
-        Of its parameters, as in `KernelCode`.
-    """
-
-    name: str
-    types: tuple[str, ...]
-    cubin: bytes = field(repr=False)
-
-
-# ---------------------------------------------------------------- from text to what a driver loads
-
-
-@functools.cache
-def _numba_cuda() -> Any:
-    """Import numba.cuda."""
-    if not hasattr(np, "row_stack"):  # gone from NumPy 2.5; numba-cuda 0.30 still asks for it
-        setattr(np, "row_stack", np.vstack)  # noqa: B010 - ruff would have us call vstack
-    return importlib.import_module("numba.cuda")
-
-
-def compile_ptx(code: KernelCode, capability: tuple[int, int]) -> str:
-    """Return the PTX of a kernel; needs no GPU."""
-    cuda, numba = _numba_cuda(), importlib.import_module("numba")
-    signature = tuple(_numba_type(numba.types, name) for name in code.types)
-    with _lock:
-        ptx, _ = cuda.compile(
-            python_function(code.text, device_names(cuda, numba)), signature,
-            device=False, abi="numba", cc=capability, output="ptx",
-        )  # fmt: skip
-    return str(ptx)
-
-
-def python_function(text: str, names: dict[str, Any]) -> Any:
-    """Return the function `entry` of generated text, which sees the names it is given."""
-    file = f"<netts cuda {hashlib.sha256(text.encode()).hexdigest()[:12]}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    namespace = {"__name__": "netts_generated", **names}
-    exec(compile(text, file, "exec"), namespace)
-    return namespace["entry"]
-
-
-def device_names(cuda: Any, numba: Any) -> dict[str, Any]:
-    """Return the names that generated text uses."""
-    types = ("bool_", "uint8", "int32", "int64", "uint32", "uint64", "float32", "float64")
-    return {
-        "cuda": cuda,
-        "math": math,
-        # Inlined before types are inferred: compiled by itself, it would ask for a current device.
-        "device": functools.partial(cuda.jit, device=True, inline="always"),
-        **{name: getattr(numba, name) for name in types},
-    }
-
-
-def _numba_type(types: Any, name: str) -> Any:
-    if name.startswith("*"):
-        return types.CPointer(getattr(types, name[1:]))
-    return types.boolean if name == "bool" else getattr(types, name)
-
-
-def compile_kernel(code: KernelCode, capability: tuple[int, int]) -> KernelImage:
-    """Return the machine code of a kernel; needs no GPU.
-
-    nvJitLink makes it, not the driver, which may be older than the PTX.
-    """
-    core, ptx = importlib.import_module("cuda.core"), compile_ptx(code, capability)
-    found = _ENTRY.search(ptx)
-    assert found is not None
-    options = core.LinkerOptions(arch=f"sm_{capability[0]}{capability[1]}")
-    with _lock:
-        linked = core.Linker(core.ObjectCode.from_ptx(ptx.encode()), options=options).link("cubin")
-    return KernelImage(found[1], code.types, bytes(linked.code))
-
-
-@functools.cache
-def fingerprint(capability: tuple[int, int]) -> str:
-    """Return what machine code depends on besides its text: versions and the kind of GPU."""
-    version_of = importlib.import_module("importlib.metadata").version
-    packages = ("numba", "numba-cuda", "cuda-core", "cuda-bindings")
-    versions = [f"{name} {version_of(name)}" for name in packages]
-    nvjitlink = importlib.import_module("cuda.bindings.nvjitlink")
-    return "\n".join([*versions, f"nvjitlink {nvjitlink.version()}", f"sm {capability}"])
-
-
-# ---------------------------------------------------------------- the device
-
-
-class DeviceMemory:
-    """Bytes of a GPU's memory, from one call of the driver; aligned to 256 bytes.
-
-    They are given back by `free`, or at the end of a `with` block, and at no other moment.
-
-    Attributes
-    ----------
-    address, nbytes : int
-    """
-
-    def __init__(self, device: CudaDevice, address: int, nbytes: int) -> None:
-        self._device, self.address, self.nbytes = device, address, nbytes
-
-    def __enter__(self) -> DeviceMemory:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.free()
-
-    def free(self) -> None:
-        """Give the memory back; a second time does nothing, nor does a forked child."""
-        if self.nbytes and self._device.is_here:
-            self.nbytes = 0
-            self._device.enter()
-            self._device.call("cuMemFree", self.address)
-
-
-class PinnedMemory:
-    """Memory of the host that does not move, zeroed; the GPU reads and writes it too.
-
-    Attributes
-    ----------
-    array : ndarray of uint8
-    address : int
-        Where the GPU finds it.
-    """
-
-    def __init__(self, device: CudaDevice, nbytes: int) -> None:
-        self._device = device
-        self._place: int | None = int(device.call("cuMemHostAlloc", nbytes, _MAPPED))
-        self.address = int(device.call("cuMemHostGetDevicePointer", self._place, 0))
-        self.array = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(self._place))
-        self.array[...] = 0
-
-    def free(self) -> None:
-        """Give the memory back, which nobody may use then; a forked child does nothing."""
-        if self._place is not None and self._device.is_here:
-            place, self._place = self._place, None
-            self._device.enter()
-            self._device.call("cuMemFreeHost", place)
 
 
 @dataclass(frozen=True)
@@ -225,8 +59,8 @@ class CudaDevice:
     """
 
     def __init__(self, ordinal: int) -> None:
-        self._core = importlib.import_module("cuda.core")
-        self._driver = importlib.import_module("cuda.bindings.driver")
+        self._core = packages.core()
+        self._driver = packages.driver()
         self._ordinal = ordinal
         device = self._current()
         capability = device.compute_capability
@@ -387,7 +221,7 @@ class CudaDevice:
     def _start_cublas(self) -> Cublas:
         workspace = self.allocate(WORKSPACE_BYTES)  # for as long as the process lasts
         try:
-            return Cublas(importlib.import_module("nvmath.bindings.cublas"), workspace.address)
+            return Cublas(packages.cublas(), workspace.address)
         except (ImportError, RuntimeError) as error:  # the package, or the library that it loads
             workspace.free()
             raise DeviceError(
@@ -454,8 +288,6 @@ class CudaDevice:
             return self._loaded[image][1]
 
 
-_MAPPED = 2  # CU_MEMHOSTALLOC_DEVICEMAP
-
 _PARAMETERS = {
     "int32": np.int32,
     "int64": np.int64,
@@ -478,7 +310,7 @@ def device(ordinal: int = 0) -> CudaDevice:
     with _lock:
         if ordinal not in _devices:
             check_available()
-            _numba_cuda()
+            packages.numba_cuda()
             _devices[ordinal] = CudaDevice(ordinal)
         found = _devices[ordinal]
     found.enter()
