@@ -42,6 +42,14 @@ class DeviceError(NettsError, RuntimeError):
     """A device does not exist on this machine or cannot do what was asked."""
 
 
+class DeviceMemoryError(DeviceError, MemoryError):
+    """A device has too little memory left for what was asked; it can be used for less."""
+
+
+class DeviceLostError(DeviceError):
+    """A device has failed so that this process can use it no more; its memory is lost."""
+
+
 class GraphError(NettsError, RuntimeError):
     """A task graph was recorded, compiled or run in a way that has no meaning."""
 

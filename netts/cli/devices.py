@@ -7,12 +7,15 @@ import argparse
 from netts.cli.costs import calibrate_aloud
 from netts.cli.exit_codes import SUCCESS
 from netts.compiler import calibration
-from netts.devices import available
+from netts.devices import DeviceInfo, available
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
-    parser.epilog = "Give a name to `netts train TABLE --device NAME`, or let `auto` choose."
+    parser.epilog = (
+        "Give a name to `netts train TABLE --device NAME`, or let `auto` choose; of several GPUs "
+        "`cuda` is the first, `cuda:1` the second."
+    )
     parser.add_argument(
         "--calibrate",
         nargs="?",
@@ -31,6 +34,12 @@ def run(options: argparse.Namespace) -> int:
     width = max(len(device.name) for device in devices)
     for device in devices:
         state = "available" if device.is_available else "not available"
-        print(f"{device.name:{width}}  {state:13}  {device.description}")
+        print(f"{device.name:{width}}  {state:13}  {device.description}{_free(device)}")
     print(f"costs on the cpu: {calibration.current()}")
     return SUCCESS
+
+
+def _free(device: DeviceInfo) -> str:
+    """Say how much of a GPU's memory is free, where that can be found out."""
+    free = device.gpus[0].free_bytes if device.gpus else None
+    return "" if free is None else f"; {free / 2**30:.1f} GiB free"

@@ -33,6 +33,7 @@ from netts.compiler.scope import Scope
 from netts.compiler.source import Source
 from netts.compiler.specialise import Specialisation
 from netts.devices.memory import BufferView
+from netts.devices.names import kind_of, ordinal_of
 from netts.devices.registry import choose
 from netts.errors import BoundsError
 
@@ -72,6 +73,8 @@ class Kernel(Loops):
     def on(self, device: str) -> Callable[..., None]:
         """Return the kernel bound to a device: "cpu", "cuda", "reference" for the Python itself.
 
+        "cuda:1" is the second GPU.
+
         Raises
         ------
         DeviceError
@@ -96,7 +99,7 @@ class Kernel(Loops):
         elif checking.is_on():
             checking.run(self, arguments)
         else:
-            _RUN[choose(device)](self, arguments)
+            run_on(choose(device), self, arguments)
 
     def explain(self) -> str:
         """Return what netts understood: reads, writes, independence, contractions, devices."""
@@ -118,7 +121,7 @@ class Kernel(Loops):
         KernelTypeError, BoundsError
             Where the kernel takes no such arrays.
         """
-        if device == "cuda":
+        if kind_of(device) == "cuda":
             return self._source(arguments, self.specialise_cuda)
         if choose(device) == "reference":
             return inspect.getsource(self.function)
@@ -170,14 +173,22 @@ def run_cpu(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
     kernel.specialise(arguments).run(arguments)
 
 
-def run_cuda(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
-    """Compile a kernel for a GPU and run it on copies of the arrays there."""
-    run_on_gpu(kernel.specialise_cuda(arguments), arguments)
+def run_on(device: str, kernel: Kernel, arguments: tuple[Any, ...]) -> None:
+    """Compile a kernel for a device that was chosen, and run it; on a GPU on copies of the arrays.
+
+    Raises
+    ------
+    DeviceError
+        Where the device fails or has too little memory.
+    """
+    if kind_of(device) == "cuda":
+        run_on_gpu(kernel.specialise_cuda(arguments), arguments, ordinal_of(device))
+    else:
+        _ON_THE_HOST[device](kernel, arguments)
 
 
-_RUN: dict[str, Callable[[Kernel, tuple[Any, ...]], None]] = {
+_ON_THE_HOST: dict[str, Callable[[Kernel, tuple[Any, ...]], None]] = {
     "cpu": run_cpu,
-    "cuda": run_cuda,
     "reference": run_reference,
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from netts.devices.gemm import Gemm
-from netts.errors import DeviceError
+from netts.errors import DeviceError, DeviceMemoryError
 
 WORKSPACE_BYTES = 32 * 2**20
 """What cuBLAS's documentation recommends for Hopper; 4 MiB would do for older GPUs."""
@@ -76,4 +76,5 @@ class Cublas:
         try:
             return getattr(self._bindings, function)(*arguments)
         except self._bindings.cuBLASError as error:
-            raise DeviceError(f"cuBLAS's {function} fails: {error}") from error
+            kind = DeviceMemoryError if "ALLOC_FAILED" in str(error) else DeviceError
+            raise kind(f"cuBLAS's {function} fails: {error}") from error

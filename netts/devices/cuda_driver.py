@@ -14,6 +14,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+from netts.devices import nvml
 from netts.errors import DeviceError
 
 LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
@@ -41,12 +42,26 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAP
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU as the driver describes it."""
+    """A GPU as the driver describes it.
+
+    Attributes
+    ----------
+    capability, driver
+        The compute capability, and the version of CUDA that the driver supports.
+    bus_id
+        Where it is on the PCI bus; "" where the driver does not say.
+    """
 
     name: str
     memory_bytes: int
     capability: tuple[int, int]
     driver: tuple[int, int]
+    bus_id: str = ""
+
+    @property
+    def free_bytes(self) -> int | None:
+        """How much of its memory is free now, None where that cannot be found out."""
+        return nvml.free_bytes(self.bus_id, self.memory_bytes) if self.bus_id else None
 
     def __str__(self) -> str:
         major, minor = self.capability
@@ -182,4 +197,13 @@ def _described(library: ctypes.CDLL, ordinal: int, driver: tuple[int, int]) -> G
         value = ctypes.c_int()
         library.cuDeviceGetAttribute(ctypes.byref(value), attribute, handle)
         capability.append(value.value)
-    return Gpu(name.value.decode(), memory.value, (capability[0], capability[1]), driver)
+    return Gpu(
+        name.value.decode(), memory.value, (capability[0], capability[1]), driver,
+        _bus_id(library, handle),
+    )  # fmt: skip
+
+
+def _bus_id(library: ctypes.CDLL, handle: ctypes.c_int) -> str:
+    text = ctypes.create_string_buffer(32)
+    failed = library.cuDeviceGetPCIBusId(text, len(text), handle)
+    return "" if failed else text.value.decode()

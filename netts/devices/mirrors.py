@@ -51,8 +51,8 @@ class DeviceMirror:
     def fetch(self) -> None:
         """Bring to the host what is newer on the device."""
         if self.newer is Newer.DEVICE:
-            self.machine.enter()
-            self.machine.transfers.download([self.copy])
+            with self.machine.enter():
+                self.machine.transfers.download([self.copy])
             self.newer = Newer.NEITHER
 
     def touch(self) -> None:

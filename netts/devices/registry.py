@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from netts.devices.cuda_driver import check_available, cublas_missing
+from netts.devices.cuda_driver import Gpu, check_available, cublas_missing
+from netts.devices.names import kind_of, name_of, ordinal_of
 from netts.errors import DeviceError
 
 ENVIRONMENT_VARIABLE = "NETTS_DEVICE"
@@ -17,11 +18,23 @@ ENVIRONMENT_VARIABLE = "NETTS_DEVICE"
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """A device that kernels can run on."""
+    """A device that kernels can run on.
+
+    Attributes
+    ----------
+    name : str
+        What `device=` takes.
+    is_available : bool
+    description : str
+        What it is, or what is missing and how to get it.
+    gpus : tuple of Gpu
+        The GPUs that it stands for.
+    """
 
     name: str
     is_available: bool
     description: str
+    gpus: tuple[Gpu, ...] = ()
 
 
 def _cpu() -> DeviceInfo:
@@ -38,9 +51,13 @@ def _cuda() -> DeviceInfo:
         gpus = check_available()
     except DeviceError as error:
         return DeviceInfo("cuda", False, str(error))
+    return DeviceInfo("cuda", True, _described(gpus), gpus)
+
+
+def _described(gpus: tuple[Gpu, ...]) -> str:
     missing = cublas_missing()
     slow = [] if missing is None else [f"sums of products run as plain loops, for {missing}"]
-    return DeviceInfo("cuda", True, "; ".join([*map(str, gpus), *slow]))
+    return "; ".join([*map(str, gpus), *slow])
 
 
 _DEVICES: dict[str, Callable[[], DeviceInfo]] = {
@@ -54,8 +71,18 @@ _chosen: ContextVar[str | None] = ContextVar("netts_device", default=None)
 
 
 def available() -> list[DeviceInfo]:
-    """Return every device that netts knows, whether this machine has it or not."""
-    return [describe() for describe in _DEVICES.values()]
+    """Return every device that netts knows, whether this machine has it or not; each GPU apart."""
+    return [one for describe in _DEVICES.values() for one in _each(describe())]
+
+
+def _each(info: DeviceInfo) -> list[DeviceInfo]:
+    """Return a device by itself, and GPUs one by one under names of their own."""
+    if len(info.gpus) < 2:
+        return [info]
+    return [
+        DeviceInfo(name_of(info.name, ordinal), True, _described((gpu,)), (gpu,))
+        for ordinal, gpu in enumerate(info.gpus)
+    ]
 
 
 def choose(device: str = "auto") -> str:
@@ -64,9 +91,14 @@ def choose(device: str = "auto") -> str:
     Parameters
     ----------
     device : str
-        A device's name, which is taken; or "auto", which takes the device of the context
-        (`with netts.device(...)`), else of the environment variable `NETTS_DEVICE`, else the
-        fastest available.
+        A device's name, which is taken ("cuda" and "cuda:0" are the first GPU, "cuda:1" is the
+        second); or "auto", which takes the device of the context (`with netts.device(...)`), else
+        of the environment variable `NETTS_DEVICE`, else the fastest available.
+
+    Returns
+    -------
+    str
+        Each device has one name: that of the first GPU is "cuda".
 
     Raises
     ------
@@ -87,13 +119,32 @@ def explain_choice(device: str = "auto") -> tuple[str, str]:
     if name == "auto":
         found = (describe() for describe in _DEVICES.values())
         return next(one.name for one in found if one.is_available), "the fastest there is"
-    if name not in _DEVICES:
+    return _usable(name, why), why
+
+
+def _usable(name: str, why: str) -> str:
+    """Return the name of a device that was chosen, if this machine can use it."""
+    kind = kind_of(name) if isinstance(name, str) else name
+    if kind not in _DEVICES:
         names = ", ".join(repr(known) for known in ("auto", *_DEVICES))
         raise DeviceError(f"there is no device {name!r}, {why}; choose one of {names}")
-    found_device = _DEVICES[name]()
-    if not found_device.is_available:
-        raise DeviceError(f"device {name!r}, {why}, cannot be used: {found_device.description}")
-    return name, why
+    found = _DEVICES[kind]()
+    if not found.is_available:
+        raise DeviceError(
+            f"device {name!r}, {why}, cannot be used: {found.description}. What was trained there "
+            "runs with device='cpu' too (an estimator: set_params(device='cpu'))"
+        )
+    ordinal = ordinal_of(name)
+    if ordinal >= max(len(found.gpus), 1):
+        raise DeviceError(_too_few(name, why, max(len(found.gpus), 1)))
+    return name_of(kind, ordinal)
+
+
+def _too_few(name: str, why: str, count: int) -> str:
+    has = "one GPU, 'cuda'" if count == 1 else f"{count} GPUs, 'cuda' to 'cuda:{count - 1}'"
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    hidden = f" (CUDA_VISIBLE_DEVICES={visible!r} may hide others)" if visible else ""
+    return f"there is no device {name!r}, {why}: this process sees {has}{hidden}"
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
@@ -56,8 +57,8 @@ class Machine(Protocol):
     name: str
     transfers: Transfers
 
-    def enter(self) -> None:
-        """Prepare the calling thread for the other calls."""
+    def enter(self) -> AbstractContextManager[None]:
+        """Prepare the calling thread for the other calls, at most for a `with` block."""
         ...
 
     def allocate(self, nbytes: int) -> Memory:

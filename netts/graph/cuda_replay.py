@@ -19,7 +19,8 @@ import numpy as np
 
 from netts.compiler.cuda.launches import prepared
 from netts.compiler.cuda.specialise import CudaSpecialisation
-from netts.devices.cuda import CudaDevice, device
+from netts.devices.cuda import CudaDevice, opened
+from netts.devices.names import ordinal_of
 from netts.devices.transfers import Traffic
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
@@ -44,16 +45,16 @@ class Placed:
 
 
 def cuda_replays(
-    recordings: Mapping[str, Sequence[Task]], memory: MemoryPlan
+    device: str, recordings: Mapping[str, Sequence[Task]], memory: MemoryPlan
 ) -> dict[str, CudaReplay]:
-    """Return the replays of a plan's recordings on the first GPU.
+    """Return the replays of a plan's recordings on a GPU: "cuda", "cuda:1".
 
     Raises
     ------
     DeviceError
-        Where there is none that can be used, or it has too little memory.
+        Where it cannot be used, or has too little memory.
     """
-    machine = device()
+    machine = opened(ordinal_of(device))
     lowered = {
         name: [(task, task.kernel.specialise_cuda(task.arguments)) for task in tasks]
         for name, tasks in recordings.items()
@@ -62,11 +63,12 @@ def cuda_replays(
     needs = Needs(
         max([0, *(one.scratch_bytes for one in every)]), sum(one.fault_words for one in every)
     )
-    residence = Residence(machine, recordings, memory, needs)
     replays, first_word = {}, 0
-    for name, pairs in lowered.items():
-        replays[name] = CudaReplay(machine, pairs, residence, first_word)
-        first_word += sum(special.fault_words for _, special in pairs)
+    with machine.enter():
+        residence = Residence(machine, recordings, memory, needs)
+        for name, pairs in lowered.items():
+            replays[name] = CudaReplay(device, machine, pairs, residence, first_word)
+            first_word += sum(special.fault_words for _, special in pairs)
     return replays
 
 
@@ -75,6 +77,8 @@ class CudaReplay:
 
     Parameters
     ----------
+    device
+        What users call the machine.
     machine
     lowered
     residence
@@ -84,9 +88,14 @@ class CudaReplay:
     """
 
     def __init__(
-        self, machine: CudaDevice, lowered: Lowered, residence: Residence, first_word: int
+        self,
+        device: str,
+        machine: CudaDevice,
+        lowered: Lowered,
+        residence: Residence,
+        first_word: int,
     ) -> None:
-        self._machine = machine
+        self._device, self._machine = device, machine
         self._residence = residence  # kept: it owns the memory that the launches name
         self._access = residence.access([task for task, _ in lowered])
         self._specials = [special for _, special in lowered]
@@ -110,12 +119,12 @@ class CudaReplay:
     def run(self, steps: int, stop: np.ndarray) -> int:
         if not steps or not self._placed:
             return steps
-        self._machine.enter()
-        self._access.before()
-        try:
-            return self._run(steps, stop)
-        finally:  # after Ctrl-C too the caller's arrays hold what was done
-            self._access.behind()
+        with self._machine.enter():
+            self._access.before()
+            try:
+                return self._run(steps, stop)
+            finally:  # after Ctrl-C too the caller's arrays hold what was done
+                self._access.behind()
 
     def _run(self, steps: int, stop: np.ndarray) -> int:
         done = 0
@@ -164,19 +173,19 @@ class CudaReplay:
 
     def profile(self, steps: int) -> Profile:
         launches = [one.launch for one in self._placed]
-        self._machine.enter()
         before, seconds = self._machine.transfers.traffic, np.zeros(len(launches))
-        self._access.before()
-        for _ in range(steps):
-            seconds += self._machine.timed(launches)
-            self._raise_faults()
-        self._access.behind()
+        with self._machine.enter():
+            self._access.before()
+            for _ in range(steps):
+                seconds += self._machine.timed(launches)
+                self._raise_faults()
+            self._access.behind()
         rows = [
             ProfileRow(one.label, one.task, 1, float(total) / steps, one.compile_seconds)
             for one, total in zip(self._placed, seconds, strict=True)
         ]
         traffic = self._machine.transfers.traffic.since(before)
-        return Profile("cuda", steps, tuple(rows), traffic)
+        return Profile(self._device, steps, tuple(rows), traffic)
 
     def explain(self) -> list[str]:
         launched = [f"{one.label}: a launch" for one in self._placed]

@@ -96,7 +96,8 @@ class TaskGraph:
 
         Parameters
         ----------
-        device : {"auto", "cpu", "cuda", "reference"}
+        device : str
+            "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
 
         Returns
         -------

@@ -18,6 +18,7 @@ from netts.compiler.kernel import run_reference
 from netts.compiler.operation import Operation, fill_numbers, operation_table
 from netts.compiler.specialise import Specialisation
 from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, allocate
+from netts.devices.names import kind_of
 from netts.devices.transfers import Traffic
 from netts.graph.cuda_replay import INTERRUPT_SECONDS, cuda_replays
 from netts.graph.memory import MemoryPlan
@@ -218,6 +219,6 @@ def make_replays(
         return {name: PythonReplay(tasks, checking.run) for name, tasks in recordings.items()}
     if device == "reference":
         return {name: PythonReplay(tasks, run_reference) for name, tasks in recordings.items()}
-    if device == "cuda":
-        return cuda_replays(fused, memory)
+    if kind_of(device) == "cuda":
+        return cuda_replays(device, fused, memory)
     return {name: CpuReplay(tasks) for name, tasks in fused.items()}

@@ -214,7 +214,7 @@ class Network:
         batch_size : int, optional
             How many samples go through at once; what fits in a few megabytes by default.
         device : str
-            "auto", "cpu", "cuda" or "reference".
+            "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
 
         Returns
         -------

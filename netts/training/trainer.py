@@ -54,7 +54,7 @@ class Trainer:
         A rule; or the watch of earlier fits, `EarlyStopping.start()`, to go on counting with.
     callbacks : sequence of Callback
     device : str
-        "auto", "cpu", "cuda" or "reference".
+        "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
     random_state : int, Generator or None
         Seeds initial weights, held out samples, order and dropout.
 

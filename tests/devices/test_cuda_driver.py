@@ -39,6 +39,10 @@ class FakeDriver:
     def cuDeviceTotalMem_v2(self, memory, _handle):  # noqa: N802
         memory._obj.value = 80 * 2**30
 
+    def cuDeviceGetPCIBusId(self, text, _length, handle):  # noqa: N802
+        text.value = f"0000:0{handle.value}:00.0".encode()
+        return 0
+
     def cuDeviceGetAttribute(self, value, attribute, _handle):  # noqa: N802
         value._obj.value = {75: 9, 76: 0}[attribute]
 
@@ -91,6 +95,85 @@ def test_a_gpu_without_cublas_is_said_to_be_slow(install, capsys):
 def test_auto_does_not_choose_cuda_yet(install):
     install(FakeDriver())
     assert devices.choose("auto") == "cpu"
+
+
+class FakeNvml:
+    """libnvidia-ml, for GPUs of 80 GiB of which 79 are free, unless told otherwise."""
+
+    def __init__(self, status: int = 0, total: int = 80 * 2**30) -> None:
+        self.status, self.total, self.asked = status, total, []
+
+    def nvmlInit_v2(self):  # noqa: N802
+        return 0
+
+    def nvmlDeviceGetHandleByPciBusId_v2(self, bus_id, _handle):  # noqa: N802
+        self.asked.append(bus_id)
+        return self.status
+
+    def nvmlDeviceGetMemoryInfo(self, _handle, memory):  # noqa: N802
+        memory._obj.total, memory._obj.free = self.total, 79 * 2**30
+        return 0
+
+    def nvmlShutdown(self):  # noqa: N802
+        return 0
+
+
+def test_each_gpu_is_listed_with_what_is_free(install, monkeypatch, capsys):
+    install(driver := FakeDriver(count=2))
+    nvml = FakeNvml()
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: nvml if "nvidia-ml" in name else driver)
+    assert main(["devices"]) == 0
+    said = "Test GPU, 80 GiB, compute capability 9.0, driver for CUDA 13.0; 79.0 GiB free"
+    printed = capsys.readouterr().out
+    assert f"cuda       available      {said}\n" in printed
+    assert f"cuda:1     available      {said}\n" in printed
+    assert nvml.asked == [b"0000:00:00.0", b"0000:01:00.0"]
+
+
+@pytest.mark.parametrize("nvml", [FakeNvml(status=6), FakeNvml(total=800 * 2**30)])
+def test_what_is_free_is_not_said_where_it_is_unknown(install, monkeypatch, nvml):
+    install(driver := FakeDriver())
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: nvml if "nvidia-ml" in name else driver)
+    (gpu,) = cuda_driver.check_available()
+    assert gpu.free_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"), [("cuda", "cuda"), ("cuda:0", "cuda"), ("cuda:1", "cuda:1")]
+)
+def test_a_gpu_is_chosen_by_number(install, monkeypatch, asked, chosen):
+    install(FakeDriver(count=2))
+    assert devices.choose(asked) == chosen
+    with netts.device(asked) as name:
+        assert (name, devices.choose()) == (chosen, chosen)
+    monkeypatch.setenv("NETTS_DEVICE", asked)
+    assert devices.choose() == chosen
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "message"),
+    [
+        (1, None, "no device 'cuda:2', asked for: this process sees one GPU, 'cuda'$"),
+        (2, None, "this process sees 2 GPUs, 'cuda' to 'cuda:1'$"),
+        (2, "0,1", r"to 'cuda:1' \(CUDA_VISIBLE_DEVICES='0,1' may hide others\)$"),
+    ],
+)
+def test_a_number_without_a_gpu_says_how_many_there_are(
+    install, monkeypatch, count, visible, message
+):
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    install(FakeDriver(count=count))
+    with pytest.raises(DeviceError, match=message):
+        devices.choose("cuda:2")
+    with pytest.raises(DeviceError, match="cuda:2"), netts.device("cuda:2"):
+        pass
+
+
+def test_a_number_on_a_machine_without_gpus_says_what_is_missing(install):
+    install(None)
+    with pytest.raises(DeviceError, match="device 'cuda:1', asked for, cannot be used: no NVIDIA"):
+        devices.choose("cuda:1")
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,9 @@ def test_the_reason_of_the_choice_is_told(argument, context, environment, expect
         assert registry.explain_choice(argument) == expected
 
 
-@pytest.mark.parametrize("name", ["gpu", "CPU", "", "cuda:0", None, 0])
+@pytest.mark.parametrize(
+    "name", ["gpu", "CPU", "", "cpu:0", "cuda:", "cuda:-1", "cuda:01", None, 0]
+)
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
     known = "'auto', 'cpu', 'cuda', 'reference'"
     message = rf"there is no device {name!r}, asked for; choose one of {known}"

@@ -7,17 +7,22 @@ lies outside of an allocation cannot be reached.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
 
-from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation
+from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.compiler.loops import Loops
 from netts.devices import registry
+from netts.devices.cuda import failures
+from netts.devices.cuda_driver import Gpu
 from netts.devices.memory import BufferView, allocate
+from netts.devices.names import name_of
 from netts.devices.transfers import Transfers
 from netts.errors import DeviceError, KernelError
 from netts.graph import cuda_replay
@@ -34,6 +39,18 @@ class Layout(NamedTuple):
     strides: tuple[int, ...]
 
 
+class Turn(AbstractContextManager[None]):
+    """A device being current for the thread, as CUDA has it: the one before is so again behind."""
+
+    current: ClassVar[FakeGpu | None] = None
+
+    def __init__(self, gpu: FakeGpu) -> None:
+        self._before, Turn.current = Turn.current, gpu
+
+    def __exit__(self, *_error: object) -> None:
+        Turn.current = self._before
+
+
 class Block:
     """An allocation."""
 
@@ -45,24 +62,31 @@ class Block:
         gpu.blocks[self.address] = self
 
     def free(self) -> None:
-        self._gpu.synchronize()
+        if not self._gpu.lost:
+            with self._gpu.enter():
+                self._gpu.synchronize()
         del self._gpu.blocks[self.address]
 
 
 @dataclass
 class FakeGpu:
-    """Records what it is asked for in `log`: ("upload", bytes), ("graph", launches), ..."""
+    """Records what it is asked for in `log`: ("upload", bytes), ("graph", launches), ...
+
+    Once installed, it refuses what is asked of it while it is not the thread's turn to.
+    """
 
     nbytes: int = 2**30
     name: str = "a fake GPU"
     capability: tuple[int, int] = (9, 0)
     log: list[tuple[str, int]] = field(default_factory=list)
     blocks: dict[int, Block] = field(default_factory=dict)
+    is_installed: bool = False
+    is_broken: bool = False
+    lost: str = ""
 
     def __post_init__(self) -> None:
         self.transfers = Transfers(self)
         self._queue: list[Callable[[], None]] = []
-        self._known: dict[int, tuple[CudaOperation, Loops, dict[str, Layout], bool]] = {}
 
     # ------------------------------------------------------------ memory and copies
 
@@ -70,15 +94,24 @@ class FakeGpu:
     def allocated_bytes(self) -> int:
         return sum(len(one.array) for one in self.blocks.values())
 
-    def enter(self) -> None:
-        pass
+    def enter(self) -> AbstractContextManager[None]:
+        if self.lost:
+            raise failures.lost(self.name, self.lost)
+        return Turn(self)
+
+    def _take_turn(self) -> None:
+        assert not self.is_installed or Turn.current is self, f"{self.name} is not current"
+        if self.lost:
+            raise failures.lost(self.name, self.lost)
 
     def allocate(self, nbytes: int) -> Block:
+        self._take_turn()
         if self.allocated_bytes + nbytes > self.nbytes:
             raise DeviceError(f"{self.name} has no room for {nbytes:,} bytes")
         return Block(self, nbytes, 255)
 
     def pin(self, nbytes: int) -> Block:
+        self._take_turn()
         return Block(self, nbytes, 0)
 
     def clear(self, address: int, nbytes: int) -> None:
@@ -96,11 +129,16 @@ class FakeGpu:
         self._queue.append(lambda: target.__setitem__(..., source))
 
     def synchronize(self) -> None:
+        self._take_turn()
+        if self.is_broken:
+            self.lost = "a test broke it"
+            self._take_turn()
         queue, self._queue = self._queue, []
         for act in queue:
             act()
 
     def _bytes(self, address: int, nbytes: int) -> np.ndarray:
+        self._take_turn()
         for block in self.blocks.values():
             start = address - block.address
             if 0 <= start <= start + nbytes <= len(block.array):
@@ -109,28 +147,9 @@ class FakeGpu:
 
     # ------------------------------------------------------------ kernels
 
-    def specialised(
-        self, lower: Callable[[Loops, tuple[Any, ...]], CudaSpecialisation]
-    ) -> Callable[[Loops, tuple[Any, ...]], CudaSpecialisation]:
-        """Return `Loops.specialise_cuda`, watched: what its operations belong to."""
-
-        def specialise(loops: Loops, arguments: tuple[Any, ...]) -> CudaSpecialisation:
-            special = lower(loops, arguments)
-            layouts = {
-                name: Layout(one.shape, one.dtype, one.strides)
-                for name, one in zip(loops.parameters, arguments, strict=True)
-                if isinstance(one, np.ndarray | BufferView)
-            }
-            for one in special.operations:
-                is_last = one is special.operations[-1]
-                self._known[id(one)] = one, loops, layouts, is_last
-            return special
-
-        return specialise
-
-    def prepared(self, operation, _gpu, addresses, scratch, fault, numbers):
+    def prepared(self, operation, addresses, scratch, fault, numbers):
         """Return a launch: the last operation of a task does all of it, by the CPU's code."""
-        _, loops, layouts, is_last = self._known[id(operation)]
+        _, loops, layouts, is_last = KNOWN[id(operation)]
         arguments = tuple(
             self._array(addresses[name], layouts[name]) if name in layouts else numbers[name]
             for name in loops.parameters
@@ -157,6 +176,7 @@ class FakeGpu:
         raise AssertionError(f"nothing of the device lies at {address}")
 
     def launch(self, launch: Callable[[], None]) -> None:
+        self._take_turn()
         self.log.append(("launch", 1))
         self._queue.append(launch)
 
@@ -165,6 +185,7 @@ class FakeGpu:
         return tuple(launches)
 
     def launch_graph(self, graph: tuple[Callable[[], None], ...]) -> None:
+        self._take_turn()
         self.log.append(("graph", len(graph)))
         self._queue += graph
 
@@ -182,12 +203,48 @@ class FakeGpu:
         return [one for one in log if not kinds or one[0] in kinds]
 
 
+def specialised(
+    lower: Callable[..., CudaSpecialisation],
+) -> Callable[..., CudaSpecialisation]:
+    """Return `Loops.specialise_cuda`, watched: what its operations belong to."""
+
+    def specialise(loops: Loops, arguments: tuple[Any, ...], *further: Any) -> CudaSpecialisation:
+        special = lower(loops, arguments, *further)
+        layouts = {
+            name: Layout(one.shape, one.dtype, one.strides)
+            for name, one in zip(loops.parameters, arguments, strict=True)
+            if isinstance(one, np.ndarray | BufferView)
+        }
+        for one in special.operations:
+            KNOWN[id(one)] = one, loops, layouts, one is special.operations[-1]
+        return special
+
+    return specialise
+
+
+KNOWN: dict[int, tuple[Any, Loops, dict[str, Layout], bool]] = {}
+"""Operations that were lowered while a fake was installed, by their ids."""
+
+
 def install(patch: pytest.MonkeyPatch, nbytes: int = 2**30) -> FakeGpu:
     """Put a fake in the place of the first GPU."""
-    gpu = FakeGpu(nbytes)
-    patch.setattr(cuda_replay, "device", lambda: gpu)
-    patch.setattr(cuda_replay, "prepared", gpu.prepared)
-    patch.setattr(Loops, "specialise_cuda", gpu.specialised(Loops.specialise_cuda))
-    info = registry.DeviceInfo("cuda", True, gpu.name)
+    return install_several(patch, 1, nbytes)[0]
+
+
+def install_several(
+    patch: pytest.MonkeyPatch, count: int, nbytes: int = 2**30
+) -> tuple[FakeGpu, ...]:
+    """Put fakes in the place of the first GPUs, of `nbytes` each."""
+    names = ("a fake GPU", *(f"fake GPU {ordinal}" for ordinal in range(1, count)))
+    gpus = tuple(FakeGpu(nbytes, name, is_installed=True) for name in names)
+    patch.setattr(cuda_replay, "opened", lambda ordinal=0: gpus[ordinal])
+    patch.setattr(
+        cuda_replay, "prepared", lambda operation, gpu, *rest: gpu.prepared(operation, *rest)
+    )
+    patch.setattr(Loops, "specialise_cuda", specialised(Loops.specialise_cuda))
+    described = tuple(Gpu(one.name, one.nbytes, one.capability, (13, 0)) for one in gpus)
+    info = registry.DeviceInfo(name_of("cuda", 0), True, gpus[0].name, described)
     patch.setitem(registry._DEVICES, "cuda", lambda: info)
-    return gpu
+    patch.setattr(Turn, "current", None)
+    patch.setattr(sys.modules[__name__], "KNOWN", {})
+    return gpus

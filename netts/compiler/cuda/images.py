@@ -13,18 +13,22 @@ _images: dict[str, KernelImage] = {}
 _lock = threading.Lock()
 
 
-def image_of(code: KernelCode, capability: tuple[int, int]) -> KernelImage:
-    """Return the machine code of a kernel for a compute capability."""
-    made_of = json.dumps([fingerprint(capability), code.types, code.text])
+def image_of(
+    code: KernelCode, capability: tuple[int, int], max_registers: int | None = None
+) -> KernelImage:
+    """Return the machine code of a kernel for a compute capability; see `compile_kernel`."""
+    made_of = json.dumps([fingerprint(capability), code.types, code.text, max_registers])
     key = hashlib.sha256(made_of.encode()).hexdigest()
     with _lock:
         if key not in _images:
-            _images[key] = _from_cache(key, code) or _compiled(key, code, capability)
+            _images[key] = _from_cache(key, code) or _compiled(key, code, capability, max_registers)
         return _images[key]
 
 
-def _compiled(key: str, code: KernelCode, capability: tuple[int, int]) -> KernelImage:
-    image = compile_kernel(code, capability)
+def _compiled(
+    key: str, code: KernelCode, capability: tuple[int, int], max_registers: int | None
+) -> KernelImage:
+    image = compile_kernel(code, capability, max_registers)
     code_cache.write(key, image.name.encode() + b"\n" + image.cubin)
     return image
 
@@ -34,4 +38,4 @@ def _from_cache(key: str, code: KernelCode) -> KernelImage | None:
     if content is None:
         return None
     name, _, cubin = content.partition(b"\n")
-    return KernelImage(name.decode(), code.types, cubin)
+    return KernelImage(name.decode(), code.types, cubin, code.title)

@@ -25,5 +25,8 @@ def prepared(
     if isinstance(operation, Product):
         return gpu.prepare_product(operation.gemm, operation.places(addresses, scratch))
     image = image_of(operation.code, gpu.capability)
+    registers = gpu.kernels.registers_for(image, operation.threads)
+    if registers is not None:  # fewer threads would add up in another order
+        image = image_of(operation.code, gpu.capability, registers)
     parameters = operation.parameters(addresses, scratch, fault, numbers)
     return gpu.prepare(image, operation.blocks, operation.threads, parameters)

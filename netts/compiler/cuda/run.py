@@ -16,7 +16,7 @@ import numpy as np
 from netts.compiler.arguments import ArrayInfo, describe
 from netts.compiler.cuda.launches import prepared
 from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, Product
-from netts.devices.cuda import device
+from netts.devices.cuda import opened
 from netts.devices.memory import ALIGNMENT_BYTES, BufferView, align
 
 
@@ -56,21 +56,22 @@ Launch = Callable[
 """Runs an operation on arrays, scratch, marks and numbers; see `CudaOperation.parameters`."""
 
 
-def run_on_gpu(special: CudaSpecialisation, arguments: tuple[Any, ...]) -> None:
-    """Run a kernel on arrays like those it was lowered for, on the first GPU; see `run`.
+def run_on_gpu(special: CudaSpecialisation, arguments: tuple[Any, ...], ordinal: int = 0) -> None:
+    """Run a kernel on arrays like those it was lowered for, on a GPU; see `run`.
 
     Raises
     ------
     DeviceError
-        Where there is none that can be used.
+        Where there is none of that number that can be used, or it has too little memory.
     """
-    gpu = device()
-    run(
-        special,
-        arguments,
-        gpu,
-        lambda operation, *places: gpu.launch(prepared(operation, gpu, *places)),
-    )
+    gpu = opened(ordinal)
+    with gpu.enter():
+        run(
+            special,
+            arguments,
+            gpu,
+            lambda operation, *places: gpu.launch(prepared(operation, gpu, *places)),
+        )
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,7 @@ def _launch(program: CudaProgram, bound: Bound, geometry: Geometry) -> CudaOpera
     )
     return CudaOperation(
         program,
-        KernelCode(program.text, kinds),
+        KernelCode(program.text, kinds, program.label),
         template,
         _blocks(program, bound, geometry),
         program.block_threads,

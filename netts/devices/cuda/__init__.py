@@ -12,7 +12,9 @@ from netts.devices.cuda.compilation import (
     fingerprint,
     python_function,
 )
-from netts.devices.cuda.gpu import CapturedGraph, CudaDevice, Launch, device
+from netts.devices.cuda.gpu import CapturedGraph, CudaDevice
+from netts.devices.cuda.kernels import Launch
+from netts.devices.cuda.opening import device, opened
 
 __all__ = [
     "CapturedGraph",
@@ -24,5 +26,6 @@ __all__ = [
     "compile_ptx",
     "device",
     "fingerprint",
+    "opened",
     "python_function",
 ]

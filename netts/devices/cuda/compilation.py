@@ -17,8 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from netts.devices.cuda import packages
+from netts.errors import DeviceError
 
 _ENTRY = re.compile(r"\.visible \.entry (\w+)\(")
+_TOO_MUCH_SHARED = re.compile(r"too much shared data \(0x(\w+) bytes, 0x(\w+) max\)")
+_UNKNOWN_GPU = re.compile(r"compute capability|_ARCH\b|Unsupported \.version|is not defined for")
 _lock = threading.RLock()
 
 
@@ -30,10 +33,13 @@ class KernelCode:
     ----------
     types
         "*float32" is a pointer to float32; "int32", "int64", "float32", "float64" and "bool".
+    title
+        What it is called in messages.
     """
 
     text: str
     types: tuple[str, ...]
+    title: str = "entry"
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,14 @@ class KernelImage:
         Of the kernel in its cubin.
     types
         Of its parameters, as in `KernelCode`.
+    title
+        What it is called in messages.
     """
 
     name: str
     types: tuple[str, ...]
     cubin: bytes = field(repr=False)
+    title: str = "entry"
 
 
 def compile_ptx(code: KernelCode, capability: tuple[int, int]) -> str:
@@ -92,22 +101,62 @@ def _numba_type(types: Any, name: str) -> Any:
     return types.boolean if name == "bool" else getattr(types, name)
 
 
-def compile_kernel(code: KernelCode, capability: tuple[int, int]) -> KernelImage:
-    """Return the machine code of a kernel."""
+def compile_kernel(
+    code: KernelCode, capability: tuple[int, int], max_registers: int | None = None
+) -> KernelImage:
+    """Return the machine code of a kernel.
+
+    Parameters
+    ----------
+    max_registers
+        How many registers a thread may have, what it needs besides lies in memory; by default as
+        many as there are.
+
+    Raises
+    ------
+    DeviceError
+        Where the packages know no such GPU, or a block would need more shared memory than it has.
+    """
+    try:
+        return _compiled(code, capability, max_registers)
+    except packages.compiler_error_classes() as error:
+        raise DeviceError(_refusal(code, capability, str(error).strip())) from error
+
+
+def _compiled(
+    code: KernelCode, capability: tuple[int, int], max_registers: int | None
+) -> KernelImage:
     core, ptx = packages.core(), compile_ptx(code, capability)
     found = _ENTRY.search(ptx)
     assert found is not None
-    options = core.LinkerOptions(arch=f"sm_{capability[0]}{capability[1]}")
+    options = core.LinkerOptions(
+        arch=f"sm_{capability[0]}{capability[1]}", max_register_count=max_registers
+    )
     with _lock:
         linked = core.Linker(core.ObjectCode.from_ptx(ptx.encode()), options=options).link("cubin")
-    return KernelImage(found[1], code.types, bytes(linked.code))
+    return KernelImage(found[1], code.types, bytes(linked.code), code.title)
+
+
+def _refusal(code: KernelCode, capability: tuple[int, int], text: str) -> str:
+    """Return what to do where a kernel cannot be compiled."""
+    what = f"kernel {code.title!r} cannot be compiled for compute capability "
+    what += f"{capability[0]}.{capability[1]} by {packages.versions()}"
+    shared = _TOO_MUCH_SHARED.search(text)
+    if shared:
+        asked, most = (int(one, 16) for one in shared.groups())
+        return (
+            f"{what}: a block needs {asked:,} bytes of shared memory and has {most:,}. It takes so "
+            "much for the sums that its threads share: write it as several kernels of fewer sums"
+        )
+    if _UNKNOWN_GPU.search(text):
+        return (
+            f"{what}: they do not know such a GPU ({text}). A newer one needs newer packages, one "
+            "that is too old for the extra 'cuda13' may do with 'cuda12'"
+        )
+    return f"{what}: {text}"
 
 
 @functools.cache
 def fingerprint(capability: tuple[int, int]) -> str:
     """Return what machine code depends on besides its text: versions and the kind of GPU."""
-    version_of = importlib.import_module("importlib.metadata").version
-    names = ("numba", "numba-cuda", "cuda-core", "cuda-bindings")
-    versions = [f"{name} {version_of(name)}" for name in names]
-    linker = packages.nvjitlink().version()
-    return "\n".join([*versions, f"nvjitlink {linker}", f"sm {capability}"])
+    return f"{packages.versions()}\nsm {capability}"

@@ -7,41 +7,31 @@ that wait for the device.
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import itertools
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from netts.devices.cublas import WORKSPACE_BYTES, Cublas, GemmLaunch
-from netts.devices.cuda import packages
+from netts.devices.cuda import failures, packages
 from netts.devices.cuda.compilation import KernelImage
+from netts.devices.cuda.kernels import Kernels, Launch
 from netts.devices.cuda.memory import DeviceMemory, PinnedMemory
-from netts.devices.cuda_driver import check_available
 from netts.devices.gemm import Gemm
 from netts.devices.transfers import Transfers
-from netts.errors import DeviceError
-
-_lock = threading.RLock()
+from netts.errors import DeviceError, DeviceMemoryError
 
 BUSY_BYTES = 2**28
 """What is cleared to keep a device busy: 0.1 ms at 2.3 TB/s."""
 
 LAUNCHES_PER_CLEARING = 2
 """Launches that a host asks for in that time, with an event behind each: at most 50 us for one."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """A kernel that is loaded, with everything that a launch needs; for one device."""
-
-    kernel: Any = field(repr=False)
-    configuration: Any
-    parameters: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -52,24 +42,53 @@ class CapturedGraph:
     builder: Any = field(repr=False)
 
 
+class _Entered(AbstractContextManager[None]):
+    """Makes the context current again that was so before, at the end of a `with` block."""
+
+    def __init__(self, device: CudaDevice, before: Any) -> None:
+        self._device, self._before = device, before
+
+    def __exit__(self, *_error: object) -> None:
+        self._device.leave(self._before)
+
+
 class CudaDevice:
     """A GPU: memory, copies, kernels, and one stream that they run on in order.
 
-    Copies and launches return at once; `synchronize` waits for them. Get it by `device()`.
+    Copies and launches return at once; `synchronize` waits for them. All that CUDA gives belongs to
+    one GPU, so all is kept here: stream, pinned memory, loaded kernels, cuBLAS's handle. A thread
+    calls `enter` before anything else. Get one by `opened()` or `device()`.
+
+    Attributes
+    ----------
+    ordinal : int
+        Its number, of those that this process may use.
+    name : str
+    capability : tuple of two int
+    stream
+        Of cuda.core.
+    process : int
+        The process that opened it.
+    transfers : Transfers
+    kernels : Kernels
+    lost : str
+        What it did not survive; "" as long as it can be used.
     """
 
     def __init__(self, ordinal: int) -> None:
-        self._core = packages.core()
-        self._driver = packages.driver()
-        self._ordinal = ordinal
-        device = self._current()
-        capability = device.compute_capability
-        self.capability = (int(capability.major), int(capability.minor))
-        self.name = str(device.name)
-        self.stream = device.create_stream()
+        self._core, self._driver = packages.core(), packages.driver()
+        self._error_classes = packages.error_classes()
+        self.ordinal, self.name, self.lost = ordinal, f"GPU {ordinal}", ""
         self.process = os.getpid()
+        with self.enter(), self.reported("starting"):
+            device = self._core.Device(ordinal)
+            capability = device.compute_capability
+            self.capability = (int(capability.major), int(capability.minor))
+            self.name = str(device.name)
+            self.stream = device.create_stream()
         self.transfers = Transfers(self)
-        self._loaded: dict[KernelImage, tuple[Any, Any]] = {}
+        self._lock = threading.RLock()
+        self.kernels = Kernels(self, self._core)
         self._cublas: Cublas | None = None
 
     @property
@@ -77,26 +96,31 @@ class CudaDevice:
         """Whether this is the process that opened it, and no fork of that."""
         return self.process == os.getpid()
 
-    def enter(self) -> None:
+    def enter(self) -> AbstractContextManager[None]:
         """Make this the device that the calling thread's calls of the driver are about.
+
+        At the end of a `with` block the one is so again that was before: another GPU's, or that of
+        another library.
 
         Raises
         ------
+        DeviceLostError
+            Where it has failed before.
         DeviceError
             In a process forked from the one that opened it.
         """
         if not self.is_here:
-            raise DeviceError(
-                "this process was forked from one that uses CUDA, which CUDA does not survive: "
-                "start processes with the method 'spawn', or use CUDA in the children only"
-            )
-        self._current()
+            raise DeviceError(failures.FORKED)
+        if self.lost:
+            raise failures.lost(self.name, self.lost)
+        before = self.call("cuCtxGetCurrent")
+        with self.reported("making it current"):
+            self._core.Device(self.ordinal).set_current()  # each thread has a Device of its own
+        return _Entered(self, before)
 
-    def _current(self) -> Any:
-        """Return cuda.core's device, which each thread has one of, made current for this one."""
-        device = self._core.Device(self._ordinal)
-        device.set_current()
-        return device
+    def leave(self, before: Any) -> None:
+        """Make a context current; none where that is 0."""
+        self._driver.cuCtxSetCurrent(before)  # of a device that is lost, too
 
     def call(self, function: str, *arguments: Any) -> Any:
         """Call a function of the driver; return what it returns besides its status.
@@ -104,35 +128,66 @@ class CudaDevice:
         Raises
         ------
         DeviceError
-            Where the status is an error.
+            Where the status is an error; `failures` knows which.
         """
         status, *results = getattr(self._driver, function)(*arguments)
         if status != self._driver.CUresult.CUDA_SUCCESS:
             _, text = self._driver.cuGetErrorString(status)
             what = text.decode() if text else "no description"
-            raise DeviceError(f"{function} fails on {self.name}: {status.name}, {what}")
-        return results[0] if results else None
+            raise self._failure(function, status.name, what)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def _failure(self, what: str, status: str, text: str) -> DeviceError:
+        """Return the error of something that failed, and remember what the device is lost by."""
+        if status in failures.LOST and not self.lost:
+            self.lost = f"{what} fails with {status} ({text})"
+        if self.lost:
+            return failures.lost(self.name, self.lost)
+        return failures.explained(self.name, what, status, text, self._memory)
+
+    def translated(self, what: str, error: Exception) -> DeviceError:
+        """Return an error of CUDA's packages as one of netts."""
+        return self._failure(what, failures.status_of(error), str(error).strip())
+
+    @contextmanager
+    def reported(self, what: str) -> Iterator[None]:
+        """Raise what CUDA's packages raise in this block as errors of netts."""
+        try:
+            yield
+        except DeviceError:
+            raise
+        except self._error_classes as error:
+            raise self.translated(what, error) from error
 
     # ------------------------------------------------------------ memory
+
+    def _memory(self) -> tuple[int, int]:
+        """Return the bytes that are free, and all."""
+        _, free, total = self._driver.cuMemGetInfo()
+        return int(free), int(total)
 
     def allocate(self, nbytes: int) -> DeviceMemory:
         """Return memory with undefined contents.
 
         Raises
         ------
-        DeviceError
+        DeviceMemoryError
             Where there is not enough; nothing has changed then.
         """
-        status, address = self._driver.cuMemAlloc(max(nbytes, 1))
-        if status == self._driver.CUresult.CUDA_ERROR_OUT_OF_MEMORY:
-            _, free, total = self._driver.cuMemGetInfo()
-            raise DeviceError(
-                f"{self.name} has no room for {nbytes:,} bytes: {free:,} of its {total:,} bytes "
-                "are free; pass less at a time, or end other programs that use it"
-            )
-        if status != self._driver.CUresult.CUDA_SUCCESS:
-            raise DeviceError(f"cuMemAlloc of {nbytes:,} bytes fails on {self.name}: {status.name}")
-        return DeviceMemory(self, int(address), max(nbytes, 1))
+        nbytes = max(nbytes, 1)
+        try:
+            address = self.call("cuMemAlloc", nbytes)
+        except DeviceMemoryError:
+            gc.collect()  # plans in reference cycles keep their memory until then
+            address = self._allocated_at_last(nbytes)
+        return DeviceMemory(self, int(address), nbytes)
+
+    def _allocated_at_last(self, nbytes: int) -> int:
+        try:
+            return int(self.call("cuMemAlloc", nbytes))
+        except DeviceMemoryError:
+            what = f"{nbytes:,} bytes ({failures.mebibytes(nbytes)})"
+            raise failures.no_room(self.name, what, *self._memory()) from None
 
     def pin(self, nbytes: int) -> PinnedMemory:
         """Return zeroed memory of the host that the device reaches.
@@ -182,15 +237,8 @@ class CudaDevice:
         threads: int,
         parameters: Sequence[bool | int | float],
     ) -> Launch:
-        """Return a launch of a kernel, which is loaded if it is not yet."""
-        kernel = self._kernel(image)
-        configuration = self._core.LaunchConfig(grid=blocks, block=threads)
-        with np.errstate(over="ignore"):  # a number beyond float32 is infinite there
-            values = tuple(
-                int(value) if name.startswith("*") else _PARAMETERS[name](value)
-                for name, value in zip(image.types, parameters, strict=True)
-            )
-        return Launch(kernel, configuration, values)
+        """Return a launch of a kernel; see `Kernels`."""
+        return self.kernels.prepare(image, blocks, threads, parameters)
 
     def prepare_product(self, gemm: Gemm, addresses: tuple[int, int, int]) -> GemmLaunch:
         """Return a product of the left and right factor into the result at three addresses.
@@ -208,12 +256,15 @@ class CudaDevice:
         if isinstance(launch, GemmLaunch):
             _, address = stream.__cuda_stream__()  # of a graph builder, too
             self._blas().launch(launch, int(address))
-        else:
+            return
+        try:
             self._core.launch(stream, launch.configuration, launch.kernel, *launch.parameters)
+        except self._error_classes as error:
+            raise self.translated(f"launching kernel {launch.name!r}", error) from error
 
     def _blas(self) -> Cublas:
         """Return cuBLAS, started if it is not yet: never while a graph is captured."""
-        with _lock:
+        with self._lock:
             if self._cublas is None:
                 self._cublas = self._start_cublas()
             return self._cublas
@@ -222,6 +273,9 @@ class CudaDevice:
         workspace = self.allocate(WORKSPACE_BYTES)  # for as long as the process lasts
         try:
             return Cublas(packages.cublas(), workspace.address)
+        except DeviceError:
+            workspace.free()
+            raise
         except (ImportError, RuntimeError) as error:  # the package, or the library that it loads
             workspace.free()
             raise DeviceError(
@@ -234,15 +288,19 @@ class CudaDevice:
 
         On a stream of its own, so that what other threads launch meanwhile is not captured.
         """
-        builder = self._current().create_stream().create_graph_builder()
-        builder.begin_building()
-        for one in launches:
-            self.launch(one, builder)
-        return CapturedGraph(builder.end_building().complete(), builder)
+        with self.reported(f"capturing {len(launches)} launches"):
+            builder = self._core.Device(self.ordinal).create_stream().create_graph_builder()
+            builder.begin_building()
+            for one in launches:
+                self.launch(one, builder)
+            return CapturedGraph(builder.end_building().complete(), builder)
 
     def launch_graph(self, graph: CapturedGraph) -> None:
         """Run what was captured on the device's stream."""
-        graph.graph.launch(self.stream)
+        try:
+            graph.graph.launch(self.stream)
+        except self._error_classes as error:
+            raise self.translated("launching a graph", error) from error
 
     def timed(self, launches: Sequence[Launch | GemmLaunch]) -> list[float]:
         """Run launches one by one and return the seconds that each took.
@@ -267,51 +325,15 @@ class CudaDevice:
             for event in events:
                 self.call("cuEventDestroy", event)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _busy(self, launches: int) -> Iterator[None]:
         """Let the device clear memory for as long as the host takes to ask for some launches."""
         try:
             memory = self.allocate(BUSY_BYTES)
-        except DeviceError:
+        except DeviceMemoryError:
             yield
             return
         with memory:
             for _ in range(-(-launches // LAUNCHES_PER_CLEARING)):
                 self.clear(memory.address, BUSY_BYTES)
             yield
-
-    def _kernel(self, image: KernelImage) -> Any:
-        with _lock:
-            if image not in self._loaded:
-                module = self._core.ObjectCode.from_cubin(image.cubin)
-                self._loaded[image] = module, module.get_kernel(image.name)
-            return self._loaded[image][1]
-
-
-_PARAMETERS = {
-    "int32": np.int32,
-    "int64": np.int64,
-    "float32": np.float32,
-    "float64": np.float64,
-    "bool": np.bool_,
-}
-
-_devices: dict[int, CudaDevice] = {}
-
-
-def device(ordinal: int = 0) -> CudaDevice:
-    """Return a GPU, made current for the calling thread.
-
-    Raises
-    ------
-    DeviceError
-        Where CUDA cannot be used, and in a process forked from one that used it.
-    """
-    with _lock:
-        if ordinal not in _devices:
-            check_available()
-            packages.numba_cuda()
-            _devices[ordinal] = CudaDevice(ordinal)
-        found = _devices[ordinal]
-    found.enter()
-    return found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from netts.errors import DeviceLostError
 
 if TYPE_CHECKING:
     from netts.devices.cuda.gpu import CudaDevice
@@ -33,11 +36,14 @@ class DeviceMemory:
         self.free()
 
     def free(self) -> None:
-        """Give the memory back; a second time does nothing, nor does a forked child."""
+        """Give the memory back; a second time does nothing, nor does a forked child.
+
+        A device that is lost has taken its memory along.
+        """
         if self.nbytes and self._device.is_here:
             self.nbytes = 0
-            self._device.enter()
-            self._device.call("cuMemFree", self.address)
+            with contextlib.suppress(DeviceLostError), self._device.enter():
+                self._device.call("cuMemFree", self.address)
 
 
 class PinnedMemory:
@@ -61,5 +67,5 @@ class PinnedMemory:
         """Give the memory back, which nobody may use then; a forked child does nothing."""
         if self._place is not None and self._device.is_here:
             place, self._place = self._place, None
-            self._device.enter()
-            self._device.call("cuMemFreeHost", place)
+            with contextlib.suppress(DeviceLostError), self._device.enter():
+                self._device.call("cuMemFreeHost", place)

@@ -35,3 +35,26 @@ def nvjitlink() -> Any:
 def cublas() -> Any:
     """Return cuBLAS's functions."""
     return importlib.import_module("nvmath.bindings.cublas")
+
+
+@functools.cache
+def error_classes() -> tuple[type[Exception], ...]:
+    """Return what these packages raise where CUDA fails; their own classes have no common base."""
+    errors = importlib.import_module("cuda.core._utils.cuda_utils")
+    own = (getattr(errors, name, RuntimeError) for name in ("CUDAError", "nvJitLinkError"))
+    return (*own, RuntimeError, ValueError, ImportError, OSError)
+
+
+@functools.cache
+def compiler_error_classes() -> tuple[type[Exception], ...]:
+    """Return what they raise where a kernel cannot be compiled."""
+    numba, nvvm = importlib.import_module("numba.core.errors"), numba_cuda().cudadrv.error
+    return (*error_classes(), numba.NumbaError, nvvm.NvvmError)
+
+
+def versions() -> str:
+    """Return the packages that make machine code, with their versions."""
+    version_of = importlib.import_module("importlib.metadata").version
+    names = ("numba", "numba-cuda", "cuda-core", "cuda-bindings")
+    made = ", ".join(f"{name} {version_of(name)}" for name in names)
+    return f"{made}, nvjitlink {'.'.join(map(str, nvjitlink().version()))}"
