@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load, read, predict, compare."""
-    model, reading = load_model(options.model, options.device)
+    model, reading = load_model(options.model, options.device, options.precision)
     rows = read_for(model, reading, options.table, read_options(options), with_target=True)
     assert rows.y is not None
     print(f"on the {len(rows.y):,} rows of {options.table}:")

@@ -112,6 +112,8 @@ def _describe_estimator(estimator: MLPClassifier | MLPRegressor) -> None:
 def _choice(choice: DeviceChoice) -> str:
     """Say why a fit ran where it did, and by which costs unless those are everybody's."""
     said = [choice.reason, f"{choice.n_threads} threads"]
+    if choice.precision == "tf32":
+        said.append("products in TF32")
     if choice.costs not in (None, DEFAULTS.digest):
         said.append(f"calibrated costs {choice.costs}")
     return ", ".join(said)

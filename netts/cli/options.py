@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from netts.data import ReadOptions
+from netts.devices.precision import PRECISIONS
 
 DELIMITER_NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|"}
 
@@ -50,6 +51,11 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     """Describe where to run."""
     parser.add_argument(
         "--device", default="auto", metavar="NAME", help="one of `netts devices` (default: auto)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=tuple(PRECISIONS),
+        help="tf32 lets a GPU round the factors of products of float32, which is faster",
     )
 
 

@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Load, read, predict, write."""
     _check_out(options)
-    model, reading = load_model(options.model, options.device)
+    model, reading = load_model(options.model, options.device, options.precision)
     if options.proba and not is_classifier(model):
         raise ModelKindError(f"{options.model} predicts quantities, which have no probabilities")
     rows = read_for(model, reading, options.table, read_options(options), with_target=False)

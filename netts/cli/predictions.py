@@ -26,8 +26,10 @@ from netts.evaluation import (
 )
 
 
-def load_model(path: Path, device: str) -> tuple[TableModel, Reading]:
+def load_model(path: Path, device: str, precision: str | None) -> tuple[TableModel, Reading]:
     """Load what `netts train` saved, to run on a device: the model, and how to read its tables.
+
+    Without a precision the model keeps the one that it was trained with.
 
     Raises
     ------
@@ -43,6 +45,8 @@ def load_model(path: Path, device: str) -> tuple[TableModel, Reading]:
             "need: use a model of `netts train`, or netts.load in Python"
         )
     model.estimator_.set_params(device=device)
+    if precision is not None:
+        model.estimator_.set_params(precision=precision)
     return model, reading
 
 

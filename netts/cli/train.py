@@ -197,6 +197,7 @@ def _estimator(table: Table, options: argparse.Namespace, n_samples: int) -> Any
         max_iter=options.epochs,
         random_state=options.seed,
         device=options.device,
+        precision=options.precision,
         callbacks=[ProgressBar()] if sys.stderr.isatty() and not options.quiet else [],
     )
 

@@ -94,9 +94,18 @@ class Loops:
         self.last = self.specialised(arguments, specialise)
         return self.last
 
-    def specialise_cuda(self, arguments: tuple[Any, ...]) -> CudaSpecialisation:
-        """Return the kernel lowered to CUDA for arguments like these; see `specialise`."""
-        self.last_cuda = self.specialised(arguments, specialise_cuda)
+    def specialise_cuda(
+        self, arguments: tuple[Any, ...], precision: str = "float32"
+    ) -> CudaSpecialisation:
+        """Return the kernel lowered to CUDA for arguments like these; see `specialise`.
+
+        Parameters
+        ----------
+        precision
+            "float32" or "tf32": what products of float32 are multiplied in.
+        """
+        lowered: CudaSpecialisation = self.specialised(arguments, specialise_cuda)
+        self.last_cuda = lowered.multiplied_in(precision)
         return self.last_cuda
 
     def specialised(self, arguments: tuple[Any, ...], make: Callable[[Bound], Special]) -> Special:

@@ -140,6 +140,12 @@ def _usable(name: str, why: str) -> str:
     return name_of(kind, ordinal)
 
 
+def gpu_of(name: str) -> Gpu | None:
+    """Return the GPU of a name that was chosen, None where it stands for none."""
+    gpus = _DEVICES[kind_of(name)]().gpus
+    return gpus[ordinal_of(name)] if gpus else None
+
+
 def _too_few(name: str, why: str, count: int) -> str:
     has = "one GPU, 'cuda'" if count == 1 else f"{count} GPUs, 'cuda' to 'cuda:{count - 1}'"
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")

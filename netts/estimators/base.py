@@ -85,7 +85,7 @@ class MLPBase(MLPParameters, ABC):
         """Train for one epoch, or to the end."""
         hidden = self._hidden_units()
         self._check_combination(is_partial)
-        choice = choose_device(self.device)
+        choice = choose_device(self.device, self.precision)
         starts = not (hasattr(self, "coefs_") and (self.warm_start or is_partial))
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
@@ -97,7 +97,7 @@ class MLPBase(MLPParameters, ABC):
             self._start(units, X.dtype, random_state)
         else:
             self._check_same_network(units)
-        self.device_, self.device_choice_ = choice.device, choice
+        self.device_, self.device_choice_ = choice.device, choice.of(self.coefs_[0].dtype)
         self._run(Rows(X, y, weights), random_state, is_partial)
         return self
 
@@ -149,6 +149,7 @@ class MLPBase(MLPParameters, ABC):
             device=self.device_,
             # Nothing else may draw from scikit-learn's sequence of random numbers.
             random_state=random_state if self.dropout else 0,
+            precision=self.precision,
         )
         try:
             trainer.fit(
@@ -225,7 +226,7 @@ class MLPBase(MLPParameters, ABC):
         X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=list(FLOATS), reset=False)
         X = X.toarray() if issparse(X) else X
         loss = None if is_raw else self._loss_function()
-        return self._network().predict(X, loss=loss, device=self.device)
+        return self._network().predict(X, loss=loss, device=self.device, precision=self.precision)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trained estimator to a model file, which `netts.load` reads.

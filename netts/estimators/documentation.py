@@ -79,7 +79,10 @@ dtype : {None, 'float32', 'float64'}, default=None
 dropout : float in [0, 1), default=0.0
     The probability with which training sets each hidden unit to 0, behind its activation.
 callbacks : sequence of netts.training.Callback, default=()
-    Code that runs between epochs, such as `netts.training.ProgressBar()`.""",
+    Code that runs between epochs, such as `netts.training.ProgressBar()`.
+precision : {None, 'float32', 'tf32'}, default=None
+    'tf32' allows a GPU to round the factors of large products of float32 to TF32, which is faster;
+    elsewhere, and in float64, it changes nothing. `device_choice_` says what was used.""",
     "attributes": """\
 loss_ : float
     The training loss of the last epoch, penalty included.
@@ -111,7 +114,7 @@ device_ : str
     Where the last call trained.
 device_choice_ : DeviceChoice
     That device, why it was chosen, and how many threads it could use: `device`, `reason`,
-    `n_threads`.
+    `n_threads`; and what products were multiplied in, `precision`.
 history_ : netts.training.History
     The epochs of the last call: losses, scores, learning rates, seconds, and what ended it.""",
     "notes": """\

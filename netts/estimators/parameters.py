@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from netts.devices.precision import PRECISIONS
 from netts.errors import ParameterError, warn
 from netts.estimators.live import ACTIVATIONS
 from netts.optimizers import SGD, Adam, Optimizer
@@ -57,6 +58,7 @@ class MLPParameters(BaseEstimator):
     dtype: DTypeLike | None = None
     dropout: float = 0.0
     callbacks: Sequence[Callback] = ()
+    precision: str | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -88,6 +90,7 @@ class MLPParameters(BaseEstimator):
         "device": [str],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "callbacks": [list, tuple],
+        "precision": [StrOptions(set(PRECISIONS)), None],
     }
 
     def _has_partial_fit(self) -> bool:

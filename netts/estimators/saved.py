@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netts.compiler import calibration
 from netts.compiler.engine import available_threads
+from netts.devices.precision import settle_precision
 from netts.devices.registry import explain_choice
 from netts.errors import UnsavableError
 from netts.persistence.forms import Registry
@@ -38,26 +39,35 @@ class DeviceChoice:
     costs : str or None
         The digest of the cost constants that kernels were compiled by: two fits of different ones
         may differ in their last bits. None where no choice depends on them, and in older files.
+    precision : str or None
+        What products were multiplied in: "float64", "float32", or "tf32" where that was allowed and
+        the device has it. None in older files.
     """
 
     device: str
     reason: str
     n_threads: int
     costs: str | None = None
+    precision: str | None = None
+
+    def of(self, dtype: np.dtype) -> DeviceChoice:
+        """Return the same for a network of a dtype: only float32 can be multiplied in less."""
+        return self if dtype == np.float32 else dataclasses.replace(self, precision=dtype.name)
 
 
-def choose_device(device: str) -> DeviceChoice:
-    """Return the device that an argument stands for.
+def choose_device(device: str, precision: str | None = None) -> DeviceChoice:
+    """Return the device that an argument stands for, and what it multiplies float32 in.
 
     Raises
     ------
-    DeviceError
+    DeviceError, ParameterError
         Where there is none of that name.
     """
     chosen, reason = explain_choice(device)
+    used = settle_precision(precision, chosen).used
     if chosen != "cpu":
-        return DeviceChoice(chosen, reason, 1)
-    return DeviceChoice(chosen, reason, available_threads(), calibration.current().digest)
+        return DeviceChoice(chosen, reason, 1, precision=used)
+    return DeviceChoice(chosen, reason, available_threads(), calibration.current().digest, used)
 
 
 @dataclass(frozen=True)

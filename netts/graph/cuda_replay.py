@@ -45,9 +45,17 @@ class Placed:
 
 
 def cuda_replays(
-    device: str, recordings: Mapping[str, Sequence[Task]], memory: MemoryPlan
+    device: str,
+    recordings: Mapping[str, Sequence[Task]],
+    memory: MemoryPlan,
+    precision: str = "float32",
 ) -> dict[str, CudaReplay]:
     """Return the replays of a plan's recordings on a GPU: "cuda", "cuda:1".
+
+    Parameters
+    ----------
+    precision
+        "float32" or "tf32": what products of float32 are multiplied in.
 
     Raises
     ------
@@ -56,7 +64,7 @@ def cuda_replays(
     """
     machine = opened(ordinal_of(device))
     lowered = {
-        name: [(task, task.kernel.specialise_cuda(task.arguments)) for task in tasks]
+        name: [(task, task.kernel.specialise_cuda(task.arguments, precision)) for task in tasks]
         for name, tasks in recordings.items()
     }
     every = [special for pairs in lowered.values() for _, special in pairs]

@@ -14,6 +14,7 @@ from netts.compiler.bound import prove_aliased
 from netts.compiler.kernel import Kernel
 from netts.compiler.launch import launching
 from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
+from netts.devices.precision import precision_from, settle_precision
 from netts.devices.registry import explain_choice
 from netts.errors import GraphError
 from netts.graph.fusion import fused
@@ -91,13 +92,17 @@ class TaskGraph:
             self._open.remove(name)
         self.recordings[name] = tuple(tasks)
 
-    def compile(self, device: str = "auto") -> Plan:
+    def compile(self, device: str = "auto", *, precision: str | None = None) -> Plan:
         """Plan the recordings for a device.
 
         Parameters
         ----------
         device : str
             "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
+        precision : {None, "float32", "tf32"}
+            "tf32" allows a GPU to round the factors of products of float32 to TF32 (10 bits instead
+            of 23), which is several times faster where they are large. Elsewhere, and for float64,
+            it changes nothing; `plan.explain()` says what holds.
 
         Returns
         -------
@@ -108,6 +113,8 @@ class TaskGraph:
         GraphError
             Where nothing was recorded or a recording is open; where an arena is not allocated, a
             transient is read before it is written, or is another graph's.
+        ParameterError
+            Where there is no such precision.
         DeviceError
             Where the device cannot be used, or has too little memory.
         """
@@ -117,13 +124,17 @@ class TaskGraph:
             )
         if not any(self.recordings.values()):
             raise GraphError("nothing was recorded; call kernels inside `with graph.recording():`")
+        precision_from(precision)
         chosen, reason = explain_choice(device)
         if checking.is_on():
             chosen, reason = "reference", "checked, with every access tested"
         if self._memory is None:
             self._fused = {name: fused(tasks) for name, tasks in self.recordings.items()}
             self._memory = self._planned_memory()
-        return Plan(chosen, reason, self.recordings, self._fused, self._memory)
+        return Plan(
+            chosen, reason, self.recordings, self._fused, self._memory,
+            settle_precision(precision, chosen),
+        )  # fmt: skip
 
     def _planned_memory(self) -> MemoryPlan:
         """Give the transients their memory; nothing has changed where that is refused.

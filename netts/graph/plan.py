@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from netts.compiler import calibration
+from netts.devices.precision import Precision
 from netts.devices.transfers import Traffic
 from netts.errors import GraphError
 from netts.graph.memory import MemoryPlan
@@ -31,6 +32,8 @@ class Plan:
     ----------
     device : str
         Where it runs.
+    precision : str
+        "float32", or "tf32" where products of float32 may be multiplied in that.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class Plan:
         recordings: Mapping[str, Sequence[Task]],
         fused: Mapping[str, Sequence[Task]],
         memory: MemoryPlan,
+        precision: Precision,
     ) -> None:
-        self.device = device
+        self.device, self.precision = device, precision.used
+        self._precision = precision
         self._reason = reason
         self._recordings = recordings
         self._memory = memory
-        self._replays = make_replays(device, recordings, fused, memory)
+        self._replays = make_replays(device, recordings, fused, memory, precision.used)
         self._stop = np.zeros(1, np.int64)
         self._costs = calibration.current() if device == "cpu" else None
 
@@ -103,6 +108,8 @@ class Plan:
     def explain(self) -> str:
         """Return what the plan does: device, costs, memory, copies, operations, and their order."""
         lines = [f"plan on {self.device}: {self._reason}"]
+        if self._precision.is_asked:
+            lines.append(f"  precision: {self._precision}")
         if self._costs is not None:
             lines.append(f"  chosen by costs: {self._costs}")
         lines.append(

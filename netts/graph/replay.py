@@ -200,6 +200,7 @@ def make_replays(
     recordings: Mapping[str, Sequence[Task]],
     fused: Mapping[str, Sequence[Task]],
     memory: MemoryPlan,
+    precision: str,
 ) -> Mapping[str, Replay]:
     """Return the replay of each recording on a device.
 
@@ -209,6 +210,8 @@ def make_replays(
         As they were made, and with neighbours fused, for devices that compile.
     memory
         Where their transients lie.
+    precision
+        "float32" or "tf32": what a GPU multiplies products of float32 in.
 
     Raises
     ------
@@ -220,5 +223,5 @@ def make_replays(
     if device == "reference":
         return {name: PythonReplay(tasks, run_reference) for name, tasks in recordings.items()}
     if kind_of(device) == "cuda":
-        return cuda_replays(device, fused, memory)
+        return cuda_replays(device, fused, memory, precision)
     return {name: CpuReplay(tasks) for name, tasks in fused.items()}

@@ -33,7 +33,9 @@ class Inference:
     Not safe to call from two threads at once: the buffers are its own.
     """
 
-    def __init__(self, network: Network, rows: int, device: str, loss: Loss | None) -> None:
+    def __init__(
+        self, network: Network, rows: int, device: str, loss: Loss | None, precision: str
+    ) -> None:
         # Apart, so that on a device of its own memory one goes up and the other comes down.
         samples, predictions = Arena("samples"), Arena("predictions")
         self._x = samples.reserve((rows, math.prod(network.shapes[0])), network.dtype)
@@ -46,7 +48,7 @@ class Inference:
             values = propagation.forward(self._x.reshape(rows, *network.shapes[0]))
             finish = copy_values if loss is None else loss.predict
             finish(as_rows(values[-1]), self._prediction)
-        self._plan = graph.compile(device=device)
+        self._plan = graph.compile(device=device, precision=precision)
 
     def __call__(self, X: np.ndarray, prediction: np.ndarray) -> None:
         """Write the predictions for a matrix of at most `rows` samples."""

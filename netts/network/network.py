@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from netts.devices.memory import BufferView
+from netts.devices.precision import precision_from
 from netts.devices.registry import choose
 from netts.errors import NotBuiltError, ParameterError
 from netts.hyperparameters import check_whole
@@ -202,6 +203,7 @@ class Network:
         loss: str | Loss | None = None,
         batch_size: int | None = None,
         device: str = "auto",
+        precision: str | None = None,
     ) -> np.ndarray:
         """Return the network's output for samples.
 
@@ -215,6 +217,8 @@ class Network:
             How many samples go through at once; what fits in a few megabytes by default.
         device : str
             "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
+        precision : {None, "float32", "tf32"}
+            What a GPU may multiply float32 in; see `TaskGraph.compile`.
 
         Returns
         -------
@@ -233,13 +237,13 @@ class Network:
             check_whole("batch_size", batch_size, 1)
         step = batch_size or chunk_rows(self)
         chosen = None if loss is None else loss_from(loss)
-        device = choose(device)
+        device, precision = choose(device), precision_from(precision)
         output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
         flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
         with self._lock:
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
-                infer = self._inference(rows_for(len(chunk), step), device, chosen)
+                infer = self._inference(rows_for(len(chunk), step), device, chosen, precision)
                 infer(chunk, flat[start : start + step])
         return output
 
@@ -255,14 +259,14 @@ class Network:
         check_samples(self.nodes, rows, name)
         return rows
 
-    def _inference(self, rows: int, device: str, loss: Loss | None) -> Inference:
-        key = (rows, device, loss)
+    def _inference(self, rows: int, device: str, loss: Loss | None, precision: str) -> Inference:
+        key = (rows, device, loss, precision)
         if key not in self._plans:
-            self._plans[key] = Inference(self, rows, device, loss)
+            self._plans[key] = Inference(self, *key)
         return self._plans[key]
 
     def _forget_plans(self) -> None:
-        self._plans: dict[tuple[int, str, Loss | None], Inference] = {}
+        self._plans: dict[tuple[int, str, Loss | None, str], Inference] = {}
         self._lock = threading.Lock()
 
     def _require_built(self) -> None:

@@ -29,7 +29,7 @@ class Session:
     ----------
     network
         Built; its parameters change in place.
-    loss, optimizer, l2, device
+    loss, optimizer, l2, device, precision
         As `Trainer` takes them.
     training, validation
     batch_size
@@ -53,6 +53,7 @@ class Session:
         key: np.ndarray,
         n_snapshots: int,
         device: str,
+        precision: str | None = None,
     ) -> None:
         self.network, self.loss, self.optimizer, self.l2 = network, loss, optimizer, l2
         self.graph = TaskGraph()
@@ -73,7 +74,7 @@ class Session:
         self._key.array[...] = key
         self._record()
         self._record_snapshots(n_snapshots)
-        self.plan = self.graph.compile(device=device)
+        self.plan = self.graph.compile(device=device, precision=precision)
 
     def _reserve_optimizer(self) -> None:
         arena = Arena("optimizer")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from netts.devices.precision import precision_from
 from netts.errors import ParameterError, ShapeError
 from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
@@ -57,6 +58,8 @@ class Trainer:
         "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
     random_state : int, Generator or None
         Seeds initial weights, held out samples, order and dropout.
+    precision : {None, "float32", "tf32"}
+        What a GPU may multiply float32 in; see `TaskGraph.compile`.
 
     Attributes
     ----------
@@ -100,6 +103,7 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     device: str = "auto"
     random_state: RandomState = None
+    precision: str | None = None
     history_: History = field(default_factory=History, init=False, repr=False)
     device_: str = field(default="", init=False, repr=False)
     is_stopping: bool = field(default=False, init=False, repr=False)
@@ -127,6 +131,7 @@ class Trainer:
                 f"early_stopping is None or EarlyStopping(...), got {self.early_stopping!r}"
             )
         check_callbacks(self.callbacks)
+        precision_from(self.precision)
 
     def stop(self) -> None:
         """End training after the epoch that runs; for callbacks and other threads."""
@@ -145,7 +150,9 @@ class Trainer:
         -------
         ndarray of shape (n_samples, *output_shape), of the network's dtype
         """
-        return self.network.predict(X, loss=self.loss, batch_size=batch_size, device=self.device)
+        return self.network.predict(
+            X, loss=self.loss, batch_size=batch_size, device=self.device, precision=self.precision
+        )
 
     def fit(
         self,
@@ -251,6 +258,7 @@ class Trainer:
             key=words[:2],
             n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
             device=self.device,
+            precision=self.precision,
         )
 
     @property

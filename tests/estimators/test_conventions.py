@@ -35,7 +35,7 @@ def test_the_constructor_is_scikit_learns_and_four_keywords_more(ours):
     extras = found[len(expected) :]
     for one, other in zip(found, expected, strict=False):
         assert (one.name, one.kind, one.default) == (other.name, other.kind, other.default)
-    assert [one.name for one in extras] == ["device", "dtype", "dropout", "callbacks"]
+    assert [one.name for one in extras] == ["device", "dtype", "dropout", "callbacks", "precision"]
     assert {one.kind for one in extras} == {inspect.Parameter.KEYWORD_ONLY}
 
 

@@ -131,7 +131,7 @@ class Product:
     @property
     def label(self) -> str:
         """What it is called in explanations and profiles."""
-        return self.program.label
+        return f"{self.program.label}{' in TF32' * (self.gemm.precision == 'tf32')}"
 
     @property
     def gemm(self) -> Gemm:
@@ -147,6 +147,15 @@ class Product:
     def fault_words(self) -> int:
         """None: every element was known to be there before it runs."""
         return 0
+
+    def multiplied_in(self, precision: str) -> Product:
+        """Return the same product in "float32" or "tf32"; of float64 in neither."""
+        if self.gemm.dtype != "float32":
+            return self
+        asked = {"float32": "full", "tf32": "tf32"}[precision]
+        return replace(
+            self, program=replace(self.program, gemm=replace(self.gemm, precision=asked))
+        )
 
     def places(self, addresses: Mapping[str, int], scratch: int) -> tuple[int, int, int]:
         """Return the addresses of the left factor, the right factor and the result."""
@@ -190,6 +199,16 @@ class CudaSpecialisation:
     def fault_words(self) -> int:
         """The words of all operations together, one behind the other."""
         return sum(one.fault_words for one in self.operations)
+
+    def multiplied_in(self, precision: str) -> CudaSpecialisation:
+        """Return the same with products of float32 in "float32" or "tf32"."""
+        if precision == "float32":  # as they are lowered
+            return self
+        operations = tuple(
+            one.multiplied_in(precision) if isinstance(one, Product) else one
+            for one in self.operations
+        )
+        return replace(self, operations=operations)
 
     def numbers(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
         """Return the scalar arguments by name."""
