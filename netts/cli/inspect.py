@@ -31,6 +31,7 @@ ENDINGS = {
     "early_stopping": "until there was no progress",
     "callback": "until a callback ended it",
     "interrupt": "until it was interrupted",
+    "lost device": "until the device was lost",
 }
 
 EPILOG = """\

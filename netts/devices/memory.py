@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netts.errors import GraphError, KernelTypeError, ShapeError
+from netts.errors import DeviceLostError, GraphError, KernelTypeError, ShapeError
 
 ALIGNMENT_BYTES = 256
 """Where each allocation starts: the alignment cudaMalloc promises, four cache lines on a CPU."""
@@ -58,6 +58,11 @@ def allocate(n_bytes: int) -> np.ndarray:
 
 class Mirror(Protocol):
     """The copy of a buffer on a device."""
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has been written since the host had the same."""
+        ...
 
     def fetch(self) -> None:
         """Bring to the host what is newer on the device."""
@@ -104,6 +109,27 @@ class Buffer:
         self.is_blank = False
         if self.mirror is not None:
             self.mirror.touch()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the host's memory holds what was written last."""
+        return self.mirror is None or not self.mirror.is_ahead
+
+    def rescue(self) -> bool:
+        """Part from a device that may be lost; what the host has, however old, holds from now on.
+
+        Returns
+        -------
+        bool
+            Whether nothing is lost.
+        """
+        try:
+            self.fetch()
+        except DeviceLostError:
+            return False
+        finally:
+            self.mirror = None
+        return True
 
     def __getstate__(self) -> tuple[str, int, Lifetime, np.ndarray | None]:
         self.fetch()

@@ -3,15 +3,21 @@
 A buffer and its mirror hold the same bytes, or one of them is newer. A mirror belongs to its
 buffer, not to a plan: plans that share an arena share its copy, so that a network that was trained
 on a device predicts there without a transfer. It gives its memory back when the buffer goes.
+
+Before a process forks, what is newer on a device comes down: the child can use the host's memory,
+but no device.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import os
 import weakref
 
 from netts.devices.memory import Buffer
 from netts.devices.transfers import Copy, Machine
+from netts.errors import DeviceError
 
 
 class Newer(enum.Enum):
@@ -47,10 +53,16 @@ class DeviceMirror:
             machine.clear(memory.address, buffer.nbytes)
             self.newer, buffer.is_blank = Newer.NEITHER, False
         self.copy = Copy(buffer.memory, memory.address, buffer.nbytes, memory.address)
+        _mirrors[id(self)] = self
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has been written since the host had the same."""
+        return self.newer is Newer.DEVICE
 
     def fetch(self) -> None:
         """Bring to the host what is newer on the device."""
-        if self.newer is Newer.DEVICE:
+        if self.is_ahead:
             with self.machine.enter():
                 self.machine.transfers.download([self.copy])
             self.newer = Newer.NEITHER
@@ -84,3 +96,19 @@ def adopt(buffer: Buffer, mirror: DeviceMirror) -> None:
         buffer.fetch()
         mirror.newer = Newer.HOST
         buffer.mirror = mirror
+
+
+_mirrors: weakref.WeakValueDictionary[int, DeviceMirror] = weakref.WeakValueDictionary()
+
+
+def _before_fork() -> None:
+    """Bring down what is newer on a device; of one that is lost nothing comes."""
+    for reference in _mirrors.valuerefs():
+        mirror = reference()
+        if mirror is not None:
+            with contextlib.suppress(DeviceError):
+                mirror.fetch()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)

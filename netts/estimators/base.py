@@ -202,7 +202,7 @@ class MLPBase(MLPParameters, ABC):
 
     def _keep(self, trainer: Trainer, plateau: Plateau, n_samples: int) -> None:
         """Set what users read and what a later call needs."""
-        if trainer.resumable_.optimizer is None:
+        if trainer.resumable_.words is None:
             return  # it failed before it began
         history = self.history_ = trainer.history_
         self.coefs_, self.intercepts_ = self._live.arrays()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from netts.errors import DivergenceError, InterruptedFitWarning, ShapeError, warn
+from netts.errors import DeviceLostError, DivergenceError, InterruptedFitWarning, ShapeError, warn
 from netts.optimizers import optimizer_from
 from netts.schedules import Progress, schedule_from
 from netts.training.early_stopping import EarlyStopping
@@ -52,7 +52,8 @@ class Fit:
     """One call of `fit`: the loop over epochs.
 
     `last` and `best` are the snapshots of the last epoch and of the best one, None where there is
-    none yet; they may be the same.
+    none yet; they may be the same. `epochs_on_host` is how many epochs had ended when the host last
+    had the weights: should a device be lost, they are what is left.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Fit:
         self.history = trainer.history_ = History()
         rule = trainer.early_stopping
         self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
+        session.bring_down()
+        self.epochs_on_host, self.is_device_lost = 0, False
         session.keep(0)
         self.last = 0
         # What a watch that goes on has seen as the best so far is what this fit starts from.
@@ -81,20 +84,26 @@ class Fit:
 
     def run(self) -> History:
         """Run the epochs, and leave the network in a state that can be used, whatever happens."""
-        trainer, history = self.trainer, self.history
-        trainer.is_stopping = False
+        self.trainer.is_stopping = False
+        try:
+            self._run()
+        except DeviceLostError as error:
+            raise self._lost(error) from error
+        finally:
+            self._notify("on_fit_end", self.history)
+        return self.history
+
+    def _run(self) -> None:
         try:
             self._notify("on_fit_begin")
-            while len(history) < trainer.epochs and self._epoch():
+            while len(self.history) < self.trainer.epochs and self._epoch():
                 pass
             self._restore_best()
         except KeyboardInterrupt:
             self.session.restore(self.last)
-            history.stopped_by = "interrupt"
-            warn(f"training was interrupted: {self._weights_kept()}", InterruptedFitWarning)
-        finally:
-            self._notify("on_fit_end", history)
-        return history
+            self.history.stopped_by = "interrupt"
+            kept = self._weights_kept(len(self.history))
+            warn(f"training was interrupted: {kept}", InterruptedFitWarning)
 
     def resumable(self) -> Resumable:
         """Return what a later fit needs to go on from where this one ended.
@@ -103,7 +112,7 @@ class Fit:
         back to an earlier epoch, interrupted or for the best one, the state is a little ahead.
         """
         return Resumable(
-            optimizer=self.session.optimizer_state(),
+            optimizer=None if self.is_device_lost else self.session.optimizer_state(),
             rate=self.rate,
             epochs=self.epochs,
             samples=self.samples,
@@ -137,6 +146,8 @@ class Fit:
         self.samples += n_samples
         goes_on = self._adapt()
         self._notify("on_epoch_end", self.history)
+        if self.session.is_on_host():
+            self.epochs_on_host = len(self.history)
         if self.trainer.is_stopping:
             self.history.stopped_by = "callback"
             return False
@@ -182,11 +193,17 @@ class Fit:
         raise DivergenceError(
             f"{what} {loss} in epoch {len(self.history) + 1} with learning rate {self.rate:g}: try "
             f"a smaller one, such as {self.rate / 10:g}, and scale the columns of X, and y where "
-            f"it is a quantity, to mean 0 and standard deviation 1; {self._weights_kept()}"
+            f"it is a quantity, to mean 0 and standard deviation 1; "
+            f"{self._weights_kept(len(self.history))}"
         )
 
-    def _weights_kept(self) -> str:
-        n_epochs = len(self.history)
+    def _lost(self, error: DeviceLostError) -> DeviceLostError:
+        """Go on with the weights that the host has, and say of which epoch they are."""
+        self.history.stopped_by, self.is_device_lost = "lost device", True
+        n_epochs = len(self.history) if self.session.rescue() else self.epochs_on_host
+        return DeviceLostError(f"{error}; {self._weights_kept(n_epochs)}, the last that came down")
+
+    def _weights_kept(self, n_epochs: int) -> str:
         which = f"of epoch {n_epochs} of {self.trainer.epochs}" if n_epochs else "it began with"
         return f"the network has the weights {which}"
 

@@ -39,7 +39,8 @@ class History:
     ----------
     epochs : list of Epoch
     stopped_by : str
-        "epochs" when all were run, "early_stopping", "callback" or "interrupt".
+        "epochs" when all were run, "early_stopping", "callback", "interrupt" or
+        "lost device".
     best_epoch : int or None
         The number of the best epoch, by early stopping with `restore_best`: the network has its
         weights, unless training was interrupted or failed.

@@ -10,6 +10,7 @@ from netts.graph import TaskGraph
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
+from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
 from netts.optimizers import Optimizer, OptimizerBuffers
 from netts.training.batches import Batch, Controls, Feed, Samples
@@ -106,9 +107,8 @@ class Session:
             self._validation.record()
 
     def _record_snapshots(self, n_snapshots: int) -> None:
-        learned = [one for one in (self.network.parameters, self.network.state) if one.flat.size]
         for slot in range(n_snapshots):
-            kept = [(one.flat, one.like(f"snapshot {slot}").flat) for one in learned]
+            kept = [(one.flat, one.like(f"snapshot {slot}").flat) for one in self._learned]
             with self.graph.recording(f"keep_{slot}"):
                 for flat, copy in kept:
                     copy_vector(flat, copy)
@@ -195,6 +195,28 @@ class Session:
     def restore(self, slot: int) -> None:
         """Go back to a snapshot; the optimiser's state stays what it is."""
         self.plan.run(recording=f"restore_{slot}")
+
+    @property
+    def _learned(self) -> list[ParameterSet]:
+        """What training changes of the network: parameters, and layer state where there is some."""
+        return [one for one in (self.network.parameters, self.network.state) if one.flat.size]
+
+    def bring_down(self) -> None:
+        """Give the host what the network has learned."""
+        for one in self._learned:
+            one.flat.buffer.fetch()
+
+    def is_on_host(self) -> bool:
+        """Whether the host has what the network has learned; a part that it has brings the rest."""
+        has_some = any(one.flat.buffer.is_current for one in self._learned)
+        if has_some:
+            self.bring_down()
+        return has_some
+
+    def rescue(self) -> bool:
+        """Part from a device that is lost, and return whether the host has all that was learned."""
+        rescued = [one.flat.buffer.rescue() for one in self._learned]  # each, whatever one gives
+        return all(rescued)
 
     def optimizer_state(self) -> np.ndarray | None:
         """Return the bytes of the optimiser's state and of its step count, the memory itself.

@@ -188,6 +188,10 @@ class Trainer:
             Where settings do not fit each other or the data.
         DivergenceError
             Where the loss is no longer finite; the weights of the last good epoch are restored.
+        DeviceLostError
+            Where the device fails for good: the network has the weights that the host had last, and
+            the message says of which epoch. A callback that reads `network.weights()` brings them
+            to the host.
 
         Warns
         -----

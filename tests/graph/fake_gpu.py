@@ -7,6 +7,7 @@ lies outside of an allocation cannot be reached.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -62,7 +63,7 @@ class Block:
         gpu.blocks[self.address] = self
 
     def free(self) -> None:
-        if not self._gpu.lost:
+        if not self._gpu.lost and self._gpu.process == os.getpid():
             with self._gpu.enter():
                 self._gpu.synchronize()
         del self._gpu.blocks[self.address]
@@ -87,6 +88,7 @@ class FakeGpu:
     def __post_init__(self) -> None:
         self.transfers = Transfers(self)
         self._queue: list[Callable[[], None]] = []
+        self.process = os.getpid()
 
     # ------------------------------------------------------------ memory and copies
 
@@ -95,6 +97,8 @@ class FakeGpu:
         return sum(len(one.array) for one in self.blocks.values())
 
     def enter(self) -> AbstractContextManager[None]:
+        if self.process != os.getpid():
+            raise DeviceError(failures.FORKED)
         if self.lost:
             raise failures.lost(self.name, self.lost)
         return Turn(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from netts.compiler.cuda.lower import lower
 from netts.compiler.cuda.products import ProductPlan, choose
 from netts.compiler.cuda.program import (
     GEOMETRY,
+    SHARED_BYTES,
+    WARP_THREADS,
     CudaProgram,
     Geometry,
     ProductProgram,
@@ -253,8 +255,19 @@ def specialise(
             rows[number] = found
     products = {number: one for number, one in reasons.items() if not isinstance(one, str)}
     lowered = lower(bound, rows, products, geometry)
+    if _shares_too_much(lowered.programs) and geometry.row_threads > WARP_THREADS:
+        return specialise(bound, geometry.halved(), rule)
     operations = tuple(_operation(one, bound, geometry) for one in lowered.programs)
     return CudaSpecialisation(kernel, operations, lowered.scratch_bytes, reasons)
+
+
+def _shares_too_much(programs: Sequence[Program]) -> bool:
+    """Whether a block of one of them asks for more shared memory than it may have.
+
+    A nest that reduces dozens of scalars does. Fewer threads to a block need less, and as they are
+    fewer by what stands in the nest alone, results keep their bits.
+    """
+    return any(isinstance(one, CudaProgram) and one.shared_bytes > SHARED_BYTES for one in programs)
 
 
 def _operation(program: Program, bound: Bound, geometry: Geometry) -> CudaOperation | Product:
