@@ -79,8 +79,8 @@ def test_too_little_memory_is_told_in_bytes_and_the_device_goes_on(cuda):
     gpu = cuda.opened()
     cuda.driver.faults["cuMemAlloc"] = 2 * [Status.CUDA_ERROR_OUT_OF_MEMORY]
     message = (
-        r"^Test GPU 0 has no room for 5,368,709,120 bytes \(5,120 MiB\): 3,221,225,472 of its "
-        r"85,899,345,920 bytes are free \(3,072 MiB\); pass less at a time"
+        r"^Test GPU 0 has no room for 5,368,709,120 bytes: 3,221,225,472 of its 85,899,345,920 "
+        r"bytes are free \(5,120 MiB asked for, 3,072 MiB free\); pass less at a time"
     )
     with gpu.enter():
         with pytest.raises(DeviceMemoryError, match=message) as raised:

@@ -57,11 +57,13 @@ def lost(device: str, why: str) -> DeviceLostError:
     )
 
 
-def no_room(device: str, what: str, free: int, total: int) -> DeviceMemoryError:
-    """Return the error of a device that has no memory left for something."""
+def no_room(device: str, what: int | str, free: int, total: int) -> DeviceMemoryError:
+    """Return the error of a device that has no memory left for so many bytes, or for something."""
+    asked = f"{what:,} bytes" if isinstance(what, int) else what
+    size = f"{mebibytes(what)} asked for, " if isinstance(what, int) else ""
     return DeviceMemoryError(
-        f"{device} has no room for {what}: {free:,} of its {total:,} bytes are free "
-        f"({mebibytes(free)}); pass less at a time, or end other programs that use it"
+        f"{device} has no room for {asked}: {free:,} of its {total:,} bytes are free "
+        f"({size}{mebibytes(free)} free); pass less at a time, or end other programs that use it"
     )
 
 

@@ -186,8 +186,7 @@ class CudaDevice:
         try:
             return int(self.call("cuMemAlloc", nbytes))
         except DeviceMemoryError:
-            what = f"{nbytes:,} bytes ({failures.mebibytes(nbytes)})"
-            raise failures.no_room(self.name, what, *self._memory()) from None
+            raise failures.no_room(self.name, nbytes, *self._memory()) from None
 
     def pin(self, nbytes: int) -> PinnedMemory:
         """Return zeroed memory of the host that the device reaches.
