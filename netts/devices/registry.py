@@ -51,7 +51,7 @@ def _cuda() -> DeviceInfo:
         gpus = check_available()
     except DeviceError as error:
         return DeviceInfo("cuda", False, str(error))
-    return DeviceInfo("cuda", True, _described(gpus), gpus)
+    return DeviceInfo("cuda", True, _described(gpus), gpus=gpus)
 
 
 def _described(gpus: tuple[Gpu, ...]) -> str:
@@ -80,7 +80,7 @@ def _each(info: DeviceInfo) -> list[DeviceInfo]:
     if len(info.gpus) < 2:
         return [info]
     return [
-        DeviceInfo(name_of(info.name, ordinal), True, _described((gpu,)), (gpu,))
+        DeviceInfo(name_of(info.name, ordinal), True, _described((gpu,)), gpus=(gpu,))
         for ordinal, gpu in enumerate(info.gpus)
     ]
 

@@ -85,7 +85,7 @@ class MLPBase(MLPParameters, ABC):
         """Train for one epoch, or to the end."""
         hidden = self._hidden_units()
         self._check_combination(is_partial)
-        choice = choose_device(self.device, self.precision)
+        choice = choose_device(self.device)
         starts = not (hasattr(self, "coefs_") and (self.warm_start or is_partial))
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
@@ -97,7 +97,7 @@ class MLPBase(MLPParameters, ABC):
             self._start(units, X.dtype, random_state)
         else:
             self._check_same_network(units)
-        self.device_, self.device_choice_ = choice.device, choice.of(self.coefs_[0].dtype)
+        self.device_, self.device_choice_ = choice.device, choice
         self._run(Rows(X, y, weights), random_state, is_partial)
         return self
 
@@ -158,6 +158,7 @@ class MLPBase(MLPParameters, ABC):
                 resume=self._resumption(optimizer, is_partial),
             )
         finally:
+            self.device_choice_ = replace(self.device_choice_, precision=trainer.precision_ or None)
             self._keep(trainer, plateau, len(training.X))
         if trainer.history_.stopped_by == "epochs" and not is_partial:
             warn(

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from netts.compiler import calibration
 from netts.compiler.engine import available_threads
-from netts.devices.precision import settle_precision
 from netts.devices.registry import explain_choice
 from netts.errors import UnsavableError
 from netts.persistence.forms import Registry
@@ -50,24 +49,19 @@ class DeviceChoice:
     costs: str | None = None
     precision: str | None = None
 
-    def of(self, dtype: np.dtype) -> DeviceChoice:
-        """Return the same for a network of a dtype: only float32 can be multiplied in less."""
-        return self if dtype == np.float32 else dataclasses.replace(self, precision=dtype.name)
 
-
-def choose_device(device: str, precision: str | None = None) -> DeviceChoice:
-    """Return the device that an argument stands for, and what it multiplies float32 in.
+def choose_device(device: str) -> DeviceChoice:
+    """Return the device that an argument stands for.
 
     Raises
     ------
-    DeviceError, ParameterError
+    DeviceError
         Where there is none of that name.
     """
     chosen, reason = explain_choice(device)
-    used = settle_precision(precision, chosen).used
     if chosen != "cpu":
-        return DeviceChoice(chosen, reason, 1, precision=used)
-    return DeviceChoice(chosen, reason, available_threads(), calibration.current().digest, used)
+        return DeviceChoice(chosen, reason, 1)
+    return DeviceChoice(chosen, reason, available_threads(), calibration.current().digest)
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def make_replays(
     recordings: Mapping[str, Sequence[Task]],
     fused: Mapping[str, Sequence[Task]],
     memory: MemoryPlan,
-    precision: str,
+    precision: str = "float32",
 ) -> Mapping[str, Replay]:
     """Return the replay of each recording on a device.
 

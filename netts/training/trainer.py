@@ -67,6 +67,9 @@ class Trainer:
         Of the last fit.
     device_ : str
         Where the last fit ran.
+    precision_ : str
+        What it multiplied in: "float64", "float32", or "tf32" where that was allowed and the device
+        has it.
     is_stopping : bool
         Whether `stop` was called during it.
     resumable_ : Resumable
@@ -106,6 +109,7 @@ class Trainer:
     precision: str | None = None
     history_: History = field(default_factory=History, init=False, repr=False)
     device_: str = field(default="", init=False, repr=False)
+    precision_: str = field(default="", init=False, repr=False)
     is_stopping: bool = field(default=False, init=False, repr=False)
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
 
@@ -209,6 +213,8 @@ class Trainer:
         if resumed.optimizer is not None:
             session.restore_optimizer(resumed.optimizer)
         self.device_ = session.plan.device
+        is_single = self.network.dtype == np.float32
+        self.precision_ = session.plan.precision if is_single else self.network.dtype.name
         fit = Fit(self, session, generator, words, resumed)
         try:
             return fit.run()

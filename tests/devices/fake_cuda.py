@@ -103,7 +103,7 @@ class FakeCore:
 
     def _load(self, _cubin: bytes) -> Any:
         self._maybe_raise("load")
-        attributes = SimpleNamespace(max_threads_per_block=lambda: self.most_threads)
+        attributes = SimpleNamespace(max_threads_per_block=self.most_threads)
         return SimpleNamespace(get_kernel=lambda _: SimpleNamespace(attributes=attributes))
 
     def LaunchConfig(self, **options: int) -> Any:  # noqa: N802

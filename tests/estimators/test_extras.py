@@ -6,6 +6,7 @@ from estimator_cases import TASKS, data, estimator, fit
 from numpy.testing import assert_allclose, assert_array_equal
 
 import netts
+from netts.errors import DivergenceError
 from netts.training import Callback, History
 
 
@@ -111,6 +112,26 @@ def test_an_error_in_a_callback_is_the_users_own_and_the_last_epoch_stays():
     short = fit(estimator("regression", max_iter=2), X, y)
     assert_array_equal(model.predict(X), short.predict(X))
     assert model.loss_curve_ == short.loss_curve_
+
+
+class Spoiling(Callback):
+    """Makes the optimiser's state infinite by way of the weights, behind the third epoch."""
+
+    def on_epoch_end(self, trainer, history):
+        if len(history) == 3:
+            self.kept = trainer.network.weights()["0.weight"]
+            trainer.network.parameters.pieces[0]["weight"].array[...] = np.inf
+
+
+def test_a_fit_that_diverges_late_has_the_weights_of_the_last_good_epoch():
+    X, y = data("regression")
+    spoiling = Spoiling()
+    model = estimator("regression", callbacks=[spoiling])
+    with pytest.raises(DivergenceError, match="of epoch 3 of"):
+        model.fit(X, y)
+    assert_array_equal(model.coefs_[0], spoiling.kept)
+    assert model.n_iter_ == len(model.loss_curve_) == 3
+    assert np.isfinite(model.set_params(callbacks=()).partial_fit(X, y).predict(X)).all()
 
 
 def test_the_history_is_that_of_the_last_call():

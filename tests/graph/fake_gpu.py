@@ -247,7 +247,7 @@ def install_several(
     )
     patch.setattr(Loops, "specialise_cuda", specialised(Loops.specialise_cuda))
     described = tuple(Gpu(one.name, one.nbytes, one.capability, (13, 0)) for one in gpus)
-    info = registry.DeviceInfo(name_of("cuda", 0), True, gpus[0].name, described)
+    info = registry.DeviceInfo(name_of("cuda", 0), True, gpus[0].name, gpus=described)
     patch.setitem(registry._DEVICES, "cuda", lambda: info)
     patch.setattr(Turn, "current", None)
     patch.setattr(sys.modules[__name__], "KNOWN", {})

@@ -119,7 +119,7 @@ class Kernels:
         try:
             module = self._core.ObjectCode.from_cubin(image.cubin)
             kernel = module.get_kernel(image.name)
-            most = int(kernel.attributes.max_threads_per_block())
+            most = int(kernel.attributes.max_threads_per_block)
         except packages.error_classes() as error:
             if failures.status_of(error) in failures.REFUSED_CODE:
                 raise DeviceError(self._refusal(image, error)) from error
