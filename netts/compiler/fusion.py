@@ -298,8 +298,7 @@ def _forwarded(
         if store is None or not any(one.array == array for one in loads(behind)):
             continue
         value, element = fresh(f"{array}_element", used), Load(array, store.subscripts)
-        # A statement reads before it writes: up to the new store, the element is the old one.
-        end = len(behind) if again is None else _place(again, behind) + 1
+        end = _first_write(array, behind)
         behind = _replaced(behind[:end], element, Local(value)) + behind[end:]
         if any(one.array == array for one in loads(behind)):
             raise NotFusableError(f"what the second reads of {array} is not what the first wrote")
@@ -323,10 +322,23 @@ def _place(statement: Stmt, body: tuple[Stmt, ...]) -> int:
     return next(n for n, one in enumerate(body) if one is statement)
 
 
+def _first_write(array: str, body: tuple[Stmt, ...]) -> int:
+    """Return up to which statement the elements of an array are what they were before.
+
+    A store by itself reads before it writes; a statement around one may do so in any order.
+    """
+    for position, statement in enumerate(body):
+        if any(one.array == array for one in stores((statement,))):
+            return position + isinstance(statement, Store)
+    return len(body)
+
+
 def _only_store(array: str, body: tuple[Stmt, ...]) -> Store | None:
     """Return the one statement that certainly writes an element once, None if there is none."""
     found = [one for one in stores(body) if one.array == array]
     if len(found) != 1 or not any(found[0] is one for one in body):
+        return None
+    if _may_skip(body[: _place(found[0], body)]):
         return None
     is_fixed = all(isinstance(one, Index | Const) for one in found[0].subscripts)
     return found[0] if is_fixed and not found[0].accumulates else None

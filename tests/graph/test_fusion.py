@@ -291,11 +291,37 @@ def test_a_loss_and_its_gradient_stay_two():
     )
 
 
+@accelerate
+def made_positive(x, out):
+    """May write what it reads again."""
+    for i, j in parallel(out.shape[0], out.shape[1]):
+        if x[i, j] < 0:
+            x[i, j] = -x[i, j]
+        out[i, j] = x[i, j]
+
+
+@pytest.mark.parametrize("kernel", [some, made_positive])
+def test_what_a_second_task_may_leave_unwritten_is_written_by_the_first(kernel):
+    data = np.arange(-6.0, 6.0).reshape(3, 4)
+    results = np.zeros((3, 4)), np.zeros((3, 4))
+
+    def record(graph):
+        gone, x, out = (graph.transient((3, 4), np.float64, one) for one in ("gone", "x", "out"))
+        scaled(data, gone, 0)  # what lies in the memory of x before
+        scaled(data, x, 2)
+        kernel(x, x if kernel is some else out)
+        scaled(x, results[0], 1)
+        if kernel is not some:
+            scaled(out, results[1], 1)
+
+    run_both(record, *results)
+
+
 # ------------------------------------------------------------ any list of tasks
 
 SHAPES = ((3, 4), (3, 2, 2), (1, 4), (4, 3))
 N_BUFFERS = 5
-KERNELS = (scaled, summed, shifted, some, transposed, by_global, grown)
+KERNELS = (scaled, summed, shifted, some, made_positive, transposed, by_global, grown)
 
 
 @st.composite
@@ -303,20 +329,21 @@ def calls(draw):
     """Return calls of element-wise kernels on a few buffers, which are read once written."""
     found, written = [], []
     for _ in range(draw(st.integers(2, 8))):
-        kernel = draw(
-            st.sampled_from([scaled, summed, shifted, some, transposed, by_global, grown])
-        )
+        kernel = draw(st.sampled_from(KERNELS))
         pick = st.sampled_from([-1, *written])
         out = draw(st.integers(0, N_BUFFERS - 1))
         if kernel in (some, grown) and out not in written:
             kernel = scaled
-        found.append((kernel, draw(pick), draw(pick), out, draw(st.integers(-2, 3))))
+        one = draw(pick)
+        if kernel is made_positive and one == -1:
+            kernel = scaled  # the data stay what they are
+        found.append((kernel, one, draw(pick), out, draw(st.integers(-2, 3))))
         written.append(out)
     return found, draw(st.sets(st.sampled_from(written), min_size=1))
 
 
 @given(calls(), st.integers(0, 2**16))
-@settings(max_examples=60)
+@settings(max_examples=80)
 def test_any_list_of_tasks_gives_what_it_gives_one_by_one(case, seed):
     found, observed = case
     data = np.random.default_rng(seed).integers(-4, 5, (3, 4)).astype(np.float64)
