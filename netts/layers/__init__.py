@@ -21,30 +21,38 @@ if TYPE_CHECKING:
     from netts.layers.conv import Conv2D
     from netts.layers.embedding import Embedding
     from netts.layers.flatten import Flatten
+    from netts.layers.input import Input
+    from netts.layers.merging import Add, Concatenate, Multiply
     from netts.layers.norms import BatchNorm, LayerNorm
     from netts.layers.pooling import AveragePool2D, MaxPool2D
+    from netts.layers.residual import Residual
 
 __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
     "Activation",
+    "Add",
     "AveragePool2D",
     "BatchNorm",
+    "Concatenate",
     "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
     "Identity",
+    "Input",
     "Layer",
     "LayerBuffers",
     "LayerNorm",
     "LeakyReLU",
     "MaxPool2D",
+    "Multiply",
     "Parameter",
     "RandomCounters",
     "ReLU",
+    "Residual",
     "Sigmoid",
     "Softmax",
     "Swish",
@@ -52,13 +60,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Add": "merging",
     "AveragePool2D": "pooling",
     "BatchNorm": "norms",
+    "Concatenate": "merging",
     "Conv2D": "conv",
     "Embedding": "embedding",
     "Flatten": "flatten",
+    "Input": "input",
     "LayerNorm": "norms",
     "MaxPool2D": "pooling",
+    "Multiply": "merging",
+    "Residual": "residual",
 }
 
 
