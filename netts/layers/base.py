@@ -55,7 +55,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -269,6 +269,6 @@ def describe(layer: Any) -> str:
     return ", ".join(parts)
 
 
-def batched(shape: Shape) -> str:
+def batched(shape: Iterable[object]) -> str:
     """Return the shape of a sample as messages show that of a batch: `(batch, 3, 28, 28)`."""
     return f"({', '.join(['batch', *map(str, shape)])})"

@@ -14,10 +14,11 @@ from numpy.typing import DTypeLike
 from netts.devices.memory import BufferView
 from netts.devices.precision import precision_from
 from netts.devices.registry import choose
-from netts.errors import NotBuiltError, ParameterError, ShapeError
+from netts.errors import BrokenModelError, NettsError, NotBuiltError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
+from netts.network.architecture import from_json, to_json
 from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import as_arrays, as_samples, as_shapes, by_name, floating
 from netts.network.nodes import check_samples, declared_by, shapes_of
@@ -206,6 +207,72 @@ class Network:
             layers and functions that have a name.
         """
         save_model(path, "network", describe_network(self), registry(), is_open=True)
+
+    def to_json(self) -> str:
+        """Return the architecture, layers and dtype without weights, as JSON to read and edit.
+
+        Settings at their defaults are left out; lists of layers stand as lists.
+
+        Returns
+        -------
+        str
+            What `Network.from_json` takes.
+
+        Raises
+        ------
+        UnsavableError
+            Where a layer of your own is no dataclass, or holds more than plain values, layers and
+            functions that have a name.
+
+        Examples
+        --------
+        >>> from netts import Network, layers
+        >>> network = Network([layers.Residual([layers.Dense(4, "relu")]), layers.Dense(2)])
+        >>> print(network.to_json(), end="")
+        {
+          "netts_network": 1,
+          "dtype": null,
+          "layers": [
+            {"class": "Residual", "layers": [{"class": "Dense", "units": 4, "activation": "relu"}]},
+            {"class": "Dense", "units": 2}
+          ]
+        }
+        """
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, custom: Iterable[Any] = ()) -> Network:
+        """Return a network of the architecture that a text describes; it has no weights yet.
+
+        Nothing in the text is executed, and no class or function is made or called but netts's own
+        and those in `custom`.
+
+        Parameters
+        ----------
+        text : str or bytes
+            As `to_json` gives it, or written by hand.
+        custom : iterable of class and function
+            Layers, activations and initialisers of your own that the text may name.
+
+        Raises
+        ------
+        BrokenModelError
+            Where it is no architecture, or one that cannot be.
+        NewerModelError
+            Where a newer netts wrote it in a format that this one does not know.
+        UnknownClassError
+            Where it names a class or function that is neither netts's nor in `custom`.
+
+        Examples
+        --------
+        >>> Network.from_json('{"netts_network": 1, "layers": [{"class": "ReLU"}]}')
+        Network([ReLU()])
+        """
+        layers, dtype = from_json(text, custom)
+        try:
+            return cls(layers, dtype)
+        except NettsError as error:
+            raise BrokenModelError(f"the network cannot be: {error}") from error
 
     @property
     def is_built(self) -> bool:
