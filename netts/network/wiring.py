@@ -59,8 +59,8 @@ def wire(layers: Iterable[Any]) -> Wiring:
     elif _UNNAMED in names:
         first, *_ = (node for node in builder.nodes if builder.inputs[_UNNAMED] in node.inputs)
         raise ParameterError(
-            f"{first} reads the samples as one array, but {_listed(names)} are inputs of the same "
-            "network: begin its list of layers with an input too, such as "
+            f"{first} reads the samples as one array, but other layers read inputs by name, "
+            f"{_listed(names)}: begin its list of layers with an input too, such as "
             f"layers.Input({next(filter(None, names))!r})"
         )
     _check_readers(nodes, len(builder.inputs))
