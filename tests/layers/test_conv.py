@@ -304,7 +304,8 @@ def test_a_convolution_of_signals_is_one_of_images_of_a_row(run_layer, device):
     one = run_layer(Conv1D(4, 3, **options), x, integers, {"weight": weight}, device=device)
     two = run_layer(
         Conv2D(4, (1, 3), padding="same", dilation=(1, 2), use_bias=False),
-        x[:, :, None], one["grad_output"][:, :, None], {"weight": weight[:, :, None]}, device=device,
+        x[:, :, None], one["grad_output"][:, :, None], {"weight": weight[:, :, None]},
+        device=device,
     )  # fmt: skip
     for name, array in one.items():
         np.testing.assert_array_equal(array, two[name].reshape(array.shape), err_msg=name)

@@ -3,7 +3,9 @@
 import copy
 import pickle
 import re
+import runpy
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -343,6 +345,19 @@ def test_a_network_prints_as_it_is_written():
     network = Network([Residual([ReLU()]), Add([[], [ReLU()]])])
     text = repr(network)
     assert eval(text, {"Network": Network} | vars(layers)).layers == network.layers
+
+
+def test_the_page_on_graphs_runs(capsys, tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "graph-networks.md"
+    text = page.read_text(encoding="utf-8")
+    parts = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    # A file of its own: a kernel's source is read from where it stands.
+    path = tmp_path / "example.py"
+    path.write_text("\n".join(parts), encoding="utf-8")
+    found = runpy.run_path(str(path))
+    assert found["again"].layers == found["network"].layers
+    assert found["probabilities"].shape == (300, 2)
+    assert "GlobalAveragePool2D" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------ what is refused
