@@ -118,16 +118,18 @@ def copy_weights(network, model):
     """Give PyTorch's model the parameters of a network; both name them in the same order."""
     import torch
 
-    pieces = zip(network.nodes, network.parameters.pieces, strict=True)
-    ours = [
-        # PyTorch's dense layers have a row of weights for each output.
+    with torch.no_grad():
+        for array, parameter in zip(weights_of(network), model.parameters(), strict=True):
+            parameter.copy_(torch.from_numpy(array.copy()))
+
+
+def weights_of(network):
+    """Return the parameters in order, as PyTorch has them: dense weights are transposed."""
+    return [
         view.read().T if name == "weight" and isinstance(node.layer, layers.Dense) else view.read()
-        for node, piece in pieces
+        for node, piece in zip(network.nodes, network.parameters.pieces, strict=True)
         for name, view in piece.items()
     ]
-    with torch.no_grad():
-        for array, parameter in zip(ours, model.parameters(), strict=True):
-            parameter.copy_(torch.from_numpy(array.copy()))
 
 
 def netts_accuracy(network, order, data, epochs, batch_size, device):
