@@ -29,7 +29,8 @@ from netts.layers import (
     ReLU,
     Residual,
 )
-from netts.layers.base import Branches
+from netts.layers.base import Branches, RandomCounters
+from netts.losses.squared_error import copy_values
 from netts.network.propagation import Propagation
 from netts.optimizers import Adam
 from netts.testing import check_layer
@@ -296,11 +297,22 @@ def test_floating_inputs_decide_the_dtype(X):
 
 
 def test_dropout_differs_between_branches():
-    network = Network([Concatenate([[Dropout(0.5)], [Dropout(0.5)]]), Dense(2)])
-    trainer = Trainer(network, epochs=1, random_state=0)
-    trainer.fit(np.ones((20, 3)), np.arange(20) % 2)
-    streams = [node.label for node in network.nodes if isinstance(node.layer, Dropout)]
-    assert streams == ["0[0].0", "0[1].0"]
+    network = Network([Concatenate([[Dropout(0.5)], [Dropout(0.5)]])]).build(30)
+    graph, one, key = TaskGraph(), np.zeros(1, np.int64), np.zeros(2, np.int64)
+    propagation = Propagation(
+        network,
+        graph,
+        4,
+        gradients=network.parameters.like("gradients"),
+        random=RandomCounters(np.arange(4), one, one, key, stream=0),
+    )
+    output = np.empty((4, 60), np.float32)
+    with graph.recording():
+        copy_values(propagation.forward(np.ones((4, 30), np.float32))[-1], output)
+    graph.compile(device="cpu").run()
+    left, right = output[:, :30], output[:, 30:]
+    assert set(np.unique(output)) == {0, 2}
+    assert (left != right).mean() > 0.2
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
