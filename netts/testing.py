@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -11,10 +10,11 @@ from netts import devices as machine
 from netts.devices.memory import Arena, BufferView
 from netts.errors import NettsError
 from netts.graph import TaskGraph
-from netts.layers.base import Layer, RandomCounters, Shape, as_rows
+from netts.layers.base import Layer, RandomCounters, as_rows
 from netts.losses.squared_error import copy_values
 from netts.network import Network
-from netts.network.inputs import as_shape
+from netts.network.network import InputShape
+from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
 
 DIFFERENCE_STEP = 1e-5
@@ -29,12 +29,12 @@ ROUNDINGS = 64
 
 def check_layer(
     layer: Layer,
-    input_shape: int | Iterable[int],
+    input_shape: InputShape,
     *,
     batch_sizes: Iterable[int] = (1, 3),
     devices: Iterable[str] | None = None,
     random_state: int = 0,
-    samples: np.ndarray | None = None,
+    samples: np.ndarray | Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Try a layer: gradients against central differences, every device against the reference.
 
@@ -46,14 +46,15 @@ def check_layer(
     Parameters
     ----------
     layer : Layer
-    input_shape : int or tuple of int
+    input_shape : int, tuple of int, or dict of them by the names of inputs
         Of a sample. Each element costs two passes of interpreted Python, so keep it small.
     batch_sizes : iterable of int
     devices : iterable of str, optional
         All that this machine has, by default.
     random_state : int
     samples : ndarray of shape (n_samples, *input_shape), optional
-        What to take inputs from instead, over and over, for a layer that does not take any numbers.
+        What to take inputs from instead, over and over, for a layer that does not take any numbers;
+        a dict of them by the names of inputs, of those that are not to be any numbers.
 
     Raises
     ------
@@ -65,11 +66,10 @@ def check_layer(
     >>> from netts.layers import Dense
     >>> check_layer(Dense(2), 3)
     """
-    shape = as_shape(input_shape)
     others = [name for name in devices or available_devices() if name != "reference"]
     for rows in batch_sizes:
         settings = (random_state, samples)
-        exam = _Exam(layer, shape, rows, np.float64, "reference", *settings)
+        exam = _Exam(layer, input_shape, rows, np.float64, "reference", *settings)
         expected = exam.run()
         exam.compare(expected, exam.run(), 0.0, "a second run on the same input")
         for name, numbers in exam.central_differences().items():
@@ -78,7 +78,7 @@ def check_layer(
             )
         for device in others:
             for dtype in (np.float64, np.float32):
-                other = _Exam(layer, shape, rows, dtype, device, *settings)
+                other = _Exam(layer, input_shape, rows, dtype, device, *settings)
                 what = f"{device} in {np.dtype(dtype).name}"
                 exam.compare(expected, other.run(), exam.rounding(dtype), what, "the reference")
         exam.try_as_first_layer()
@@ -90,37 +90,53 @@ def available_devices() -> tuple[str, ...]:
 
 
 class _Exam:
-    """A layer as a network of its own on one device, with its input and gradient of the output."""
+    """A layer as a network of its own on one device, with its inputs and gradient of the output."""
 
     def __init__(
         self,
         layer: Layer,
-        shape: Shape,
+        shape: InputShape,
         rows: int,
         dtype: type,
         device: str,
         seed: int,
-        samples: np.ndarray | None = None,
+        samples: np.ndarray | Mapping[str, np.ndarray] | None = None,
     ) -> None:
         generator = np.random.default_rng(seed)
         self.network = Network([layer], dtype).build(shape, random_state=generator)
+        self.node = next(node for node in self.network.nodes if node.label == "0")
         self.gradients = self.network.parameters.like("gradients")
+        names = [f"_{name}" for name in self.network.input_names] or [""]
         arena = Arena("exam")
-        self.x = arena.reserve((rows, *shape), dtype)
+        self.inputs = {
+            name: arena.reserve((rows, *one), dtype)
+            for name, one in zip(names, self.network.shapes, strict=False)
+        }
         self.grad_output = arena.reserve((rows, *self.network.shapes[-1]), dtype)
         self.output = arena.reserve(self.grad_output.shape, dtype)
-        self.grad_input = arena.reserve(self.x.shape, dtype)
+        self.grad_inputs = {
+            name: arena.reserve(one.shape, dtype) for name, one in self.inputs.items()
+        }
         self.order = arena.reserve((rows,), np.int64)
         cursor, step, key = (arena.reserve((n,), np.int64) for n in (1, 1, 2))
         arena.allocate()
         self.order.array[...] = np.arange(rows)
-        # Drawn in float64 whatever the dtype, so that all devices see the same numbers.
-        drawn = generator.standard_normal(self.x.shape)
-        self.x.array[...] = drawn if samples is None else np.resize(samples, self.x.shape)
-        self.grad_output.array[...] = generator.standard_normal(self.grad_output.shape)
+        self._fill(generator, samples)
         self.state = self.network.state.flat.read().copy()
         self.random = RandomCounters(self.order, cursor, step, key, stream=0)
         self._record(rows, device)
+
+    def _fill(
+        self, generator: np.random.Generator, samples: np.ndarray | Mapping[str, np.ndarray] | None
+    ) -> None:
+        """Draw inputs, and the gradient by the output."""
+        given = samples if isinstance(samples, Mapping) else {"": samples}
+        for name, view in self.inputs.items():
+            # Drawn in float64 whatever the dtype, so that all devices see the same numbers.
+            drawn = generator.standard_normal(view.shape)
+            own = given.get(name.removeprefix("_"))
+            view.array[...] = drawn if own is None else np.resize(own, view.shape)
+        self.grad_output.array[...] = generator.standard_normal(self.grad_output.shape)
 
     def _record(self, rows: int, device: str) -> None:
         graph = TaskGraph()
@@ -133,14 +149,15 @@ class _Exam:
             needs_input_gradient=True,
         )
         with graph.recording("forward"):
-            values = propagation.forward(self.x)
+            values = propagation.forward(*self.inputs.values())
             copy_values(as_rows(values[-1]), as_rows(self.output))
         with graph.recording("both"):
-            values = propagation.forward(self.x)
+            values = propagation.forward(*self.inputs.values())
             copy_values(as_rows(values[-1]), as_rows(self.output))
-            gradient = propagation.backward(values, self.grad_output)
-            assert gradient is not None
-            copy_values(as_rows(gradient), as_rows(self.grad_input))
+            found = propagation.backward(values, self.grad_output)
+            for gradient, kept in zip(found, self.grad_inputs.values(), strict=True):
+                assert gradient is not None
+                copy_values(as_rows(gradient), as_rows(kept))
         self.plan = graph.compile(device=device)
 
     def try_as_first_layer(self) -> None:
@@ -149,29 +166,37 @@ class _Exam:
         first = Propagation(self.network, graph, rows, gradients=self.gradients, random=self.random)
         try:
             with graph.recording("both"):
-                first.backward(first.forward(self.x), self.grad_output)
+                first.backward(first.forward(*self.inputs.values()), self.grad_output)
         except (NettsError, AttributeError, TypeError) as error:
             raise AssertionError(
-                f"{self.network.nodes[0]}: backward fails in a network's first layer, where "
+                f"{self.node}: backward fails in a network's first layer, where "
                 "at.grad_input is None: write it under `if at.grad_input is not None:`"
             ) from error
 
     def run(self) -> dict[str, np.ndarray]:
-        """Return the output, all gradients and the layer's state, copied."""
+        """Return the output, all gradients and the state of layers, copied."""
         self.network.state.flat.array[...] = self.state
         self.gradients.flat.array[...] = 1e30
         self.plan.run(recording="both")
-        arrays = {"output": self.output, "grad_input": self.grad_input}
-        arrays |= {f"grad_{name}": view for name, view in self.gradients.pieces[0].items()}
-        arrays |= self.network.state.pieces[0]
+        arrays = {"output": self.output}
+        arrays |= {f"grad_input{name}": view for name, view in self.grad_inputs.items()}
+        arrays |= self._named("grad_", self.gradients)
+        arrays |= self._named("", self.network.state)
         return {name: view.read().copy() for name, view in arrays.items()}
 
     def central_differences(self) -> dict[str, np.ndarray]:
         """Return all gradients of sum(grad_output * output), measured."""
-        inputs = {"grad_input": self.x}
-        pieces = self.network.parameters.pieces[0]
-        inputs |= {f"grad_{name}": view for name, view in pieces.items()}
+        inputs = {f"grad_input{name}": view for name, view in self.inputs.items()}
+        inputs |= self._named("grad_", self.network.parameters)
         return {name: self._differences(view) for name, view in inputs.items()}
+
+    def _named(self, prefix: str, arrays: ParameterSet) -> dict[str, BufferView]:
+        """Return arrays by name; where the layer is made of several, with their labels."""
+        return {
+            f"{prefix}{name}" + ("" if node.label == "0" else f" of layer {node.label}"): view
+            for node, piece in zip(self.network.nodes, arrays.pieces, strict=True)
+            for name, view in piece.items()
+        }
 
     def _differences(self, view: BufferView) -> np.ndarray:
         gradient = np.empty(view.shape)
@@ -192,7 +217,7 @@ class _Exam:
 
     def rounding(self, dtype: type) -> float:
         """Return how far another device may be off in a dtype, relative to the largest element."""
-        terms = max(math.prod(self.x.shape), math.prod(self.output.shape))
+        terms = max(view.size for view in [*self.inputs.values(), self.output])
         return float(ROUNDINGS * terms * np.finfo(dtype).eps)
 
     def compare(
@@ -213,8 +238,9 @@ class _Exam:
                 int(np.argmax(np.where(np.isnan(off), np.inf, off))), off.shape
             )
             where = ", ".join(map(str, place))
+            shapes = " and ".join(str(view.shape) for view in self.inputs.values())
             raise AssertionError(
-                f"{self.network.nodes[0]} with input of shape {self.x.shape}: {name}[{where}] is "
+                f"{self.node} with input of shape {shapes}: {name}[{where}] is "
                 f"{found[name][place]:.9g} by {what}, {right[place]:.9g} by {against}; they may "
                 f"differ by {allowed:.2g}"
             )

@@ -18,33 +18,54 @@ from netts.layers.sigmoids import GELU, Sigmoid, Swish, Tanh
 from netts.layers.softmax import Softmax
 
 if TYPE_CHECKING:
-    from netts.layers.conv import Conv2D
+    from netts.layers.conv import Conv1D, Conv2D
     from netts.layers.embedding import Embedding
     from netts.layers.flatten import Flatten
+    from netts.layers.global_pooling import (
+        GlobalAveragePool1D,
+        GlobalAveragePool2D,
+        GlobalMaxPool1D,
+        GlobalMaxPool2D,
+    )
+    from netts.layers.input import Input
+    from netts.layers.merging import Add, Concatenate, Multiply
     from netts.layers.norms import BatchNorm, LayerNorm
-    from netts.layers.pooling import AveragePool2D, MaxPool2D
+    from netts.layers.pooling import AveragePool1D, AveragePool2D, MaxPool1D, MaxPool2D
+    from netts.layers.residual import Residual
 
 __all__ = [
     "ACTIVATIONS",
     "ELU",
     "GELU",
     "Activation",
+    "Add",
+    "AveragePool1D",
     "AveragePool2D",
     "BatchNorm",
+    "Concatenate",
+    "Conv1D",
     "Conv2D",
     "Dense",
     "Dropout",
     "Embedding",
     "Flatten",
+    "GlobalAveragePool1D",
+    "GlobalAveragePool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
     "Identity",
+    "Input",
     "Layer",
     "LayerBuffers",
     "LayerNorm",
     "LeakyReLU",
+    "MaxPool1D",
     "MaxPool2D",
+    "Multiply",
     "Parameter",
     "RandomCounters",
     "ReLU",
+    "Residual",
     "Sigmoid",
     "Softmax",
     "Swish",
@@ -52,13 +73,25 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Add": "merging",
+    "AveragePool1D": "pooling",
     "AveragePool2D": "pooling",
     "BatchNorm": "norms",
+    "Concatenate": "merging",
+    "Conv1D": "conv",
     "Conv2D": "conv",
     "Embedding": "embedding",
     "Flatten": "flatten",
+    "GlobalAveragePool1D": "global_pooling",
+    "GlobalAveragePool2D": "global_pooling",
+    "GlobalMaxPool1D": "global_pooling",
+    "GlobalMaxPool2D": "global_pooling",
+    "Input": "input",
     "LayerNorm": "norms",
+    "MaxPool1D": "pooling",
     "MaxPool2D": "pooling",
+    "Multiply": "merging",
+    "Residual": "residual",
 }
 
 

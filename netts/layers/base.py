@@ -31,13 +31,31 @@ A layer of one's own is its kernels and a frozen dataclass over `Layer` that cal
                 scale_forward(at.grad_output, at.factor, at.grad_input)
 
 and `netts.testing.check_layer(Scale(), (5,))` puts it through its exam.
+
+A layer of several inputs has `branches`, lists of layers that all begin with the value before it,
+and reads what they end with. Its methods are given one shape more for each further input::
+
+    @dataclass(frozen=True)
+    class Gate(Layer):
+        branches: Branches
+
+        def output_shape(self, values, gates):
+            return values
+
+        def forward(self, at):
+            values, gates = at.inputs
+            gate_forward(values, gates, at.output)
+
+        def backward(self, at):
+            grad_values, grad_gates = at.grad_inputs
+            ...
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,9 +66,12 @@ from netts.initializers import Initializer, initializer_from
 
 Shape = tuple[int, ...]
 
+Branches = Sequence[Sequence[Any]]
+"""Lists of layers, side by side."""
+
 LAYER_METHODS = (
     "output_shape", "parameters", "state", "transients", "check_samples", "passes_through",
-    "expand", "forward", "backward",
+    "passes_gradient", "expand", "forward", "backward",
 )  # fmt: skip
 """What makes an object a layer, whether or not it inherits from `Layer`."""
 
@@ -119,28 +140,38 @@ class LayerBuffers:
 
     Attributes
     ----------
-    input, output
-        Of shape (rows, *input_shape) and (rows, *output_shape).
-    grad_output, grad_input
-        The gradient of the loss by output and input. `grad_input` is None where nobody needs it:
-        in a layer with parameters that has none with parameters before it. A layer without
-        parameters always has one when `backward` is called.
+    inputs, output
+        Of shape (rows, *input_shape) each and (rows, *output_shape); `at.input` is the first input.
+    grad_output, grad_inputs
+        The gradient of the loss by output and inputs; `at.grad_input` is that by the first. One of
+        them is None where nobody needs it, as nothing with parameters lies before that input. A
+        layer without parameters always has one at least when `backward` is called.
     is_training
         Whether this pass is part of a training step.
     random
         What to draw random numbers from; None outside of training.
     """
 
-    input: BufferView
+    inputs: tuple[BufferView, ...]
     output: BufferView
     parameters: Mapping[str, BufferView] = field(default_factory=dict)
     state: Mapping[str, BufferView] = field(default_factory=dict)
     transients: Mapping[str, BufferView] = field(default_factory=dict)
     gradients: Mapping[str, BufferView] = field(default_factory=dict)
     grad_output: Any = None
-    grad_input: Any = None
+    grad_inputs: tuple[Any, ...] = (None,)
     is_training: bool = False
     random: RandomCounters | None = None
+
+    @property
+    def input(self) -> BufferView:
+        """The input of a layer that has one."""
+        return self.inputs[0]
+
+    @property
+    def grad_input(self) -> Any:
+        """The gradient by it."""
+        return self.grad_inputs[0]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -161,34 +192,49 @@ class Layer:
     A subclass is a frozen dataclass that holds no arrays: everything of a network reaches it
     through `LayerBuffers`. Shapes are without the batch axis. Everything but `forward` and
     `backward` has a default.
+
+    A layer of several inputs has a field `branches`, a sequence of lists of layers. All begin with
+    the value that comes before the layer, and it reads their outputs; an empty list is that value
+    itself. It takes as many shapes, one after the other, wherever one of one input takes
+    `input_shape`; `transients` is given `rows` by its name.
     """
+
+    # As `*_: Any, **__: Any` type checkers let subclasses take as many shapes as they have inputs.
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the output; raise `ShapeError` where the input does not fit."""
         return input_shape
 
-    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        """Return what the optimiser trains."""
+    def parameters(self, *_: Any, **__: Any) -> dict[str, Parameter]:
+        """Return what the optimiser trains, given the shapes of the inputs."""
         return {}
 
-    def state(self, input_shape: Shape) -> dict[str, Parameter]:
+    def state(self, *_: Any, **__: Any) -> dict[str, Parameter]:
         """Return what the layer itself keeps from step to step; no optimiser touches it."""
         return {}
 
-    def transients(self, input_shape: Shape, rows: int) -> dict[str, Shape]:
-        """Return the shapes of what a pass over a batch of `rows` keeps for its backward pass."""
+    def transients(self, *_: Any, **__: Any) -> dict[str, Shape]:
+        """Return the shapes of what a pass over a batch of `rows` keeps for its backward pass.
+
+        Called with the shapes of the inputs and `rows=`.
+        """
         return {}
 
     def check_samples(self, X: np.ndarray, name: str) -> None:
-        """Raise `DataError` where a layer that reads the network's input cannot take samples `X`.
+        """Raise `DataError` where a layer that reads an input of the network cannot take it.
 
-        Called with a matrix (n_samples, features) of the network's dtype before anything runs. A
-        layer that overrides this is refused where another layer has changed the samples before.
+        Called with a matrix `X` (n_samples, features) of the network's dtype before anything runs,
+        for each input of the network that it reads. A layer that overrides this is refused where
+        another layer has changed the samples before.
         """
 
     def passes_through(self, is_training: bool) -> bool:
         """Whether the output is the input under `output_shape`, so that there is nothing to run."""
         return False
+
+    def passes_gradient(self) -> bool:
+        """Whether the gradient by each input is that by the output, so that nothing runs for it."""
+        return self.passes_through(is_training=True)
 
     def expand(self) -> tuple[Layer, ...]:
         """Return the layers that this one stands for, usually itself."""
@@ -199,7 +245,7 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} has no forward pass")
 
     def backward(self, at: LayerBuffers) -> None:
-        """Call kernels that overwrite `at.grad_input` and the parameters' gradients."""
+        """Call kernels that overwrite `at.grad_inputs` and the parameters' gradients."""
         raise NotImplementedError(f"{type(self).__name__} has no backward pass")
 
 
@@ -209,12 +255,20 @@ def as_rows(view: BufferView) -> BufferView:
 
 
 def describe(layer: Any) -> str:
-    """Return a layer's class and what is set in it: `Dense, units=10`."""
+    """Return a layer's class and what is set in it: `Dense, units=10`.
+
+    Branches are left out: their layers have lines and names of their own.
+    """
     parts = [type(layer).__name__]
     if dataclasses.is_dataclass(layer):
         parts += [
             f"{one.name}={getattr(layer, one.name)!r}"
             for one in dataclasses.fields(layer)
-            if getattr(layer, one.name) != one.default
+            if one.name != "branches" and getattr(layer, one.name) != one.default
         ]
     return ", ".join(parts)
+
+
+def batched(shape: Iterable[object]) -> str:
+    """Return the shape of a sample as messages show that of a batch: `(batch, 3, 28, 28)`."""
+    return f"({', '.join(['batch', *map(str, shape)])})"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.devices.memory import BufferView
@@ -18,7 +20,16 @@ from netts.hyperparameters import check_whole
 from netts.initializers import Initializer, initializer_from
 from netts.layers.activations import activation_from
 from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
-from netts.layers.windows import Pair, Window, as_pair, image_shape, places
+from netts.layers.windows import (
+    IMAGE,
+    SIGNAL,
+    Sides,
+    Window,
+    as_image,
+    as_vertical_and_horizontal,
+    for_sides,
+    places,
+)
 
 
 @accelerate
@@ -141,7 +152,141 @@ def conv2d_grad_input(
 
 
 @dataclass(frozen=True)
-class Conv2D(Layer):
+class _Convolution(Layer):
+    """What convolutions share: all but the number of sides that their windows slide along."""
+
+    sides: ClassVar[Sides]
+
+    filters: int
+    kernel_size: int | tuple[int, ...]
+    _: KW_ONLY
+    stride: int | tuple[int, ...] = 1
+    padding: int | tuple[int, ...] | str = 0
+    dilation: int | tuple[int, ...] = 1
+    groups: int = 1
+    activation: str | Layer | None = None
+    use_bias: bool = True
+    weight_initializer: str | Initializer = "glorot_uniform"
+    bias_initializer: str | Initializer = "zeros"
+
+    def __post_init__(self) -> None:
+        check_whole("filters", self.filters, 1)
+        check_whole("groups", self.groups, 1)
+        if self.filters % self.groups:
+            raise ParameterError(
+                f"filters are divided into groups, but {self.groups} groups do not divide "
+                f"{self.filters} filters: make filters a multiple of {self.groups}"
+            )
+        for axis, window in zip(self.sides, self._windows(), strict=True):
+            if window.before > window.extent:
+                raise ParameterError(
+                    f"padding is at most the kernel, {window.extent} on the {axis}, got "
+                    f"{self.padding!r}: beyond it the kernel sees padding only"
+                )
+        initializer_from(self.weight_initializer)
+        initializer_from(self.bias_initializer)
+        self.expand()
+
+    def _windows(self) -> tuple[Window, ...]:
+        """Return the window on each side."""
+        sizes = for_sides("kernel_size", self.kernel_size, 1, self.sides)
+        strides = for_sides("stride", self.stride, 1, self.sides)
+        dilations = for_sides("dilation", self.dilation, 1, self.sides)
+        bare = [
+            Window(n, step, dilation=gap)
+            for n, step, gap in zip(sizes, strides, dilations, strict=True)
+        ]
+        return tuple(
+            dataclasses.replace(one, before=before, after=after)
+            for one, (before, after) in zip(bare, self._padding(bare), strict=True)
+        )
+
+    def _padding(self, windows: Sequence[Window]) -> list[tuple[int, int]]:
+        """Return the zeros before and after, on each side."""
+        if self.padding == "valid":
+            return [(0, 0)] * len(windows)
+        if self.padding == "same":
+            if any(one.stride != 1 for one in windows):
+                raise ParameterError(
+                    f"padding 'same' needs stride 1, got {self.stride!r}: give padding as a number"
+                )
+            return [((one.extent - 1) // 2, one.extent // 2) for one in windows]
+        if isinstance(self.padding, str):
+            raise ParameterError(
+                f"padding is 'same', 'valid' or whole numbers, got {self.padding!r}"
+            )
+        return [(one, one) for one in for_sides("padding", self.padding, 0, self.sides)]
+
+    def expand(self) -> tuple[Layer, ...]:
+        """Return the convolution and the activation, each as a layer."""
+        if self.activation is None:
+            return (self,)
+        return dataclasses.replace(self, activation=None), activation_from(self.activation)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return (filters, *sides)."""
+        n_places = places("kernel", self._windows(), input_shape, self.sides)
+        channels = input_shape[0]
+        if channels % self.groups:
+            raise ShapeError(
+                f"expects channels that {self.groups} groups divide, got {channels} channels: "
+                f"choose groups among the divisors of {channels} and of {self.filters} filters"
+            )
+        return self.filters, *n_places
+
+    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
+        """Return `weight` and, with `use_bias`, `bias`."""
+        sizes = [one.size for one in self._windows()]
+        channels, area = input_shape[0] // self.groups, math.prod(sizes)
+        fans = (area * channels, area * self.filters)
+        shape = (self.filters, channels, *sizes)
+        weight = Parameter(shape, self.weight_initializer, decays=True, fans=fans)
+        if not self.use_bias:
+            return {"weight": weight}
+        bias = Parameter((self.filters,), self.bias_initializer, decays=False, fans=fans)
+        return {"weight": weight, "bias": bias}
+
+    def forward(self, at: LayerBuffers) -> None:
+        """Write the weighted sums."""
+        images, output = self._grouped(at.input), self._grouped(at.output)
+        weight = self._grouped_filters(at.weight)
+        if self.use_bias:
+            bias = at.bias.reshape(self.groups, self.filters // self.groups)
+            conv2d_forward(images, weight, bias, output, *self._geometry())
+        else:
+            conv2d_forward_without_bias(images, weight, output, *self._geometry())
+
+    def backward(self, at: LayerBuffers) -> None:
+        """Write the gradients by weight, bias and input."""
+        geometry, grad_output = self._geometry(), self._grouped(at.grad_output)
+        grad_weight = self._grouped_filters(at.grad_weight)
+        conv2d_grad_weight(self._grouped(at.input), grad_output, grad_weight, *geometry)
+        if self.use_bias:
+            n, filters, *sides = at.grad_output.shape
+            pixels = at.grad_output.reshape(n, filters, math.prod(sides))
+            conv2d_grad_bias(pixels, at.grad_bias)
+        if at.grad_input is not None:
+            weight, grad_input = self._grouped_filters(at.weight), self._grouped(at.grad_input)
+            conv2d_grad_input(grad_output, weight, grad_input, *geometry)
+
+    def _grouped(self, images: BufferView) -> BufferView:
+        """Return (n, channels, *sides) as (n, groups, channels of a group, height, width)."""
+        n, channels, *sides = as_image(images).shape
+        return images.reshape(n, self.groups, channels // self.groups, *sides)
+
+    def _grouped_filters(self, view: BufferView) -> BufferView:
+        """Return (filters, channels, *sides) as (groups, filters of a group, channels, ...)."""
+        _, *shape = as_image(view).shape
+        return view.reshape(self.groups, self.filters // self.groups, *shape)
+
+    def _geometry(self) -> tuple[int, ...]:
+        """Return stride, padding and dilation as the kernels take them, each (y, x)."""
+        y, x = as_vertical_and_horizontal(self._windows())
+        return y.stride, x.stride, y.before, x.before, y.dilation, x.dilation
+
+
+@dataclass(frozen=True)
+class Conv2D(_Convolution):
     """A weighted sum over a small window, at every place of an image, for every filter.
 
     It is what the field calls a convolution, and mathematics a cross-correlation: the window is
@@ -187,122 +332,44 @@ class Conv2D(Layer):
     (8, 28, 28)
     """
 
-    filters: int
-    kernel_size: int | Pair
-    _: KW_ONLY
-    stride: int | Pair = 1
-    padding: int | Pair | str = 0
-    dilation: int | Pair = 1
-    groups: int = 1
-    activation: str | Layer | None = None
-    use_bias: bool = True
-    weight_initializer: str | Initializer = "glorot_uniform"
-    bias_initializer: str | Initializer = "zeros"
+    sides: ClassVar[Sides] = IMAGE
 
-    def __post_init__(self) -> None:
-        check_whole("filters", self.filters, 1)
-        check_whole("groups", self.groups, 1)
-        if self.filters % self.groups:
-            raise ParameterError(
-                f"filters are divided into groups, but {self.groups} groups do not divide "
-                f"{self.filters} filters: make filters a multiple of {self.groups}"
-            )
-        for axis, window in zip(("height", "width"), self._windows(), strict=True):
-            if window.before > window.extent:
-                raise ParameterError(
-                    f"padding is at most the kernel, {window.extent} on the {axis}, got "
-                    f"{self.padding!r}: beyond it the kernel sees nothing of the image"
-                )
-        initializer_from(self.weight_initializer)
-        initializer_from(self.bias_initializer)
-        self.expand()
 
-    def _windows(self) -> tuple[Window, Window]:
-        """Return the windows on height and width."""
-        sizes = as_pair("kernel_size", self.kernel_size, 1)
-        strides = as_pair("stride", self.stride, 1)
-        dilations = as_pair("dilation", self.dilation, 1)
-        bare = [Window(*one) for one in zip(sizes, strides, (0, 0), (0, 0), dilations, strict=True)]
-        padding = [(0, 0), (0, 0)]
-        if self.padding == "same":
-            if strides != (1, 1):
-                raise ParameterError(
-                    f"padding 'same' needs stride 1, got {self.stride!r}: give padding as a number"
-                )
-            padding = [((one.extent - 1) // 2, one.extent // 2) for one in bare]
-        elif isinstance(self.padding, str) and self.padding != "valid":
-            raise ParameterError(
-                f"padding is 'same', 'valid' or whole numbers, got {self.padding!r}"
-            )
-        elif not isinstance(self.padding, str):
-            padding = [(one, one) for one in as_pair("padding", self.padding, 0)]
-        vertical, horizontal = (
-            dataclasses.replace(one, before=before, after=after)
-            for one, (before, after) in zip(bare, padding, strict=True)
-        )
-        return vertical, horizontal
+@dataclass(frozen=True)
+class Conv1D(_Convolution):
+    """A weighted sum over a small window, at every place of a signal, for every filter.
 
-    def expand(self) -> tuple[Layer, ...]:
-        """Return the convolution and the activation, each as a layer."""
-        if self.activation is None:
-            return (self,)
-        return dataclasses.replace(self, activation=None), activation_from(self.activation)
+    Signals are (batch, channels, length): time series, spectra, sequences of embeddings.
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """Return (filters, height, width)."""
-        channels, _, _ = image_shape(input_shape)
-        if channels % self.groups:
-            raise ShapeError(
-                f"expects channels that {self.groups} groups divide, got {channels} channels: "
-                f"choose groups among the divisors of {channels} and of {self.filters} filters"
-            )
-        return self.filters, *places("kernel", self._windows(), input_shape)
+    Parameters
+    ----------
+    filters : int
+        The number of channels of the output.
+    kernel_size : int
+        The length of the window.
+    stride : int
+        From one place of the window to the next.
+    padding : int, "same" or "valid"
+        How many zeros to add at both ends, as in `Conv2D`.
+    dilation : int
+        From one element that the window sees to the next.
+    groups : int
+        Divides channels and filters into as many groups, each convolved by itself.
+    activation : str or Layer, optional
+        Follows the layer, as a layer of its own.
+    use_bias : bool
+    weight_initializer, bias_initializer : str or callable
+        Both are given fan_in = kernel_size * channels / groups, fan_out = kernel_size * filters.
 
-    def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
-        """Return `weight` and, with `use_bias`, `bias`."""
-        vertical, horizontal = self._windows()
-        channels, area = input_shape[0] // self.groups, vertical.size * horizontal.size
-        fans = (area * channels, area * self.filters)
-        shape = (self.filters, channels, vertical.size, horizontal.size)
-        weight = Parameter(shape, self.weight_initializer, decays=True, fans=fans)
-        if not self.use_bias:
-            return {"weight": weight}
-        bias = Parameter((self.filters,), self.bias_initializer, decays=False, fans=fans)
-        return {"weight": weight, "bias": bias}
+    Notes
+    -----
+    Parameters: `weight` (filters, channels / groups, kernel_size), which the L2 penalty applies to,
+    and `bias` (filters,). The kernels are those of `Conv2D`, over images of one row.
 
-    def forward(self, at: LayerBuffers) -> None:
-        """Write the weighted sums."""
-        images, output = self._grouped(at.input), self._grouped(at.output)
-        weight = self._grouped_filters(at.weight)
-        if self.use_bias:
-            bias = self._grouped_filters(at.bias)
-            conv2d_forward(images, weight, bias, output, *self._geometry())
-        else:
-            conv2d_forward_without_bias(images, weight, output, *self._geometry())
+    Examples
+    --------
+    >>> Conv1D(8, 5, stride=2).output_shape((3, 101))
+    (8, 49)
+    """
 
-    def backward(self, at: LayerBuffers) -> None:
-        """Write the gradients by weight, bias and input."""
-        geometry, grad_output = self._geometry(), self._grouped(at.grad_output)
-        grad_weight = self._grouped_filters(at.grad_weight)
-        conv2d_grad_weight(self._grouped(at.input), grad_output, grad_weight, *geometry)
-        if self.use_bias:
-            n, filters, *sides = at.grad_output.shape
-            pixels = at.grad_output.reshape(n, filters, math.prod(sides))
-            conv2d_grad_bias(pixels, at.grad_bias)
-        if at.grad_input is not None:
-            weight, grad_input = self._grouped_filters(at.weight), self._grouped(at.grad_input)
-            conv2d_grad_input(grad_output, weight, grad_input, *geometry)
-
-    def _grouped(self, images: BufferView) -> BufferView:
-        """Return (n, channels, height, width) as (n, groups, channels of a group, ...)."""
-        n, channels, *sides = images.shape
-        return images.reshape(n, self.groups, channels // self.groups, *sides)
-
-    def _grouped_filters(self, view: BufferView) -> BufferView:
-        """Return (filters, ...) as (groups, filters of a group, ...)."""
-        return view.reshape(self.groups, self.filters // self.groups, *view.shape[1:])
-
-    def _geometry(self) -> tuple[int, ...]:
-        """Return stride, padding and dilation as the kernels take them, each (y, x)."""
-        y, x = self._windows()
-        return y.stride, x.stride, y.before, x.before, y.dilation, x.dilation
+    sides: ClassVar[Sides] = SIGNAL

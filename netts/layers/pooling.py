@@ -1,4 +1,4 @@
-"""Pooling: an image made smaller, a window at a time.
+"""Pooling: an image or a signal made smaller, a window at a time.
 
 Every window lies over the image at least in part, as padding is at most half of it. Nothing is kept
 for the backward pass but input and output: it looks for each maximum again.
@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.errors import ParameterError
 from netts.layers.base import Layer, LayerBuffers, Shape
-from netts.layers.windows import Pair, Window, as_pair, image_shape, places
+from netts.layers.windows import (
+    IMAGE,
+    SIGNAL,
+    Sides,
+    Window,
+    as_image,
+    as_vertical_and_horizontal,
+    for_sides,
+    places,
+)
 
 LOWEST = -math.inf
 
@@ -122,42 +132,83 @@ def average_pool_backward(
 
 
 @dataclass(frozen=True)
-class _Pool2D(Layer):
-    """What both kinds of pooling share: the windows and the shape that they give."""
+class _Pool(Layer):
+    """What all kinds of pooling share: the windows and the shape that they give."""
 
-    pool_size: int | Pair = 2
-    stride: int | Pair | None = None
-    padding: int | Pair = 0
+    sides: ClassVar[Sides]
+
+    pool_size: int | tuple[int, ...] = 2
+    stride: int | tuple[int, ...] | None = None
+    padding: int | tuple[int, ...] = 0
 
     def __post_init__(self) -> None:
-        for axis, window in zip(("height", "width"), self._windows(), strict=True):
+        for side, window in zip(self.sides, self._windows(), strict=True):
             if window.before > window.size // 2:
                 raise ParameterError(
-                    f"padding is at most half of pool_size, {window.size // 2} on the {axis}, got "
-                    f"{self.padding!r}: a window must see some of the image"
+                    f"padding is at most half of pool_size, {window.size // 2} on the {side}, got "
+                    f"{self.padding!r}: a window must see some of the sample"
                 )
 
-    def _windows(self) -> tuple[Window, Window]:
-        """Return the windows on height and width."""
-        sizes = as_pair("pool_size", self.pool_size, 1)
-        strides = sizes if self.stride is None else as_pair("stride", self.stride, 1)
-        padding = as_pair("padding", self.padding, 0)
-        vertical, horizontal = map(Window, sizes, strides, padding, padding)
-        return vertical, horizontal
+    def _windows(self) -> tuple[Window, ...]:
+        """Return the window on each side."""
+        sizes = for_sides("pool_size", self.pool_size, 1, self.sides)
+        strides = sizes
+        if self.stride is not None:
+            strides = for_sides("stride", self.stride, 1, self.sides)
+        padding = for_sides("padding", self.padding, 0, self.sides)
+        return tuple(map(Window, sizes, strides, padding, padding))
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return (channels, height, width)."""
-        channels, _, _ = image_shape(input_shape)
-        return channels, *places("pool", self._windows(), input_shape)
+        """Return (channels, *sides)."""
+        n_places = places("pool", self._windows(), input_shape, self.sides)
+        return input_shape[0], *n_places
 
     def _geometry(self) -> tuple[int, ...]:
         """Return size, stride and padding as the kernels take them, each (y, x)."""
-        y, x = self._windows()
+        y, x = as_vertical_and_horizontal(self._windows())
         return y.size, x.size, y.stride, x.stride, y.before, x.before
 
 
 @dataclass(frozen=True)
-class MaxPool2D(_Pool2D):
+class _MaxPool(_Pool):
+    """Pooling that takes the maximum."""
+
+    def forward(self, at: LayerBuffers) -> None:
+        """Write the maxima."""
+        max_pool_forward(as_image(at.input), as_image(at.output), *self._geometry())
+
+    def backward(self, at: LayerBuffers) -> None:
+        """Write the gradient by the input."""
+        arrays = (at.input, at.output, at.grad_output, at.grad_input)
+        max_pool_backward(*map(as_image, arrays), *self._geometry())
+
+
+@dataclass(frozen=True)
+class _AveragePool(_Pool):
+    """Pooling that takes the mean."""
+
+    count_include_pad: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.count_include_pad, bool):
+            raise ParameterError(
+                f"count_include_pad is True or False, got {self.count_include_pad!r}"
+            )
+
+    def forward(self, at: LayerBuffers) -> None:
+        """Write the means."""
+        images, output = as_image(at.input), as_image(at.output)
+        average_pool_forward(images, output, *self._geometry(), self.count_include_pad)
+
+    def backward(self, at: LayerBuffers) -> None:
+        """Write the gradient by the input."""
+        grad_output, grad_input = as_image(at.grad_output), as_image(at.grad_input)
+        average_pool_backward(grad_output, grad_input, *self._geometry(), self.count_include_pad)
+
+
+@dataclass(frozen=True)
+class MaxPool2D(_MaxPool):
     """The maximum of a small window, at every place of an image.
 
     Images are (batch, channels, height, width). Every setting is one whole number for both sides,
@@ -184,17 +235,33 @@ class MaxPool2D(_Pool2D):
     (8, 14, 14)
     """
 
-    def forward(self, at: LayerBuffers) -> None:
-        """Write the maxima."""
-        max_pool_forward(at.input, at.output, *self._geometry())
-
-    def backward(self, at: LayerBuffers) -> None:
-        """Write the gradient by the input."""
-        max_pool_backward(at.input, at.output, at.grad_output, at.grad_input, *self._geometry())
+    sides: ClassVar[Sides] = IMAGE
 
 
 @dataclass(frozen=True)
-class AveragePool2D(_Pool2D):
+class MaxPool1D(_MaxPool):
+    """The maximum of a small window, at every place of a signal, (batch, channels, length).
+
+    Parameters
+    ----------
+    pool_size : int
+        The length of the window.
+    stride : int, optional
+        From one place of the window to the next; by default `pool_size`, so that none overlap.
+    padding : int
+        At most half of `pool_size`, at both ends. Padding is never the maximum.
+
+    Examples
+    --------
+    >>> MaxPool1D(2).output_shape((8, 101))
+    (8, 50)
+    """
+
+    sides: ClassVar[Sides] = SIGNAL
+
+
+@dataclass(frozen=True)
+class AveragePool2D(_AveragePool):
     """The mean of a small window, at every place of an image.
 
     Images are (batch, channels, height, width). Every setting of two sides is one whole number for
@@ -218,21 +285,28 @@ class AveragePool2D(_Pool2D):
     (64, 1, 1)
     """
 
-    count_include_pad: bool = True
+    sides: ClassVar[Sides] = IMAGE
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.count_include_pad, bool):
-            raise ParameterError(
-                f"count_include_pad is True or False, got {self.count_include_pad!r}"
-            )
 
-    def forward(self, at: LayerBuffers) -> None:
-        """Write the means."""
-        average_pool_forward(at.input, at.output, *self._geometry(), self.count_include_pad)
+@dataclass(frozen=True)
+class AveragePool1D(_AveragePool):
+    """The mean of a small window, at every place of a signal, (batch, channels, length).
 
-    def backward(self, at: LayerBuffers) -> None:
-        """Write the gradient by the input."""
-        average_pool_backward(
-            at.grad_output, at.grad_input, *self._geometry(), self.count_include_pad
-        )
+    Parameters
+    ----------
+    pool_size : int
+        The length of the window.
+    stride : int, optional
+        From one place of the window to the next; by default `pool_size`, so that none overlap.
+    padding : int
+        At most half of `pool_size`, at both ends.
+    count_include_pad : bool
+        Whether padding counts as zeros in the mean, as in `AveragePool2D`.
+
+    Examples
+    --------
+    >>> AveragePool1D(5, stride=1, padding=2).output_shape((8, 101))
+    (8, 101)
+    """
+
+    sides: ClassVar[Sides] = SIGNAL

@@ -1,19 +1,22 @@
-"""Windows that slide over images: what convolutions and pooling share."""
+"""Windows that slide over images and signals: what convolutions and pooling share.
+
+Kernels see images. A signal, (channels, length), is an image of one row.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from netts.devices.memory import BufferView
 from netts.errors import ParameterError, ShapeError
 from netts.hyperparameters import check_whole
-from netts.layers.base import Shape
-
-Pair = tuple[int, int]
+from netts.layers.base import Shape, batched
 
 
 @dataclass(frozen=True)
 class Window:
-    """How a window slides along one axis of an image.
+    """How a window slides along one side of a sample.
 
     Attributes
     ----------
@@ -43,8 +46,25 @@ class Window:
         return (length + self.before + self.after - self.extent) // self.stride + 1
 
 
-def as_pair(name: str, value: int | Pair, at_least: int) -> Pair:
-    """Return (vertical, horizontal) of a setting that is a whole number or two.
+Sides = tuple[str, ...]
+"""What messages call the sides of a sample that windows slide along, the last axis last."""
+
+IMAGE: Sides = ("height", "width")
+SIGNAL: Sides = ("length",)
+
+_ORDERS = {IMAGE: "(vertical, horizontal)", SIGNAL: "(along the length,)"}
+
+_WAYS_OUT = {
+    (IMAGE, 1): "reshape flat samples to images, as in X.reshape(-1, 1, 28, 28)",
+    (IMAGE, 2): "images of one channel are X[:, None]",
+    (SIGNAL, 1): "signals of one channel are X[:, None]",
+    (SIGNAL, 3): "for images there are layers of two dimensions, such as Conv2D",
+}
+"""What to do about samples of another number of axes."""
+
+
+def for_sides(name: str, value: int | tuple[int, ...], at_least: int, sides: Sides) -> Shape:
+    """Return a setting for each side; a whole number is for all.
 
     Raises
     ------
@@ -53,63 +73,70 @@ def as_pair(name: str, value: int | Pair, at_least: int) -> Pair:
 
     Examples
     --------
-    >>> as_pair("stride", 2, 1), as_pair("stride", (2, 1), 1)
+    >>> for_sides("stride", 2, 1, IMAGE), for_sides("stride", (2, 1), 1, IMAGE)
     ((2, 2), (2, 1))
-    >>> as_pair("stride", 0, 1)
+    >>> for_sides("stride", 0, 1, SIGNAL)
     Traceback (most recent call last):
     netts.errors.ParameterError: stride is a whole number of at least 1, got 0
     """
     if not isinstance(value, tuple | list):
         check_whole(name, value, at_least)
-        return int(value), int(value)
-    if len(value) != 2:
-        raise ParameterError(f"{name} is a whole number or two, (vertical, horizontal): {value!r}")
+        return (int(value),) * len(sides)
+    if len(value) != len(sides):
+        count = "two" if len(sides) > 1 else "one"
+        raise ParameterError(f"{name} is a whole number or {count}, {_ORDERS[sides]}: {value!r}")
     for one in value:
         check_whole(f"each of {name}", one, at_least)
-    return int(value[0]), int(value[1])
+    return tuple(map(int, value))
 
 
-def image_shape(input_shape: Shape) -> tuple[int, int, int]:
-    """Return (channels, height, width).
+def lengths(input_shape: Shape, sides: Sides) -> Shape:
+    """Return the lengths of the sides of a sample (channels, *sides).
 
     Raises
     ------
     ShapeError
-        Where a sample is no such image.
+        Where a sample has another number of axes.
     """
-    if len(input_shape) == 3:
-        channels, height, width = input_shape
-        return channels, height, width
-    axes = ", ".join(map(str, input_shape))
-    way_out = {
-        1: "reshape flat samples to images, as in X.reshape(-1, 1, 28, 28)",
-        2: "images of one channel are X[:, None]",
-    }
+    if len(input_shape) == 1 + len(sides):
+        return input_shape[1:]
+    way_out = _WAYS_OUT.get(
+        (sides, len(input_shape)), f"give each sample {('two', 'three')[len(sides) - 1]} axes"
+    )
     raise ShapeError(
-        f"expects input of shape (batch, channels, height, width), got (batch, {axes}): "
-        + way_out.get(len(input_shape), "give each sample three axes")
+        f"expects input of shape {batched(('channels', *sides))}, got {batched(input_shape)}: "
+        f"{way_out}"
     )
 
 
-def places(what: str, windows: tuple[Window, Window], input_shape: Shape) -> Pair:
-    """Return how many places two windows have on the height and width of an image.
+def places(what: str, windows: Sequence[Window], input_shape: Shape, sides: Sides) -> Shape:
+    """Return how many places windows have on the sides of a sample.
 
     Raises
     ------
     ShapeError
-        Where a window does not fit into the padded image.
+        Where a window does not fit into the padded side.
     """
-    _, *sides = image_shape(input_shape)
-    for axis, window, length in zip(("height", "width"), windows, sides, strict=True):
+    along = lengths(input_shape, sides)
+    for side, window, length in zip(sides, windows, along, strict=True):
         if window.n_places(length) < 1:
             padded = length + window.before + window.after
             with_padding = f", {padded} with padding" if padded > length else ""
             raise ShapeError(
-                f"expects images whose {axis} is at least the {what}'s, {window.extent}, got "
-                f"(batch, {', '.join(map(str, input_shape))}){with_padding}: use a smaller {what}, "
-                "more padding, or less pooling before it"
+                f"expects samples whose {side} is at least the {what}'s, {window.extent}, got "
+                f"{batched(input_shape)}{with_padding}: use a smaller {what}, more padding, or "
+                "less pooling before it"
             )
-    vertical, horizontal = (
-        window.n_places(length) for window, length in zip(windows, sides, strict=True)
-    )
+    return tuple(one.n_places(length) for one, length in zip(windows, along, strict=True))
+
+
+def as_image(view: BufferView) -> BufferView:
+    """Return a batch (n, channels, *sides) as images: a signal is one of a single row."""
+    n, channels, *along = view.shape
+    return view.reshape(n, channels, *(1,) * (2 - len(along)), *along)
+
+
+def as_vertical_and_horizontal(windows: Sequence[Window]) -> tuple[Window, Window]:
+    """Return the windows for images whose last sides are those given."""
+    vertical, horizontal = (*(Window(1),) * (2 - len(windows)), *windows)
     return vertical, horizontal

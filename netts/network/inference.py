@@ -38,14 +38,14 @@ class Inference:
     ) -> None:
         # Apart, so that on a device of its own memory one goes up and the other comes down.
         samples, predictions = Arena("samples"), Arena("predictions")
-        self._x = samples.reserve((rows, math.prod(network.shapes[0])), network.dtype)
+        self._x = samples.reserve((rows, network.n_features), network.dtype)
         self._prediction = predictions.reserve((rows, math.prod(network.shapes[-1])), network.dtype)
         samples.allocate()
         predictions.allocate()
         graph = TaskGraph()
         propagation = Propagation(network, graph, rows)
         with graph.recording("predict"):
-            values = propagation.forward(self._x.reshape(rows, *network.shapes[0]))
+            values = propagation.forward(*propagation.split(self._x))
             finish = copy_values if loss is None else loss.predict
             finish(as_rows(values[-1]), self._prediction)
         self._plan = graph.compile(device=device, precision=precision)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from netts.choices import did_you_mean
 from netts.errors import DataError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Shape
+
+T = TypeVar("T")
 
 
 def as_shape(input_shape: int | Iterable[int]) -> Shape:
@@ -28,9 +31,93 @@ def as_shape(input_shape: int | Iterable[int]) -> Shape:
     return tuple(map(int, axes))
 
 
-def dtype_for(X: np.ndarray) -> np.dtype:
-    """Return the dtype in which a network trains on `X`: float32 stays, all else is float64."""
-    return np.dtype(np.float32 if X.dtype in (np.float16, np.float32) else np.float64)
+def as_shapes(names: Sequence[str], input_shape: Any) -> tuple[Shape, ...]:
+    """Return the shape of a sample for each input of a network.
+
+    Parameters
+    ----------
+    names
+        Of the inputs; none where samples are one array.
+    input_shape
+        A shape as `as_shape` takes it, or a mapping of names to such shapes.
+
+    Raises
+    ------
+    ParameterError
+        Where a name is missing or unknown, or a shape is none.
+    """
+    try:
+        given = _for_each(names, input_shape, "input_shape")
+    except DataError as error:
+        raise ParameterError(str(error)) from None
+    return tuple(as_shape(one) for one in given.values())
+
+
+def as_arrays(names: Sequence[str], X: Any, name: str = "X") -> dict[str, np.ndarray]:
+    """Return what is passed for each input of a network, by what messages call it.
+
+    Parameters
+    ----------
+    names
+        Of the inputs; none where samples are one array.
+    X
+        An array of samples, or a mapping of names to such arrays.
+    name
+        What messages call `X`.
+
+    Raises
+    ------
+    DataError
+        Where a name is missing or unknown, or something is no array of numbers.
+    """
+    return {called: as_array(one, called) for called, one in _for_each(names, X, name).items()}
+
+
+def _for_each(names: Sequence[str], given: Any, what: str) -> dict[str, Any]:
+    """Return what is given for each input, in their order, by what messages call it."""
+    if not names:
+        if isinstance(given, Mapping):
+            raise DataError(
+                f"{what} is a dictionary, but the samples of this network are one array: pass "
+                "that, or begin lists of layers with layers.Input(name)"
+            )
+        return {what: given}
+    if not isinstance(given, Mapping):
+        raise DataError(
+            f"the network has inputs by name: pass {what} as a dictionary, "
+            f"{{{', '.join(f'{name!r}: ...' for name in names)}}}, not {type(given).__name__}"
+        )
+    for name in names:
+        if name not in given:
+            raise DataError(f"{what} lacks the input {name!r}: it has {_listed(given)}")
+    for name in given:
+        if name not in names:
+            hint = did_you_mean(str(name), names)
+            raise DataError(
+                f"{what} has {name!r}, which no layer reads{hint}: the inputs of the network are "
+                f"{_listed(names)}"
+            )
+    return {f"{what}[{name!r}]": given[name] for name in names}
+
+
+def by_name(names: Sequence[str], values: Sequence[T]) -> dict[str, T] | T:
+    """Return one value for each input as users pass them: by name, or the value of the only one."""
+    return dict(zip(names, values, strict=False)) if names else values[0]
+
+
+def _listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(repr, names)) or "none"
+
+
+def dtype_for(*arrays: np.ndarray) -> np.dtype:
+    """Return the dtype in which a network trains on data.
+
+    float32 where all that is floating is no wider, float64 otherwise. Whole numbers, such as
+    categories beside quantities, have no say unless they are alone: then it is float64.
+    """
+    floating = [one.dtype for one in arrays if one.dtype.kind == "f"]
+    narrow = bool(floating) and all(one in (np.float16, np.float32) for one in floating)
+    return np.dtype(np.float32 if narrow else np.float64)
 
 
 def floating(dtype: DTypeLike) -> np.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -13,22 +14,30 @@ from numpy.typing import DTypeLike
 from netts.devices.memory import BufferView
 from netts.devices.precision import precision_from
 from netts.devices.registry import choose
-from netts.errors import NotBuiltError, ParameterError
+from netts.errors import BrokenModelError, NettsError, NotBuiltError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
+from netts.network.architecture import from_json, to_json
 from netts.network.inference import Inference, chunk_rows, rows_for
-from netts.network.inputs import as_samples, as_shape, floating
-from netts.network.nodes import chain, check_samples, declared_by, shapes_of
+from netts.network.inputs import as_arrays, as_samples, as_shapes, by_name, floating
+from netts.network.nodes import check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
 from netts.network.saved import describe_network, registry
 from netts.network.summary import summary_table
+from netts.network.wiring import wire
 from netts.persistence import save_model
 from netts.random_state import RandomState, generator_from
+
+InputShape = int | Iterable[int] | Mapping[str, int | Iterable[int]]
 
 
 class Network:
     """Layers that follow one another, and, once built, their parameters.
+
+    A layer may have branches, lists of layers side by side: `layers.Residual`,
+    `layers.Concatenate`. Branches that begin with `layers.Input(name)` read inputs by name; samples
+    are a dictionary then, wherever `X` stands.
 
     Parameters
     ----------
@@ -42,12 +51,14 @@ class Network:
     ----------
     layers : tuple of Layer
     nodes : tuple of Node
-        The layers with what each reads.
-    input_shape : tuple of int or None
+        The layers with what each reads, each behind all that it reads.
+    input_names : tuple of str
+        The names of the inputs, in the order of their first use; none where samples are one array.
+    input_shape : tuple of int, dict of such tuples by name, or None
         The shape of a sample; None until the network is built.
     shapes : tuple of tuple of int
-        The shape of each value, the input first, then the output of each node. Built networks only,
-        as are `dtype`, `parameters` and `state`.
+        The shape of each value, the inputs first, then the output of each node. Built networks
+        only, as are `dtype`, `parameters` and `state`.
     parameters, state : ParameterSet
         What the optimiser trains, and what layers keep themselves.
 
@@ -66,8 +77,10 @@ class Network:
             )
         self.layers = tuple(layers)
         self.requested_dtype = None if dtype is None else floating(dtype)
-        self.nodes = chain(self.layers)
-        self.input_shape: Shape | None = None
+        wiring = wire(self.layers)
+        self.nodes, self.input_names = wiring.nodes, wiring.names
+        self._n_inputs = wiring.n_inputs
+        self.input_shape: Shape | dict[str, Shape] | None = None
         self._forget_plans()
 
     def __repr__(self) -> str:
@@ -75,7 +88,7 @@ class Network:
 
     def build(
         self,
-        input_shape: int | Iterable[int],
+        input_shape: InputShape,
         *,
         dtype: DTypeLike | None = None,
         random_state: RandomState = None,
@@ -84,7 +97,7 @@ class Network:
 
         Parameters
         ----------
-        input_shape : int or tuple of int
+        input_shape : int, tuple of int, or dict of them by the names of inputs
             The shape of a sample, without the batch axis.
         dtype : float32 or float64, optional
             Where the network was made without one; float32 by default.
@@ -101,12 +114,12 @@ class Network:
         ShapeError
             Where a layer's input does not fit it.
         ParameterError
-            Where `input_shape` or `dtype` is something else, or a layer declares what is no
-            parameter.
+            Where `input_shape` or `dtype` is something else, an input has no shape, or a layer
+            declares what is no parameter.
         """
         chosen = self._choose_dtype(dtype)
         generator = generator_from(random_state)
-        shapes = shapes_of(self.nodes, as_shape(input_shape))
+        shapes = self._shapes(input_shape)
         parameters, state = self._declared(shapes)
         self._allocate(shapes, chosen, parameters, state)
         self.parameters.draw(parameters, generator)
@@ -115,7 +128,7 @@ class Network:
 
     def restore(
         self,
-        input_shape: int | Iterable[int],
+        input_shape: InputShape,
         weights: Mapping[str, Any],
         *,
         dtype: DTypeLike | None = None,
@@ -140,7 +153,7 @@ class Network:
             As `build` and `set_weights` do.
         """
         chosen = self._choose_dtype(dtype)
-        shapes = shapes_of(self.nodes, as_shape(input_shape))
+        shapes = self._shapes(input_shape)
         parameters, state = self._declared(shapes)
         expected = {
             f"{node.label}.{name}": one.shape
@@ -157,8 +170,11 @@ class Network:
         chosen = floating(np.float32 if dtype is None else dtype)
         return chosen if self.requested_dtype is None else self.requested_dtype
 
+    def _shapes(self, input_shape: InputShape) -> tuple[Shape, ...]:
+        return shapes_of(self.nodes, as_shapes(self.input_names, input_shape))
+
     def _declared(self, shapes: tuple[Shape, ...]) -> tuple[Declared, Declared]:
-        declared = [declared_by(node, shapes[node.inputs[0]]) for node in self.nodes]
+        declared = [declared_by(node, node.shapes(shapes)) for node in self.nodes]
         parameters, state = zip(*declared, strict=True)
         return parameters, state
 
@@ -167,7 +183,8 @@ class Network:
     ) -> None:
         self.parameters = ParameterSet.declare("parameters", parameters, dtype)
         self.state = ParameterSet.declare("layer state", state, dtype)
-        self.input_shape, self.shapes, self.dtype = shapes[0], shapes, dtype
+        self.shapes, self.dtype = shapes, dtype
+        self.input_shape = by_name(self.input_names, shapes)
         self._forget_plans()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -191,10 +208,81 @@ class Network:
         """
         save_model(path, "network", describe_network(self), registry(), is_open=True)
 
+    def to_json(self) -> str:
+        """Return the architecture, layers and dtype without weights, as JSON to read and edit.
+
+        Settings at their defaults are left out; lists of layers stand as lists.
+
+        Returns
+        -------
+        str
+            What `Network.from_json` takes.
+
+        Raises
+        ------
+        UnsavableError
+            Where a layer of your own is no dataclass, or holds more than plain values, layers and
+            functions that have a name.
+
+        Examples
+        --------
+        >>> from netts import Network, layers
+        >>> network = Network([layers.Residual([layers.Dense(4, "relu")]), layers.Dense(2)])
+        >>> print(network.to_json(), end="")
+        {
+          "netts_network": 1,
+          "dtype": null,
+          "layers": [
+            {"class": "Residual", "layers": [{"class": "Dense", "units": 4, "activation": "relu"}]},
+            {"class": "Dense", "units": 2}
+          ]
+        }
+        """
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, custom: Iterable[Any] = ()) -> Network:
+        """Return a network of the architecture that a text describes; it has no weights yet.
+
+        Nothing in the text is executed, and no class or function is made or called but netts's own
+        and those in `custom`.
+
+        Parameters
+        ----------
+        text : str or bytes
+            As `to_json` gives it, or written by hand.
+        custom : iterable of class and function
+            Layers, activations and initialisers of your own that the text may name.
+
+        Raises
+        ------
+        BrokenModelError
+            Where it is no architecture, or one that cannot be.
+        NewerModelError
+            Where a newer netts wrote it in a format that this one does not know.
+        UnknownClassError
+            Where it names a class or function that is neither netts's nor in `custom`.
+
+        Examples
+        --------
+        >>> Network.from_json('{"netts_network": 1, "layers": [{"class": "ReLU"}]}')
+        Network([ReLU()])
+        """
+        layers, dtype = from_json(text, custom)
+        try:
+            return cls(layers, dtype)
+        except NettsError as error:
+            raise BrokenModelError(f"the network cannot be: {error}") from error
+
     @property
     def is_built(self) -> bool:
         """Whether the network has parameters."""
         return self.input_shape is not None
+
+    @property
+    def n_features(self) -> int:
+        """How many numbers a sample has, over all inputs. Built networks only."""
+        return sum(map(math.prod, self.shapes[: self._n_inputs]))
 
     def predict(
         self,
@@ -209,7 +297,7 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape)
+        X : array-like of shape (n_samples, *input_shape), or dict of them by the names of inputs
         loss : str or Loss, optional
             The loss that the network was trained with, to get its predictions: probabilities
             where it is a cross-entropy. By default the raw output of the last layer.
@@ -250,14 +338,26 @@ class Network:
     def samples(self, X: Any, name: str = "X") -> np.ndarray:
         """Return samples as a matrix (n_samples, features) of the network's dtype, checked.
 
+        Its columns are those of one input after the other. The memory is that of `X` where there is
+        one input and nothing has to change.
+
         Raises
         ------
         ShapeError, DataError
             As in `predict`, or where a layer cannot take the values.
         """
-        rows = as_samples(X, self.shapes[0], self.dtype, name)
-        check_samples(self.nodes, rows, name)
-        return rows
+        arrays = as_arrays(self.input_names, X, name)
+        parts = [
+            as_samples(array, shape, self.dtype, called)
+            for (called, array), shape in zip(arrays.items(), self.shapes, strict=False)
+        ]
+        if len({len(one) for one in parts}) > 1:
+            counts = ", ".join(
+                f"{called} has {len(one)}" for called, one in zip(arrays, parts, strict=True)
+            )
+            raise ShapeError(f"inputs have the same samples, but {counts}")
+        check_samples(self.nodes, self._n_inputs, parts, list(arrays))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def _inference(self, rows: int, device: str, loss: Loss | None, precision: str) -> Inference:
         key = (rows, device, loss, precision)
@@ -303,18 +403,18 @@ class Network:
             for name, view in piece.items()
         }
 
-    def summary(self, input_shape: int | Iterable[int] | None = None) -> str:
+    def summary(self, input_shape: InputShape | None = None) -> str:
         """Return a table of the layers: what they are, the shapes they give, their parameters.
 
         Parameters
         ----------
-        input_shape : int or tuple of int, optional
+        input_shape : int, tuple of int, or dict of them by the names of inputs, optional
             The shape of a sample, needed before the network is built.
         """
         if input_shape is None:
             self._require_built()
             return summary_table(self, self.shapes)
-        return summary_table(self, shapes_of(self.nodes, as_shape(input_shape)))
+        return summary_table(self, self._shapes(input_shape))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return layers and NumPy arrays: no plan, buffer or device goes into a pickle."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from netts.errors import DataError, ParameterError, ShapeError
-from netts.layers.base import LAYER_METHODS, Layer, LayerBuffers, Parameter, Shape, describe
+from netts.layers.base import Layer, LayerBuffers, Parameter, Shape, describe
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,11 @@ class Node:
     Attributes
     ----------
     label
-        The position in the list that the user gave; "1.1" is the second part of layer 1.
+        The position in the list that the user gave; "1.1" is the second part of layer 1, "1[0].2"
+        layer 2 in the first branch of layer 1.
     inputs
-        Which values it reads: 0 is the network's input, k + 1 the output of node k.
+        Which values it reads. The inputs of the network are the first values, then comes the
+        output of each node, so in a network of one input 0 is that and k + 1 the output of node k.
     """
 
     label: str
@@ -31,90 +33,70 @@ class Node:
     def __str__(self) -> str:
         return f"layer {self.label} ({describe(self.layer)})"
 
-
-def chain(layers: Iterable[Layer]) -> tuple[Node, ...]:
-    """Return the nodes of layers that follow one another, each expanded into its parts.
-
-    Raises
-    ------
-    ParameterError
-        Where something is no layer.
-    """
-    nodes: list[Node] = []
-    for position, layer in enumerate(layers):
-        if isinstance(layer, type) or not all(hasattr(layer, name) for name in LAYER_METHODS):
-            raise ParameterError(
-                f"a network is a list of layers, such as layers.Dense(10) or layers.ReLU(), got "
-                f"{layer!r} at position {position}"
-            )
-        for part, one in enumerate(_expanded(layer)):
-            label = str(position) if part == 0 else f"{position}.{part}"
-            nodes.append(Node(label, one, (len(nodes),)))
-    if not nodes:
-        raise ParameterError("a network needs at least one layer")
-    _check_places(tuple(nodes))
-    return tuple(nodes)
+    def shapes(self, shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+        """Return the shapes of what it reads, of the shapes of all values."""
+        return tuple(shapes[value] for value in self.inputs)
 
 
-def check_samples(nodes: Iterable[Node], X: np.ndarray, name: str) -> None:
-    """Ask the layers that read the network's input about samples.
+def check_samples(
+    nodes: Sequence[Node], n_inputs: int, samples: Sequence[np.ndarray], names: Sequence[str]
+) -> None:
+    """Ask the layers that read an input of the network about the samples for it.
 
     Raises
     ------
     DataError
         Where one of them cannot take the values.
     """
-    for node in _sample_readers(nodes):
+    for node, value in _sample_readers(nodes, n_inputs):
         try:
-            node.layer.check_samples(X, name)
+            node.layer.check_samples(samples[value], names[value])
         except DataError as error:
             raise DataError(f"{node} {error}") from None
 
 
-def _sample_readers(nodes: Iterable[Node]) -> list[Node]:
-    """Return the nodes that read the network's input as it is."""
-    samples, readers = {0}, []
+def _sample_readers(nodes: Sequence[Node], n_inputs: int) -> list[tuple[Node, int]]:
+    """Return each node that reads an input of the network as it is, and which."""
+    origins, readers = {k: k for k in range(n_inputs)}, []
     for k, node in enumerate(nodes):
-        if node.inputs[0] in samples:
-            readers.append(node)
-            if node.layer.passes_through(is_training=True):
-                samples.add(k + 1)
+        read = [origins[value] for value in node.inputs if value in origins]
+        readers += [(node, value) for value in read]
+        if read and node.layer.passes_through(is_training=True):
+            origins[n_inputs + k] = read[0]
     return readers
 
 
-def _check_places(nodes: tuple[Node, ...]) -> None:
-    """Refuse a layer that has to check samples where it does not see them."""
-    readers = _sample_readers(nodes)
+def check_places(nodes: Sequence[Node], n_inputs: int) -> None:
+    """Refuse a layer that has to check samples where it does not see them.
+
+    Raises
+    ------
+    ParameterError
+    """
+    readers = [node for node, _ in _sample_readers(nodes, n_inputs)]
     for node in nodes:
         overrides = isinstance(node.layer, Layer) and (
             type(node.layer).check_samples is not Layer.check_samples
         )
         if overrides and node not in readers:
             raise ParameterError(
-                f"{node} takes the samples themselves, but {nodes[node.inputs[0] - 1]} comes "
-                "before it: put it first"
+                f"{node} takes the samples themselves, but {nodes[node.inputs[0] - n_inputs]} "
+                "comes before it: put it first"
             )
 
 
-def _expanded(layer: Layer) -> list[Layer]:
-    parts = layer.expand()
-    if parts == (layer,):
-        return [layer]
-    return [one for part in parts for one in _expanded(part)]
-
-
-def shapes_of(nodes: tuple[Node, ...], input_shape: Shape) -> tuple[Shape, ...]:
-    """Return the shape of every value, the network's input first, without the batch axis.
+def shapes_of(nodes: Sequence[Node], input_shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """Return the shape of every value, the network's inputs first, without the batch axis.
 
     Raises
     ------
     ShapeError
         Where a layer's input does not fit it, or its output has no shape.
     """
-    shapes = [input_shape]
+    shapes = list(input_shapes)
     for node in nodes:
         try:
-            shape = node.layer.output_shape(shapes[node.inputs[0]])
+            shape = node.layer.output_shape(*node.shapes(shapes))
         except ShapeError as error:
             raise ShapeError(f"{node} {error}") from None
         if not isinstance(shape, Iterable):
@@ -126,17 +108,18 @@ def shapes_of(nodes: tuple[Node, ...], input_shape: Shape) -> tuple[Shape, ...]:
 
 
 def declared_by(
-    node: Node, input_shape: Shape
+    node: Node, input_shapes: Sequence[Shape]
 ) -> tuple[dict[str, Parameter], dict[str, Parameter]]:
-    """Return the parameters and the state that a layer declares for an input of this shape.
+    """Return the parameters and the state that a layer declares for inputs of these shapes.
 
     Raises
     ------
     ParameterError
         Where something is no `Parameter`, or has a name that `LayerBuffers` does not give it by.
     """
-    parameters, state = node.layer.parameters(input_shape), node.layer.state(input_shape)
-    transients = node.layer.transients(input_shape, 1)
+    layer = node.layer
+    parameters, state = layer.parameters(*input_shapes), layer.state(*input_shapes)
+    transients = layer.transients(*input_shapes, rows=1)
     for name, parameter in [*parameters.items(), *state.items()]:
         if not isinstance(parameter, Parameter):
             raise ParameterError(
@@ -147,7 +130,7 @@ def declared_by(
             raise ParameterError(
                 f"{node} declares {name!r} as {shape!r}: give its shape, as ({shape!r},)"
             )
-    taken = {field.name for field in dataclasses.fields(LayerBuffers)}
+    taken = {"input", *(field.name for field in dataclasses.fields(LayerBuffers))}
     for name in [*parameters, *state, *transients]:
         if name in taken or name.startswith(("_", "grad_")):
             raise ParameterError(

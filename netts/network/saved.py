@@ -26,7 +26,7 @@ class SavedNetwork:
     layers : tuple of Layer
     requested_dtype : dtype or None
         What the network was made with.
-    input_shape : tuple of int or None
+    input_shape : tuple of int, dict of such tuples by the names of inputs, or None
     dtype : dtype or None
         Of its parameters.
     weights : dict of str to ndarray, or None
@@ -35,7 +35,7 @@ class SavedNetwork:
 
     layers: tuple[Any, ...]
     requested_dtype: np.dtype | None = None
-    input_shape: tuple[int, ...] | None = None
+    input_shape: tuple[int, ...] | dict[str, tuple[int, ...]] | None = None
     dtype: np.dtype | None = None
     weights: dict[str, np.ndarray] | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from netts.layers.base import Parameter, Shape, describe
+from netts.layers.base import Parameter, Shape, batched, describe
 
 if TYPE_CHECKING:
     from netts.network.network import Network
@@ -14,35 +14,49 @@ if TYPE_CHECKING:
 def summary_table(network: Network, shapes: tuple[Shape, ...]) -> str:
     """Return one line for each layer: what it is, the shape it gives, its parameters.
 
+    Where layers do not simply follow one another, a line also says what its layer reads.
+
     Parameters
     ----------
     network
     shapes
-        Of every value, the network's input first.
+        Of every value, the network's inputs first.
     """
-    counts = [_count(node.layer.parameters(shapes[node.inputs[0]])) for node in network.nodes]
-    rows = [("", "input", _batch(shapes[0]), "")]
+    nodes, inputs = (
+        network.nodes,
+        [f"input {name}".rstrip() for name in network.input_names or [""]],
+    )
+    counts = [_count(node.layer.parameters(*node.shapes(shapes))) for node in nodes]
+    labels = [*inputs, *(node.label for node in nodes)]
+    rows: list[tuple[str, ...]]
+    rows = [("", *one, "", "") for one in zip(inputs, map(batched, shapes), strict=False)]
     rows += [
-        (node.label, describe(node.layer), _batch(shapes[k + 1]), f"{counts[k]:,}")
-        for k, node in enumerate(network.nodes)
+        (
+            node.label,
+            describe(node.layer),
+            batched(shape),
+            ", ".join(labels[value] for value in node.inputs),
+            f"{count:,}",
+        )
+        for node, shape, count in zip(nodes, shapes[len(inputs) :], counts, strict=True)
     ]
-    rows.append(("", "total", "", f"{sum(counts):,}"))
-    header = ("", "layer", "output shape", "parameters")
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(4)]
-    lines = [_line(row, widths) for row in [header, *rows]]
-    rule = "-" * sum(widths, start=6)
-    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+    rows.append(("", "total", "", "", f"{sum(counts):,}"))
+    rows = [("", "layer", "output shape", "reads", "parameters"), *rows]
+    if all(node.inputs == (k,) for k, node in enumerate(nodes)):
+        rows = [row[:3] + row[4:] for row in rows]
+    return _table(rows)
 
 
 def _count(parameters: dict[str, Parameter]) -> int:
     return sum(math.prod(parameter.shape) for parameter in parameters.values())
 
 
-def _batch(shape: Shape) -> str:
-    return f"({', '.join(['batch', *map(str, shape)])})"
-
-
-def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    label, layer, shape, count = row
-    texts = [label.ljust(widths[0]), layer.ljust(widths[1]), shape.ljust(widths[2])]
-    return "  ".join([*texts, count.rjust(widths[3])]).rstrip()
+def _table(rows: list[tuple[str, ...]]) -> str:
+    """Return rows as lines of equal columns, the first and the last apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([*map(str.ljust, row[:-1], widths), row[-1].rjust(widths[-1])]).rstrip()
+        for row in rows
+    ]
+    rule = "-" * sum(widths, start=2 * len(widths) - 2)
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])

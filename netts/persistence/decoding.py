@@ -168,7 +168,7 @@ class _Decoder:
             shown = name if name.isidentifier() and len(name) < MAX_MESSAGE else "Layer"
             raise UnknownClassError(
                 f"{brief(at)} is made by {name[:MAX_MESSAGE]!r}, which netts does not have: where "
-                f"it is your own, pass it, netts.load(path, custom=[{shown}])"
+                f"it is your own, pass it, as in netts.load(path, custom=[{shown}])"
             )
         return self.registry[name]
 

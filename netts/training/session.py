@@ -121,7 +121,7 @@ class Session:
     ) -> Batch:
         rows = losses.shape[0]
         batch = self.feed.gather(rows)
-        values = propagation.forward(batch.x.reshape(rows, *self.network.shapes[0]))
+        values = propagation.forward(*propagation.split(batch.x))
         output, grad_output = as_rows(values[-1]), as_rows(gradient)
         self.loss.forward(output, batch.targets, losses)
         self.loss.backward(

@@ -13,7 +13,7 @@ from netts.errors import ParameterError, ShapeError
 from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
 from netts.network import Network
-from netts.network.inputs import as_array, dtype_for
+from netts.network.inputs import as_arrays, by_name, dtype_for
 from netts.optimizers import Optimizer, optimizer_from
 from netts.random_state import RandomState, generator_from
 from netts.schedules import Schedule, schedule_from
@@ -146,7 +146,7 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape)
+        X : array-like of shape (n_samples, *input_shape), or dict of them by the names of inputs
         batch_size : int, optional
             As `Network.predict` takes it.
 
@@ -171,7 +171,7 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape)
+        X : array-like of shape (n_samples, *input_shape), or dict of them by the names of inputs
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class numbers for cross_entropy.
         sample_weight : array-like of shape (n_samples,), optional
@@ -204,8 +204,9 @@ class Trainer:
         """
         resumed = self._resumed(resume)
         generator = resumed.generator or generator_from(self.random_state)
-        X = as_array(X, "X")
-        self._build(X, generator)
+        arrays = as_arrays(self.network.input_names, X)
+        self._build(arrays, generator)
+        X = by_name(self.network.input_names, [*arrays.values()])
         words = resumed.words
         if words is None:
             words = generator.integers(0, 2**32, size=3)
@@ -226,16 +227,23 @@ class Trainer:
             return resume
         return self.resumable_ if resume else Resumable()
 
-    def _build(self, X: np.ndarray, generator: np.random.Generator) -> None:
-        if X.ndim < 2:
-            raise ShapeError(
-                f"X has a row for each sample, got shape {X.shape}: X.reshape(-1, 1) makes one "
-                "feature of it"
-            )
-        if 0 in X.shape[1:]:
-            raise ShapeError(f"X has shape {X.shape}: pass samples of at least one feature")
+    def _build(self, arrays: dict[str, np.ndarray], generator: np.random.Generator) -> None:
+        for name, X in arrays.items():
+            if X.ndim < 2:
+                raise ShapeError(
+                    f"{name} has a row for each sample, got shape {X.shape}: {name}.reshape(-1, 1) "
+                    "makes one feature of it"
+                )
+            if 0 in X.shape[1:]:
+                raise ShapeError(
+                    f"{name} has shape {X.shape}: pass samples of at least one feature"
+                )
         if not self.network.is_built:
-            self.network.build(X.shape[1:], dtype=dtype_for(X), random_state=generator)
+            self.network.build(
+                by_name(self.network.input_names, [X.shape[1:] for X in arrays.values()]),
+                dtype=dtype_for(*arrays.values()),
+                random_state=generator,
+            )
         if not self.network.parameters.n_elements:
             raise ParameterError("the network has no parameters to train")
 

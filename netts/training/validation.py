@@ -54,7 +54,7 @@ class Validation:
         for suffix, rows in self.feed.row_counts.items():
             with self.graph.recording(f"validation{suffix}"):
                 batch = self.feed.gather(rows)
-                values = propagation.forward(batch.x.reshape(rows, *self.network.shapes[0]))
+                values = propagation.forward(*propagation.split(batch.x))
                 output = as_rows(values[-1])
                 self.loss.forward(output, batch.targets, losses[:rows])
                 keep_outputs(output, self.feed.cursor, self._outputs)

@@ -44,6 +44,13 @@ LAYERS: tuple[tuple[layers.Layer, tuple[int, ...]], ...] = (
     (layers.BatchNorm(), IMAGES),
     (layers.LayerNorm(), (7,)),
     (layers.Embedding(4, 3), (5,)),
+    (layers.Conv1D(3, 3, padding="same"), (2, 9)),
+    (layers.GlobalAveragePool2D(), IMAGES),
+    (layers.GlobalMaxPool1D(), (2, 9)),
+    (layers.Add([[], [], [layers.ReLU()]]), (5,)),
+    (layers.Multiply([[], [], [layers.ReLU()]]), (5,)),
+    (layers.Concatenate([[], [layers.Conv2D(3, 1)]]), IMAGES),
+    (layers.Residual([layers.Dense(5)], activation="relu"), (5,)),
 )
 ROWS = 4
 

@@ -41,7 +41,7 @@ def run_layer(layer, x, grad_output=None, weights=None, *, device="cpu", steps=1
     with graph.recording():
         values = propagation.forward(x)
         copy_values(as_rows(values[-1]), output.reshape(len(x), -1))
-        gradient = propagation.backward(values, grad_output)
+        (gradient,) = propagation.backward(values, grad_output)
         copy_values(as_rows(gradient), grad_input.reshape(len(x), -1))
     graph.compile(device=device).run(steps=steps)
     found = {"output": output, "grad_output": grad_output, "grad_input": grad_input}

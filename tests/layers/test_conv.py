@@ -7,9 +7,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from netts.errors import ParameterError, ShapeError
-from netts.layers import Conv2D, Dense, ReLU
+from netts.graph import TaskGraph
+from netts.layers import Conv1D, Conv2D, Dense, ReLU
 from netts.layers.conv import conv2d_forward, conv2d_grad_input, conv2d_grad_weight
 from netts.network import Network
+from netts.network.propagation import Propagation
 
 few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -243,3 +245,114 @@ def test_settings_that_make_no_sense_are_refused(settings, message):
 def test_a_dense_layer_after_images_asks_for_flatten():
     with pytest.raises(ShapeError, match="flatten it first"):
         Network([Conv2D(2, 3), Dense(10)]).build((1, 8, 8))
+
+
+@st.composite
+def convolutions_of_signals(draw):
+    """A layer and the shape of a batch that it takes."""
+    groups = draw(st.integers(1, 2))
+    layer = Conv1D(
+        groups * draw(st.integers(1, 3)),
+        draw(st.integers(1, 4)),
+        stride=draw(st.integers(1, 3)),
+        padding=draw(st.integers(0, 1)),
+        dilation=draw(st.integers(1, 2)),
+        groups=groups,
+        use_bias=draw(st.booleans()),
+    )
+    shape = (groups * draw(st.integers(1, 2)), draw(st.integers(1, 12)))
+    try:
+        layer.output_shape(shape)
+    except ShapeError:
+        assume(False)
+    return layer, (draw(st.integers(1, 3)), *shape)
+
+
+@given(convolutions_of_signals(), st.sampled_from([np.float32, np.float64]))
+@few
+def test_convolutions_of_signals_and_gradients_equal_pytorchs(run_layer, case, dtype):
+    torch = pytest.importorskip("torch")
+    layer, shape = case
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=shape).astype(dtype)
+    declared = layer.parameters(shape[1:])
+    weights = {k: generator.normal(size=p.shape).astype(dtype) for k, p in declared.items()}
+    found = run_layer(layer, x, generator.standard_normal, weights=weights)
+    tensors = {k: torch.tensor(v, requires_grad=True) for k, v in ({"input": x} | weights).items()}
+    output = torch.nn.functional.conv1d(
+        tensors["input"],
+        tensors["weight"],
+        tensors.get("bias"),
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
+        groups=layer.groups,
+    )
+    output.backward(torch.tensor(found["grad_output"]))
+    expected = {"output": output.detach()} | {f"grad_{k}": v.grad for k, v in tensors.items()}
+    tolerance = 200 * np.finfo(dtype).eps
+    for name, values in expected.items():
+        np.testing.assert_allclose(
+            found[name], values.numpy(), rtol=tolerance, atol=20 * tolerance, err_msg=name
+        )
+
+
+def test_a_convolution_of_signals_is_one_of_images_of_a_row(run_layer, device):
+    x = integers((2, 3, 9))
+    weight = integers((4, 3, 3))
+    options = {"padding": "same", "dilation": 2, "use_bias": False}
+    one = run_layer(Conv1D(4, 3, **options), x, integers, {"weight": weight}, device=device)
+    two = run_layer(
+        Conv2D(4, (1, 3), padding="same", dilation=(1, 2), use_bias=False),
+        x[:, :, None], one["grad_output"][:, :, None], {"weight": weight[:, :, None]},
+        device=device,
+    )  # fmt: skip
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name].reshape(array.shape), err_msg=name)
+
+
+def test_convolutions_of_signals_reach_blas_in_every_pass():
+    network = Network([Conv1D(16, 5, padding="same"), Conv1D(16, 3)]).build((8, 64))
+    graph = TaskGraph()
+    propagation = Propagation(network, graph, 32, gradients=network.parameters.like("gradients"))
+    x = np.zeros((32, 8, 64), np.float32)
+    with graph.recording():
+        values = propagation.forward(x)
+        propagation.backward(values, np.zeros(values[-1].shape, np.float32))
+    explained = graph.compile(device="cpu").explain()
+    for name in ("forward", "grad_weight", "grad_input"):
+        assert f"conv2d_{name}: BLAS" in explained
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda: Conv1D(2, (3, 3)),
+            ParameterError,
+            r"kernel_size is a whole number or one, \(along",
+        ),
+        (
+            lambda: Conv1D(2, 0),
+            ParameterError,
+            "kernel_size is a whole number of at least 1, got 0",
+        ),
+        (
+            lambda: Conv1D(2, 3, padding=4),
+            ParameterError,
+            "at most the kernel, 3 on the length, got",
+        ),
+        (lambda: Conv1D(2, 3, padding="same", stride=2), ParameterError, "'same' needs stride 1"),
+        (lambda: Network([Conv1D(2, 3)]).build(9), ShapeError, r"X\[:, None\]"),
+        (lambda: Network([Conv1D(2, 3)]).build((1, 9, 9)), ShapeError, "such as Conv2D"),
+        (
+            lambda: Network([Conv1D(2, 5)]).build((1, 4)),
+            ShapeError,
+            "length is at least the kernel's",
+        ),
+        (lambda: Network([Conv1D(2, 1, groups=2)]).build((3, 4)), ShapeError, "2 groups divide"),
+    ],
+)
+def test_convolutions_of_signals_that_make_no_sense_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()

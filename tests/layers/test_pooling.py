@@ -125,7 +125,7 @@ def test_pools_that_make_no_sense_are_refused(pool):
     with pytest.raises(ParameterError, match="pool_size is a whole number of at least 1, got 0"):
         pool(0)
     with pytest.raises(
-        ShapeError, match=r"layer 0 \(\w+, pool_size=3\) expects images whose height"
+        ShapeError, match=r"layer 0 \(\w+, pool_size=3\) expects samples whose height"
     ):
         Network([pool(3)]).build((4, 2, 8))
     with pytest.raises(ShapeError, match=r"expects input of shape \(batch, channels, height"):

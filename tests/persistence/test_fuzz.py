@@ -44,6 +44,12 @@ def originals():
     models = [
         Network([layers.Dense(3, layers.ELU(0.5)), layers.Dropout(0.5), layers.Dense(2)]).build(4),
         Network([layers.Dense(2, weight_initializer="he_normal")], np.float64),
+        Network(
+            [
+                layers.Concatenate([[layers.Input("x")], [layers.Input("k"), layers.Dense(1)]]),
+                layers.Residual([layers.Dense(5)], activation="relu"),
+            ]
+        ).build({"x": 4, "k": 2}),
         fit(estimator("multiclass", random_state=np.random.RandomState(0)), X, labels),
         fit(estimator("binary", max_iter=3), X, labels == "low"),
         fit(estimator("two outputs", max_iter=3, early_stopping=True), *table("two outputs")),
@@ -210,6 +216,15 @@ def files(draw):
     return draw(st.sampled_from(WAYS))(draw, content)
 
 
+def check_network(model):
+    given = model.input_shape
+    shapes = given if isinstance(given, dict) else {"": given}
+    if max(map(max, shapes.values())) < 100:
+        X = {name: np.zeros((2, *shape)) for name, shape in shapes.items()}
+        X = X if isinstance(given, dict) else X[""]
+        assert model.predict(X, device="reference").size >= 0
+
+
 def check_loading(path, content):
     path.write_bytes(content)
     tracemalloc.reset_peak()
@@ -224,8 +239,8 @@ def check_loading(path, content):
     n_bytes = tracemalloc.get_traced_memory()[1] - before
     assert seconds < MOST_SECONDS
     assert n_bytes < SPARE_BYTES + MAX_TEXT_BYTES + BYTES_PER_BYTE * len(content)
-    if isinstance(model, Network) and model.is_built and max(model.input_shape) < 100:
-        assert model.predict(np.zeros((2, *model.input_shape)), device="reference").size >= 0
+    if isinstance(model, Network) and model.is_built:
+        check_network(model)
     elif isinstance(model, MLPClassifier | MLPRegressor):
         model.set_params(device="reference").predict(np.zeros((2, model.n_features_in_)))
 

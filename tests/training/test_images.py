@@ -141,7 +141,7 @@ def test_what_a_layer_keeps_is_sized_by_the_rows_of_its_pass():
         network, TaskGraph(), batch_size=8, gradients=network.parameters.like("gradients")
     )
     x = TaskGraph().transient((3, 4, 5), np.float32)
-    at = [propagation._at(k, x, x) for k in range(2)]
+    at = [propagation._at(k, (x,), x) for k in range(2)]
     assert at[0].mean.shape == at[0].inverse_deviation.shape == (3 * 4,)
     assert at[1].mean.shape == (4,)
 

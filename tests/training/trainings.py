@@ -10,6 +10,7 @@ from netts import Network, Trainer, layers
 from netts.training import EarlyStopping
 
 Learned = dict[str, np.ndarray]
+Data = np.ndarray | dict[str, np.ndarray]
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(70, 6)).astype(np.float32)
@@ -18,13 +19,14 @@ QUANTITY = (X @ rng.normal(size=6) + 0.1 * rng.normal(size=70)).astype(np.float3
 IMAGES = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)
 KINDS = (IMAGES[:, 0, :4].mean(axis=(1, 2)) > IMAGES[:, 0, 4:].mean(axis=(1, 2))).astype(np.int64)
 WEIGHTS = rng.uniform(0.5, 2.0, 70).astype(np.float32)
+TABLE = {"numbers": X[:, :4], "kinds": rng.integers(0, 5, (70, 2))}
 
 
 def mlp(**options: Any) -> Network:
     return Network([layers.Dense(12, "relu"), layers.Dense(8, "tanh"), layers.Dense(3)], **options)
 
 
-def learned(trainer: Trainer, data: np.ndarray) -> Learned:
+def learned(trainer: Trainer, data: Data) -> Learned:
     """Return weights, history and predictions."""
     history = trainer.history_
     found = trainer.network.weights()
@@ -34,13 +36,20 @@ def learned(trainer: Trainer, data: np.ndarray) -> Learned:
     return found
 
 
+def as_dtype(data: Data, dtype: type) -> Data:
+    """Return data with all that is floating of a dtype."""
+    if isinstance(data, dict):
+        return {name: as_dtype(one, dtype) for name, one in data.items()}
+    return data.astype(dtype) if data.dtype.kind == "f" else data
+
+
 def trained(
-    network: Network, data: np.ndarray, targets: np.ndarray, device: str, dtype: type,
+    network: Network, data: Data, targets: np.ndarray, device: str, dtype: type,
     *arguments: Any, validation_data: Any = None, **options: Any,
 ) -> Learned:  # fmt: skip
     options = {"epochs": 4, "batch_size": 16, "random_state": 3} | options
     trainer = Trainer(network, device=device, **options)
-    trainer.fit(data.astype(dtype), targets, *arguments, validation_data=validation_data)
+    trainer.fit(as_dtype(data, dtype), targets, *arguments, validation_data=validation_data)
     assert network.dtype == dtype
     assert trainer.device_ == device
     return learned(trainer, data)
@@ -80,6 +89,38 @@ def convolution(device: str, dtype: type) -> Learned:
     return trained(network, IMAGES, KINDS, device, dtype, epochs=2)
 
 
+def residual(device: str, dtype: type) -> Learned:
+    block = layers.Residual(
+        [layers.Conv2D(4, 3, stride=2, padding=1), layers.BatchNorm(), layers.ReLU()],
+        shortcut=[layers.Conv2D(4, 1, stride=2)], activation="relu",
+    )  # fmt: skip
+    inner = layers.Residual([layers.Conv2D(4, 3, padding="same"), layers.Dropout(0.2)])
+    wide = layers.Concatenate([[], [layers.MaxPool2D(3, stride=1, padding=1)], [inner]])
+    network = Network([block, wide, layers.GlobalAveragePool2D(), layers.Dense(2)])
+    return trained(network, IMAGES, KINDS, device, dtype, validation_fraction=0.2)
+
+
+def two_inputs(device: str, dtype: type) -> Learned:
+    network = Network([
+        layers.Concatenate([
+            [layers.Input("numbers"), layers.BatchNorm()],
+            [layers.Input("kinds"), layers.Embedding(5, 3), layers.Flatten()],
+            [layers.Input("numbers"), layers.Multiply([[], [layers.Dense(4, "sigmoid")]])],
+        ]),
+        layers.Dense(12, "relu"), layers.Dense(3),
+    ])  # fmt: skip
+    return trained(network, TABLE, CLASSES, device, dtype, WEIGHTS, l2=0.01)
+
+
+def signals(device: str, dtype: type) -> Learned:
+    network = Network([
+        layers.Conv1D(4, 3, padding="same", activation="relu"), layers.MaxPool1D(2),
+        layers.Residual([layers.Conv1D(4, 3, padding="same", dilation=2)]),
+        layers.AveragePool1D(2), layers.GlobalMaxPool1D(), layers.Dense(2),
+    ])  # fmt: skip
+    return trained(network, IMAGES.reshape(40, 4, 16), KINDS, device, dtype)
+
+
 def weighted(device: str, dtype: type) -> Learned:
     return trained(mlp(), X, CLASSES, device, dtype, WEIGHTS)
 
@@ -110,6 +151,6 @@ CASES = {
     one.__name__: one
     for one in (
         dense, whole_batches, momentum_and_penalty, dropout, batch_norm, convolution,
-        weighted, validated, best_restored, resumed,
+        residual, two_inputs, signals, weighted, validated, best_restored, resumed,
     )
 }  # fmt: skip
