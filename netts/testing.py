@@ -12,7 +12,7 @@ from netts.devices.memory import Arena, BufferView
 from netts.errors import NettsError
 from netts.graph import TaskGraph
 from netts.layers.base import Layer, RandomCounters, Shape, as_rows
-from netts.losses.squared_error import copy_values
+from netts.losses.quantities import copy_values
 from netts.network import Network
 from netts.network.inputs import as_shape
 from netts.network.propagation import Propagation

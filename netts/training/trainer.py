@@ -35,7 +35,7 @@ class Trainer:
     network : Network
         Built by `fit` where it is not; trained in place.
     loss : str or Loss
-        "cross_entropy", "binary_cross_entropy", "squared_error" or "poisson".
+        A name of `netts.losses.LOSSES`, or one with settings: `Huber(delta=2.0)`.
     optimizer : str or Optimizer
         "sgd", "adam", or one with settings: `Adam(learning_rate=0.01)`.
     epochs : int

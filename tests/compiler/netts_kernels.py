@@ -19,7 +19,7 @@ from netts.estimators.losses import MeanSquaredError
 from netts.graph import TaskGraph
 from netts.layers import RandomCounters
 from netts.layers.norms import batch_norm_predict
-from netts.losses import LOSSES
+from netts.losses import LOSSES, Hinge
 from netts.network.propagation import Propagation
 from netts.optimizers import SGD, Adam, OptimizerBuffers
 from netts.training import kernels as training
@@ -121,12 +121,15 @@ def _call_losses(dtype: type, rng: np.random.Generator) -> None:
     for name, loss in (LOSSES | {"mean": MeanSquaredError()}).items():
         output = rng.normal(size=(ROWS, 6)).astype(dtype)
         targets = rng.integers(0, 2, output.shape).astype(dtype)
-        if name == "cross_entropy":
+        if name in ("cross_entropy", "hinge"):
             targets = rng.integers(0, 6, (ROWS, 1))
         losses, weights = np.ones((2, ROWS), dtype)
         loss.forward(output, targets, losses)
         loss.backward(output, targets, losses, weights, np.full(1, ROWS, dtype), output.copy())
         loss.predict(output, output.copy())
+    decision, sides = rng.normal(size=(ROWS, 1)).astype(dtype), np.ones((ROWS, 1), dtype)
+    Hinge().forward(decision, sides, losses)
+    Hinge().backward(decision, sides, losses, weights, np.full(1, ROWS, dtype), decision.copy())
 
 
 def _call_optimizers(dtype: type, rng: np.random.Generator) -> None:

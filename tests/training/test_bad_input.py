@@ -89,7 +89,7 @@ def test_sparse_data_is_refused_with_the_way_out(data):
         ({"batch_size": -3}, "batch_size is a whole number of at least 1, got -3"),
         ({"l2": -1.0}, r"l2 is a number in \[0, inf\), got -1.0"),
         ({"validation_fraction": 1.0}, r"validation_fraction is a number in \[0, 1\), got 1.0"),
-        ({"loss": "hinge"}, "unknown loss 'hinge'; choose from"),
+        ({"loss": "mae"}, "unknown loss 'mae'; choose from"),
         ({"optimizer": "rmsprop"}, "unknown optimizer 'rmsprop'; choose from: sgd, adam"),
         ({"schedule": "linear"}, "unknown schedule 'linear'; choose from"),
         ({"optimizer": SGD}, r"optimizer is the class SGD: pass an object of it, SGD\(\.\.\.\)"),
