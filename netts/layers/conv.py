@@ -264,7 +264,7 @@ class Conv2D(Layer):
         channels, area = input_shape[0] // self.groups, vertical.size * horizontal.size
         fans = (area * channels, area * self.filters)
         shape = (self.filters, channels, vertical.size, horizontal.size)
-        weight = Parameter(shape, self.weight_initializer, decays=True, fans=fans)
+        weight = Parameter(shape, self.weight_initializer, fans=fans, unit_axis=0)
         if not self.use_bias:
             return {"weight": weight}
         bias = Parameter((self.filters,), self.bias_initializer, decays=False, fans=fans)

@@ -84,23 +84,23 @@ class Quantile(QuantityLoss):
 
     Parameters
     ----------
-    quantile : float in (0, 1), or a sequence of them
-        One number holds for every output. A sequence has one for each output of the network, of
+    quantile : float in (0, 1), or a tuple of them
+        One number holds for every output. A tuple has one for each output of the network, of
         the same target: `y` is then of shape (n_samples,), and `Quantile((0.05, 0.5, 0.95))` with
         three outputs learns a median and what 90 % of the targets lie between.
     """
 
-    quantile: float | Sequence[float] = 0.5
+    quantile: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
-        if isinstance(self.quantile, Sequence) and not isinstance(self.quantile, str):
-            if not self.quantile:
-                raise ParameterError("quantile is a number in (0, 1), or several, got none")
-            for one in self.quantile:
-                check_real("each of quantile", one, "(0, 1)")
-            object.__setattr__(self, "quantile", tuple(self.quantile))
-        else:
+        if not isinstance(self.quantile, tuple | list):
             check_real("quantile", self.quantile, "(0, 1)")
+            return
+        if not self.quantile:
+            raise ParameterError("quantile is a number in (0, 1), or several, got none")
+        for one in self.quantile:
+            check_real("each of quantile", one, "(0, 1)")
+        object.__setattr__(self, "quantile", tuple(self.quantile))
 
     def levels(self, n_outputs: int) -> tuple[float, ...]:
         """Return the quantile of each output.
@@ -111,7 +111,7 @@ class Quantile(QuantityLoss):
             Where there are more or fewer outputs than quantiles.
         """
         if not isinstance(self.quantile, tuple):
-            return (float(self.quantile),) * n_outputs  # type: ignore[arg-type] - no sequence
+            return (float(self.quantile),) * n_outputs
         if len(self.quantile) != n_outputs:
             raise ShapeError(
                 f"{self} has {len(self.quantile)} quantiles, but the network {n_outputs} outputs: "

@@ -112,7 +112,7 @@ class Fit:
         back to an earlier epoch, interrupted or for the best one, the state is a little ahead.
         """
         return Resumable(
-            optimizer=None if self.is_device_lost else self.session.optimizer_state(),
+            optimizer=None if self.is_device_lost else self.session.update.state(),
             rate=self.rate,
             epochs=self.epochs,
             samples=self.samples,

@@ -30,15 +30,6 @@ def gather_weights(sample_weight, order, cursor, weights, weight_sum):
 
 
 @accelerate
-def add_penalty(parameters, running_loss, l2):
-    """Add l2 / 2 * sum of squares, the L2 penalty of a batch times its weight sum."""
-    total = 0.0
-    for i in parallel(parameters.shape[0]):
-        total += parameters[i] * parameters[i]
-    running_loss[0] += 0.5 * l2 * total
-
-
-@accelerate
 def finish_batch(losses, weights, running_loss, cursor, step):
     """Add the weighted losses to the epoch's so far; move on to the next rows and step."""
     total = 0.0

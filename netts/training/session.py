@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from netts.devices.memory import Arena, BufferView
-from netts.errors import ParameterError
+from netts.devices.memory import BufferView
 from netts.graph import TaskGraph
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
 from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
-from netts.optimizers import Optimizer, OptimizerBuffers
+from netts.optimizers import Optimizer
 from netts.training.batches import Batch, Controls, Feed, Samples
-from netts.training.kernels import add_penalty, copy_vector, count_not_finite
+from netts.training.kernels import copy_vector, count_not_finite
+from netts.training.regularization import Regularization
+from netts.training.update import Update
 from netts.training.validation import Validation
 
 
@@ -30,7 +31,7 @@ class Session:
     ----------
     network
         Built; its parameters change in place.
-    loss, optimizer, l2, device, precision
+    loss, optimizer, regularization, device, precision
         As `Trainer` takes them.
     training, validation
     batch_size
@@ -50,21 +51,22 @@ class Session:
         training: Samples,
         validation: Samples | None,
         batch_size: int,
-        l2: float,
+        regularization: Regularization,
         key: np.ndarray,
         n_snapshots: int,
         device: str,
         precision: str | None = None,
     ) -> None:
-        self.network, self.loss, self.optimizer, self.l2 = network, loss, optimizer, l2
+        self.network, self.loss = network, loss
         self.graph = TaskGraph()
-        self._gradients = network.parameters.like("gradients")
-        self._reserve_optimizer()
+        self.update = Update(network, optimizer, regularization, self.graph)
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
         self._rate = controls.inputs.reserve((1,), network.dtype)
         self._not_finite = controls.results.reserve((1,), np.int64)
-        self.feed = Feed(training, batch_size, self.graph, controls, self._step, is_reordered=True)
+        self.feed = Feed(
+            training, batch_size, self.graph, controls, self.update.step, is_reordered=True
+        )
         self._validation = (
             Validation(network, loss, validation, batch_size, self.graph, controls)
             if validation is not None
@@ -77,23 +79,14 @@ class Session:
         self._record_snapshots(n_snapshots)
         self.plan = self.graph.compile(device=device, precision=precision)
 
-    def _reserve_optimizer(self) -> None:
-        arena = Arena("optimizer")
-        self._step = arena.reserve((1,), np.int64)
-        self._optimizer_state = {
-            name: arena.reserve(self.network.parameters.flat.shape, self.network.dtype)
-            for name in self.optimizer.state_names
-        }
-        self._optimizer_arena = arena.allocate()
-
     def _record(self) -> None:
         feed, shapes, dtype = self.feed, self.network.shapes, self.network.dtype
         propagation = Propagation(
             self.network,
             self.graph,
             feed.batch_size,
-            gradients=self._gradients,
-            random=RandomCounters(feed.order, feed.cursor, self._step, self._key, stream=0),
+            gradients=self.update.gradients,
+            random=RandomCounters(feed.order, feed.cursor, self.update.step, self._key, stream=0),
         )
         losses = self.graph.transient((feed.batch_size,), dtype, "losses")
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
@@ -128,33 +121,8 @@ class Session:
             output, batch.targets, losses, batch.weights, batch.weight_sum, grad_output
         )
         propagation.backward(values, gradient)
-        self._record_update(batch.weight_sum)
+        self.update.record(self._rate, batch.weight_sum, self.feed.running_loss)
         return batch
-
-    def _record_update(self, weight_sum: BufferView) -> None:
-        flat, n_decaying = self.network.parameters.flat, self.network.parameters.n_decaying
-        if self.l2 and n_decaying:
-            add_penalty(flat[:n_decaying], self.feed.running_loss, self.l2)
-            self._update(slice(0, n_decaying), self.l2, weight_sum)
-            self._update(slice(n_decaying, None), 0.0, weight_sum)
-        else:
-            self._update(slice(None), 0.0, weight_sum)
-
-    def _update(self, part: slice, l2: float, weight_sum: BufferView) -> None:
-        parameters = self.network.parameters.flat[part]
-        if not parameters.size:
-            return
-        self.optimizer.update(
-            OptimizerBuffers(
-                parameters,
-                self._gradients.flat[part],
-                {name: view[part] for name, view in self._optimizer_state.items()},
-                self._rate,
-                weight_sum,
-                self._step,
-            ),
-            l2,
-        )
 
     def run_epoch(self, learning_rate: float, order: np.ndarray | None) -> None:
         """Train on every batch once, and measure the validation data.
@@ -217,28 +185,3 @@ class Session:
         """Part from a device that is lost, and return whether the host has all that was learned."""
         rescued = [one.flat.buffer.rescue() for one in self._learned]  # each, whatever one gives
         return all(rescued)
-
-    def optimizer_state(self) -> np.ndarray | None:
-        """Return the bytes of the optimiser's state and of its step count, the memory itself.
-
-        None where nothing can go on from it: what is not finite stays so.
-        """
-        views = self._optimizer_state.values()
-        is_finite = all(bool(np.isfinite(view.read()).all()) for view in views)
-        return self._optimizer_arena.flat(np.uint8).read() if is_finite else None
-
-    def restore_optimizer(self, kept: np.ndarray) -> None:
-        """Go on with the optimiser's state of another session.
-
-        Raises
-        ------
-        ParameterError
-            Where it is that of another optimiser or network.
-        """
-        state = self._optimizer_arena.flat(np.uint8)
-        if kept.shape != state.shape:
-            raise ParameterError(
-                f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
-                f"{state.nbytes}: resume with the same optimiser and network, or fit anew"
-            )
-        state.array[...] = kept

@@ -23,6 +23,7 @@ from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.fitting import Fit, Resumable
 from netts.training.history import History
 from netts.training.preparation import hold_out, prepare
+from netts.training.regularization import Regularization
 from netts.training.session import Session
 
 
@@ -37,15 +38,20 @@ class Trainer:
     loss : str or Loss
         A name of `netts.losses.LOSSES`, or one with settings: `Huber(delta=2.0)`.
     optimizer : str or Optimizer
-        "sgd", "adam", or one with settings: `Adam(learning_rate=0.01)`.
+        A name of `netts.optimizers.OPTIMIZERS`, or one with settings: `Adam(learning_rate=0.01)`.
     epochs : int
     batch_size : int, optional
         The last batch of an epoch may be shorter; None takes all samples at once.
     schedule : str or Schedule
         How the learning rate changes from epoch to epoch.
-    l2 : float
-        Strength of the penalty l2 / 2 * sum of squared weights / n_samples, biases excepted:
-        scikit-learn's `alpha`.
+    l1, l2 : float
+        Strengths of the penalty (l1 * sum of absolute weights + l2 / 2 * sum of squared weights)
+        / n_samples, biases excepted: `l2` is scikit-learn's `alpha`.
+    clip_value, clip_norm : float, optional
+        The largest absolute value of a gradient's element, and the largest norm of a whole
+        gradient, PyTorch's `clip_grad_value_` and `clip_grad_norm_`.
+    max_norm : float, optional
+        The largest norm of the weights into a unit: Keras' `MaxNorm`.
     shuffle : bool or callable
         Whether each epoch has its own random order; or what gives it: called with the number of
         samples at the start of an epoch, it returns their order, int64 of that length.
@@ -99,7 +105,11 @@ class Trainer:
     epochs: int = 100
     batch_size: int | None = 32
     schedule: str | Schedule = "constant"
+    l1: float = 0.0
     l2: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    max_norm: float | None = None
     shuffle: bool | Callable[[int], np.ndarray] = True
     validation_fraction: float = 0.0
     early_stopping: EarlyStopping | Plateau | None = None
@@ -126,8 +136,8 @@ class Trainer:
         check_whole("epochs", self.epochs, 1)
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1)
-        check_real("l2", self.l2, "[0, inf)")
         check_real("validation_fraction", self.validation_fraction, "[0, 1)")
+        _ = self._regularization  # checks its values
         if not (isinstance(self.shuffle, bool | np.bool) or callable(self.shuffle)):
             raise ParameterError(f"shuffle is True, False or a function, got {self.shuffle!r}")
         if not isinstance(self.early_stopping, EarlyStopping | Plateau | None):
@@ -211,7 +221,7 @@ class Trainer:
             words = generator.integers(0, 2**32, size=3)
         session = self._open(X, y, sample_weight, validation_data, words)
         if resumed.optimizer is not None:
-            session.restore_optimizer(resumed.optimizer)
+            session.update.restore(resumed.optimizer)
         self.device_ = session.plan.device
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
@@ -264,12 +274,16 @@ class Trainer:
             training=training,
             validation=validation,
             batch_size=min(self.batch_size or len(training), len(training)),
-            l2=float(self.l2),
+            regularization=self._regularization,
             key=words[:2],
             n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
             device=self.device,
             precision=self.precision,
         )
+
+    @property
+    def _regularization(self) -> Regularization:
+        return Regularization(self.l1, self.l2, self.clip_value, self.clip_norm, self.max_norm)
 
     @property
     def _rule(self) -> EarlyStopping | None:

@@ -52,8 +52,9 @@ def descend(parameters, gradients, learning_rate):
 class Descent:
     learning_rate: float = 0.1
     state_names: tuple = ()
+    weight_decay: float = 0.0
 
-    def update(self, at, l2):
+    def update(self, at):
         descend(at.parameters, at.gradients, at.learning_rate)
 
 
