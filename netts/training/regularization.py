@@ -33,7 +33,8 @@ def add_penalty_gradient(weights, gradients, weight_sum, l1, l2):
     for i in parallel(weights.shape[0]):
         weight = weights[i]
         sign = 1.0 if weight > 0.0 else (-1.0 if weight < 0.0 else 0.0)
-        gradients[i] += (l1 * sign + l2 * weight) * scale
+        # Not +=, behind which the optimiser's kernel could not follow in the same pass.
+        gradients[i] = gradients[i] + (l1 * sign + l2 * weight) * scale
 
 
 @accelerate
