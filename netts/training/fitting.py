@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from netts.errors import DeviceLostError, DivergenceError, InterruptedFitWarning, ShapeError, warn
 from netts.optimizers import optimizer_from
-from netts.schedules import Progress, schedule_from
+from netts.schedules import MONITORS, Progress, schedule_from
 from netts.training.early_stopping import EarlyStopping
 from netts.training.history import Epoch, History
 from netts.training.session import Session
@@ -46,6 +46,7 @@ class Resumable:
     samples: int = 0
     generator: np.random.Generator | None = None
     words: np.ndarray | None = None
+    schedule: tuple[float, ...] = ()
 
 
 class Fit:
@@ -70,6 +71,8 @@ class Fit:
         self.initial_rate = float(optimizer_from(trainer.optimizer).learning_rate)
         self.rate = self.initial_rate if resumed.rate is None else resumed.rate
         self.epochs, self.samples = resumed.epochs, resumed.samples
+        self.planned_epochs = self.epochs + trainer.epochs
+        self.memory = resumed.schedule
         self.history = trainer.history_ = History()
         rule = trainer.early_stopping
         self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
@@ -118,13 +121,15 @@ class Fit:
             samples=self.samples,
             generator=self.generator,
             words=self.words,
+            schedule=self.memory,
         )
 
     def _epoch(self) -> bool:
         """Run one epoch and return whether to go on."""
         session, start = self.session, time.perf_counter()
         n_samples = len(session.feed.samples)
-        session.run_epoch(self.rate, self._order(n_samples))
+        rates = self._rates()
+        session.run_epoch(rates, self._order(n_samples))
         loss = session.mean_loss
         if not (math.isfinite(loss) and session.is_finite):
             self._diverged(loss)
@@ -138,7 +143,7 @@ class Fit:
                 loss=loss,
                 validation_loss=validation_loss,
                 validation_score=validation_score,
-                learning_rate=self.rate,
+                learning_rate=float(np.ravel(rates)[-1]),
                 seconds=time.perf_counter() - start,
             )
         )
@@ -153,6 +158,25 @@ class Fit:
             return False
         return goes_on
 
+    def _rates(self) -> float | np.ndarray:
+        """Return the learning rate of the epoch that begins, or those of its steps."""
+        return (
+            self.schedule.step_rates(self._progress()) if self.schedule.is_per_step else self.rate
+        )
+
+    def _progress(self, epoch: Epoch | None = None) -> Progress:
+        """Return how far training has come, with what an epoch that ended came to."""
+        return Progress(
+            initial_rate=self.initial_rate,
+            rate=self.rate,
+            epochs=self.epochs,
+            samples=self.samples,
+            steps_per_epoch=self.session.feed.n_steps,
+            planned_epochs=self.planned_epochs,
+            memory=self.memory,
+            **({name: getattr(epoch, name) for name in MONITORS} if epoch else {}),
+        )
+
     def _order(self, n_samples: int) -> np.ndarray | None:
         shuffle = self.trainer.shuffle
         if callable(shuffle):
@@ -166,9 +190,9 @@ class Fit:
 
     def _adapt(self) -> bool:
         """Set the next epoch's learning rate and return whether there is to be one."""
-        self.rate = self.schedule.next_rate(
-            Progress(self.initial_rate, self.rate, self.epochs, self.samples)
-        )
+        progress = self._progress(self.history.epochs[-1])
+        self.memory = self.schedule.remember(progress)
+        self.rate = self.schedule.next_rate(replace(progress, memory=self.memory))
         if self.plateau is None:
             return True
         if self.plateau.see(self.history.epochs[-1]) and self.plateau.rule.restore_best:

@@ -18,7 +18,7 @@ class Epoch:
     validation_loss, validation_score
         After the epoch, without the penalty; None without validation data.
     learning_rate
-        That the epoch was trained with.
+        That the epoch was trained with; that of its last step, where each has its own.
     seconds
         It took, validation included.
     """

@@ -14,6 +14,7 @@ from netts.network.propagation import Propagation
 from netts.optimizers import Optimizer
 from netts.training.batches import Batch, Controls, Feed, Samples
 from netts.training.kernels import copy_vector, count_not_finite
+from netts.training.rates import Rates
 from netts.training.regularization import Regularization
 from netts.training.update import Update
 from netts.training.validation import Validation
@@ -36,6 +37,8 @@ class Session:
     training, validation
     batch_size
         At most the number of training samples.
+    has_step_rates
+        Whether each step has a learning rate of its own.
     key
         Two 32-bit words that random layers draw from.
     n_snapshots
@@ -51,6 +54,7 @@ class Session:
         training: Samples,
         validation: Samples | None,
         batch_size: int,
+        has_step_rates: bool,
         regularization: Regularization,
         key: np.ndarray,
         n_snapshots: int,
@@ -62,10 +66,12 @@ class Session:
         self.update = Update(network, optimizer, regularization, self.graph)
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
-        self._rate = controls.inputs.reserve((1,), network.dtype)
         self._not_finite = controls.results.reserve((1,), np.int64)
         self.feed = Feed(
             training, batch_size, self.graph, controls, self.update.step, is_reordered=True
+        )
+        self._rates = Rates(
+            controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
         )
         self._validation = (
             Validation(network, loss, validation, batch_size, self.graph, controls)
@@ -92,6 +98,7 @@ class Session:
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
         for suffix, rows in feed.row_counts.items():
             with self.graph.recording(f"step{suffix}"):
+                self._rates.record(is_last=suffix == "_last")
                 batch = self._record_step(propagation, losses[:rows], gradient[:rows])
                 self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
                 if suffix == "_last":
@@ -121,21 +128,22 @@ class Session:
             output, batch.targets, losses, batch.weights, batch.weight_sum, grad_output
         )
         propagation.backward(values, gradient)
-        self.update.record(self._rate, batch.weight_sum, self.feed.running_loss)
+        self.update.record(self._rates.current, batch.weight_sum, self.feed.running_loss)
         return batch
 
-    def run_epoch(self, learning_rate: float, order: np.ndarray | None) -> None:
+    def run_epoch(self, rates: float | np.ndarray, order: np.ndarray | None) -> None:
         """Train on every batch once, and measure the validation data.
 
         Nothing is read from the device before all of it is under way, so that it comes down once.
 
         Parameters
         ----------
-        learning_rate
+        rates : float or array of shape (n_steps,)
+            The learning rate, or that of each step with `has_step_rates`.
         order : int64 array of shape (n_samples,), optional
             The order of the samples; that of the epoch before by default.
         """
-        self._rate.array[0] = learning_rate
+        self._rates.write(rates)
         if order is not None:
             self.feed.order.array[...] = order
         self.feed.run(self.plan, "step")

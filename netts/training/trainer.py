@@ -43,7 +43,8 @@ class Trainer:
     batch_size : int, optional
         The last batch of an epoch may be shorter; None takes all samples at once.
     schedule : str or Schedule
-        How the learning rate changes from epoch to epoch.
+        How the learning rate changes, from epoch to epoch or from step to step: a name of
+        `netts.schedules.SCHEDULES`, or one with settings: `OneCycle(max_rate=0.1)`.
     l1, l2 : float
         Strengths of the penalty (l1 * sum of absolute weights + l2 / 2 * sum of squared weights)
         / n_samples, biases excepted: `l2` is scikit-learn's `alpha`.
@@ -274,6 +275,7 @@ class Trainer:
             training=training,
             validation=validation,
             batch_size=min(self.batch_size or len(training), len(training)),
+            has_step_rates=schedule_from(self.schedule).is_per_step,
             regularization=self._regularization,
             key=words[:2],
             n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
@@ -291,12 +293,20 @@ class Trainer:
         return watch.rule if isinstance(watch, Plateau) else watch
 
     def _check_monitor(self, validation: Samples | None) -> None:
+        if validation is not None:
+            return
         rule = self._rule
-        if rule is not None and rule.monitor != "loss" and validation is None:
+        if rule is not None and rule.monitor != "loss":
             raise ParameterError(
                 f"early stopping watches {rule.monitor!r}, but there is no validation data: pass "
                 "validation_fraction or validation_data, or EarlyStopping('loss')"
             )
+        for monitor in schedule_from(self.schedule).monitors:
+            if monitor != "loss":
+                raise ParameterError(
+                    f"the schedule watches {monitor!r}, but there is no validation data: pass "
+                    "validation_fraction or validation_data, or monitor='loss' to the schedule"
+                )
 
 
 def _check_validation_data(data: Any) -> None:

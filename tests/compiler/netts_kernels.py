@@ -23,7 +23,7 @@ from netts.losses import LOSSES, Hinge
 from netts.network.propagation import Propagation
 from netts.optimizers import SGD, AdaDelta, AdaGrad, Adam, OptimizerBuffers, RMSProp
 from netts.training import kernels as training
-from netts.training import regularization
+from netts.training import rates, regularization
 
 IMAGES = (2, 5, 5)
 LAYERS: tuple[tuple[layers.Layer, tuple[int, ...]], ...] = (
@@ -162,6 +162,8 @@ def _call_training(dtype: type, rng: np.random.Generator) -> None:
     regularization.decay_weights(weights, rate, 0.5)
     regularization.limit_column_norms(X, 1.5)
     regularization.limit_row_norms(X, 1.5)
+    rates.take_rate(vector, cursor, one)
+    rates.rewind(cursor.copy())
     training.finish_batch(vector, vector.copy(), one, cursor, step)
     training.finish_epoch(one, cursor, one.copy())
     training.count_not_finite(vector, step)
