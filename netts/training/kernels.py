@@ -30,6 +30,23 @@ def gather_weights(sample_weight, order, cursor, weights, weight_sum):
 
 
 @accelerate
+def add_gradient(gradients, weight_sum, total):
+    """Add the gradient of a batch times its weight sum, by which it was divided."""
+    scale = weight_sum[0]
+    for i in parallel(total.shape[0]):
+        total[i] += scale * gradients[i]
+
+
+@accelerate
+def finish_gradient(gradients, weight_sum, total, gradient):
+    """Give the sum with the last batch; begin with nothing again."""
+    scale = weight_sum[0]
+    for i in parallel(total.shape[0]):
+        gradient[i] = total[i] + scale * gradients[i]
+        total[i] = 0.0
+
+
+@accelerate
 def finish_batch(losses, weights, running_loss, cursor, step):
     """Add the weighted losses to the epoch's so far; move on to the next rows and step."""
     total = 0.0

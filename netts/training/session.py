@@ -11,12 +11,12 @@ from netts.losses import Loss
 from netts.network import Network
 from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
-from netts.optimizers import Optimizer
+from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed, Samples
 from netts.training.kernels import copy_vector, count_not_finite
 from netts.training.rates import Rates
 from netts.training.regularization import Regularization
-from netts.training.update import Update
+from netts.training.update import update_of
 from netts.training.validation import Validation
 
 
@@ -50,7 +50,7 @@ class Session:
         network: Network,
         *,
         loss: Loss,
-        optimizer: Optimizer,
+        optimizer: AnyOptimizer,
         training: Samples,
         validation: Samples | None,
         batch_size: int,
@@ -63,12 +63,12 @@ class Session:
     ) -> None:
         self.network, self.loss = network, loss
         self.graph = TaskGraph()
-        self.update = Update(network, optimizer, regularization, self.graph)
+        self.update = update_of(network, optimizer, regularization, self.graph)
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
         self._not_finite = controls.results.reserve((1,), np.int64)
         self.feed = Feed(
-            training, batch_size, self.graph, controls, self.update.step, is_reordered=True
+            training, batch_size, self.graph, controls, self.update.state.step, is_reordered=True
         )
         self._rates = Rates(
             controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
@@ -92,14 +92,18 @@ class Session:
             self.graph,
             feed.batch_size,
             gradients=self.update.gradients,
-            random=RandomCounters(feed.order, feed.cursor, self.update.step, self._key, stream=0),
+            random=RandomCounters(
+                feed.order, feed.cursor, self.update.state.step, self._key, stream=0
+            ),
         )
         losses = self.graph.transient((feed.batch_size,), dtype, "losses")
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
         for suffix, rows in feed.row_counts.items():
             with self.graph.recording(f"step{suffix}"):
                 self._rates.record(is_last=suffix == "_last")
-                batch = self._record_step(propagation, losses[:rows], gradient[:rows])
+                batch = self._record_step(
+                    propagation, losses[:rows], gradient[:rows], is_last=suffix == "_last"
+                )
                 self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
                 if suffix == "_last":
                     count_not_finite(self.network.parameters.flat, self._not_finite)
@@ -117,7 +121,12 @@ class Session:
                     copy_vector(copy, flat)
 
     def _record_step(
-        self, propagation: Propagation, losses: BufferView, gradient: BufferView
+        self,
+        propagation: Propagation,
+        losses: BufferView,
+        gradient: BufferView,
+        *,
+        is_last: bool,
     ) -> Batch:
         rows = losses.shape[0]
         batch = self.feed.gather(rows)
@@ -128,7 +137,9 @@ class Session:
             output, batch.targets, losses, batch.weights, batch.weight_sum, grad_output
         )
         propagation.backward(values, gradient)
-        self.update.record(self._rates.current, batch.weight_sum, self.feed.running_loss)
+        self.update.record(
+            self._rates.current, batch.weight_sum, self.feed.running_loss, is_last=is_last
+        )
         return batch
 
     def run_epoch(self, rates: float | np.ndarray, order: np.ndarray | None) -> None:
@@ -147,6 +158,10 @@ class Session:
         if order is not None:
             self.feed.order.array[...] = order
         self.feed.run(self.plan, "step")
+        self.validate()
+
+    def validate(self) -> None:
+        """Measure the validation data, where there is some."""
         if self._validation is not None:
             self._validation.run(self.plan)
 

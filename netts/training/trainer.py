@@ -14,7 +14,7 @@ from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
 from netts.network import Network
 from netts.network.inputs import as_array, dtype_for
-from netts.optimizers import Optimizer, optimizer_from
+from netts.optimizers import AnyOptimizer, Minimizer, optimizer_from
 from netts.random_state import RandomState, generator_from
 from netts.schedules import Schedule, schedule_from
 from netts.training.batches import Samples
@@ -37,7 +37,7 @@ class Trainer:
         Built by `fit` where it is not; trained in place.
     loss : str or Loss
         A name of `netts.losses.LOSSES`, or one with settings: `Huber(delta=2.0)`.
-    optimizer : str or Optimizer
+    optimizer : str, Optimizer or Minimizer
         A name of `netts.optimizers.OPTIMIZERS`, or one with settings: `Adam(learning_rate=0.01)`.
     epochs : int
     batch_size : int, optional
@@ -102,7 +102,7 @@ class Trainer:
 
     network: Network
     loss: str | Loss = "cross_entropy"
-    optimizer: str | Optimizer = "adam"
+    optimizer: str | AnyOptimizer = "adam"
     epochs: int = 100
     batch_size: int | None = 32
     schedule: str | Schedule = "constant"
@@ -138,7 +138,7 @@ class Trainer:
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1)
         check_real("validation_fraction", self.validation_fraction, "[0, 1)")
-        _ = self._regularization  # checks its values
+        self._check_minimizer()
         if not (isinstance(self.shuffle, bool | np.bool) or callable(self.shuffle)):
             raise ParameterError(f"shuffle is True, False or a function, got {self.shuffle!r}")
         if not isinstance(self.early_stopping, EarlyStopping | Plateau | None):
@@ -147,6 +147,23 @@ class Trainer:
             )
         check_callbacks(self.callbacks)
         precision_from(self.precision)
+
+    def _check_minimizer(self) -> None:
+        """Refuse settings that have a meaning only for steps."""
+        rule = self._regularization  # which checks its values
+        if not isinstance(optimizer_from(self.optimizer), Minimizer):
+            return
+        if schedule_from(self.schedule) != Schedule():
+            raise ParameterError(
+                f"schedule {self.schedule!r} sets a learning rate, which optimizer "
+                f"{self.optimizer!r} has not: leave it constant, or take another optimizer"
+            )
+        for name in ("l1", "clip_value", "clip_norm", "max_norm"):
+            if getattr(rule, name):
+                raise ParameterError(
+                    f"{name} belongs to steps along a gradient, and optimizer {self.optimizer!r} "
+                    f"minimises a smooth loss: leave out {name}, or take another optimizer"
+                )
 
     def stop(self) -> None:
         """End training after the epoch that runs; for callbacks and other threads."""
@@ -222,7 +239,7 @@ class Trainer:
             words = generator.integers(0, 2**32, size=3)
         session = self._open(X, y, sample_weight, validation_data, words)
         if resumed.optimizer is not None:
-            session.update.restore(resumed.optimizer)
+            session.update.state.restore(resumed.optimizer)
         self.device_ = session.plan.device
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from netts.devices.memory import Arena, BufferView
+from netts.devices.memory import Arena, BufferView, constant
 from netts.errors import ParameterError
 from netts.graph import TaskGraph
 from netts.network import Network
-from netts.optimizers import Optimizer, OptimizerBuffers
+from netts.optimizers import AnyOptimizer, Minimizer, Optimizer, OptimizerBuffers
+from netts.training.kernels import add_gradient, finish_gradient
 from netts.training.regularization import (
     Regularization,
     clip_values,
@@ -16,6 +19,54 @@ from netts.training.regularization import (
     norm_scale,
     scale_gradients,
 )
+
+
+class OptimizerState:
+    """What an optimiser remembers, in an arena of its own.
+
+    Parameters
+    ----------
+    network
+        Built.
+    names
+        Of the vectors that there are to be, one element for each parameter.
+
+    Attributes
+    ----------
+    step : BufferView
+        The number of updates so far, int64 of shape (1,).
+    vectors : dict of str to BufferView
+    """
+
+    def __init__(self, network: Network, names: Iterable[str]) -> None:
+        arena, shape = Arena("optimizer"), network.parameters.flat.shape
+        self.step = arena.reserve((1,), np.int64)
+        self.vectors = {name: arena.reserve(shape, network.dtype) for name in names}
+        self._arena = arena.allocate()
+
+    def kept(self) -> np.ndarray | None:
+        """Return the bytes of everything, the memory itself.
+
+        None where nothing can go on from it: what is not finite stays so.
+        """
+        is_finite = all(bool(np.isfinite(view.read()).all()) for view in self.vectors.values())
+        return self._arena.flat(np.uint8).read() if is_finite else None
+
+    def restore(self, kept: np.ndarray) -> None:
+        """Go on with what another fit has kept.
+
+        Raises
+        ------
+        ParameterError
+            Where it is that of another optimiser or network.
+        """
+        state = self._arena.flat(np.uint8)
+        if kept.shape != state.shape:
+            raise ParameterError(
+                f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
+                f"{state.nbytes}: resume with the same optimiser and network, or fit anew"
+            )
+        state.array[...] = kept
 
 
 class Update:
@@ -37,8 +88,7 @@ class Update:
     ----------
     gradients : ParameterSet
         What the backward pass writes.
-    step : BufferView
-        The number of updates so far, int64 of shape (1,).
+    state : OptimizerState
     """
 
     def __init__(
@@ -50,16 +100,12 @@ class Update:
     ) -> None:
         self.network, self.optimizer, self.regularization = network, optimizer, regularization
         self.gradients = network.parameters.like("gradients")
-        arena = Arena("optimizer")
-        self.step = arena.reserve((1,), np.int64)
-        self._state = {
-            name: arena.reserve(network.parameters.flat.shape, network.dtype)
-            for name in optimizer.state_names
-        }
-        self._arena = arena.allocate()
+        self.state = OptimizerState(network, optimizer.state_names)
         self._scale = graph.transient((1,), network.dtype, "scale of gradients")
 
-    def record(self, rate: BufferView, weight_sum: BufferView, running_loss: BufferView) -> None:
+    def record(
+        self, rate: BufferView, weight_sum: BufferView, running_loss: BufferView, *, is_last: bool
+    ) -> None:
         """Record the update of a batch.
 
         Parameters
@@ -70,6 +116,8 @@ class Update:
             Of the batch, of shape (1,).
         running_loss
             Where the penalty is added, of shape (1,).
+        is_last
+            Whether the batch is the last of an epoch, which makes no difference here.
         """
         rule, decaying = self.regularization, slice(0, self.network.parameters.n_decaying)
         weights, gradients = self.network.parameters.flat[decaying], self.gradients.flat
@@ -105,31 +153,57 @@ class Update:
         parameters = self.network.parameters.flat[part]
         if decays and self.optimizer.weight_decay:
             decay_weights(parameters, rate, float(self.optimizer.weight_decay))
-        state = {name: view[part] for name, view in self._state.items()}
+        state = {name: view[part] for name, view in self.state.vectors.items()}
         self.optimizer.update(
-            OptimizerBuffers(parameters, self.gradients.flat[part], state, rate, self.step)
+            OptimizerBuffers(parameters, self.gradients.flat[part], state, rate, self.state.step)
         )
 
-    def state(self) -> np.ndarray | None:
-        """Return the bytes of the optimiser's state and of its step count, the memory itself.
 
-        None where nothing can go on from it: what is not finite stays so.
-        """
-        is_finite = all(bool(np.isfinite(view.read()).all()) for view in self._state.values())
-        return self._arena.flat(np.uint8).read() if is_finite else None
+class GradientSum:
+    """The recording of what a minimiser asks for: the gradient of all samples.
 
-    def restore(self, kept: np.ndarray) -> None:
-        """Go on with the optimiser's state of another fit.
+    Parameters
+    ----------
+    network
+        Built.
+    regularization
+        Of which it takes the penalty.
 
-        Raises
-        ------
-        ParameterError
-            Where it is that of another optimiser or network.
-        """
-        state = self._arena.flat(np.uint8)
-        if kept.shape != state.shape:
-            raise ParameterError(
-                f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
-                f"{state.nbytes}: resume with the same optimiser and network, or fit anew"
-            )
-        state.array[...] = kept
+    Attributes
+    ----------
+    gradients : ParameterSet
+        What the backward pass writes.
+    state : OptimizerState
+    gradient : BufferView
+        The gradient of the last epoch times the weight sum of all samples, of shape (n,).
+    """
+
+    def __init__(self, network: Network, regularization: Regularization) -> None:
+        self.network, self.regularization = network, regularization
+        self.gradients = network.parameters.like("gradients")
+        self.state = OptimizerState(network, ())
+        self._total = network.parameters.like("sum of gradients").flat
+        self.gradient = network.parameters.like("gradient of all samples").flat
+        self._one = constant(np.ones(1, network.dtype))
+
+    def record(
+        self, rate: BufferView, weight_sum: BufferView, running_loss: BufferView, *, is_last: bool
+    ) -> None:
+        """Record the end of a batch."""
+        if not is_last:
+            add_gradient(self.gradients.flat, weight_sum, self._total)
+            return
+        finish_gradient(self.gradients.flat, weight_sum, self._total, self.gradient)
+        decaying = slice(0, self.network.parameters.n_decaying)
+        weights = self.network.parameters.flat[decaying]
+        self.regularization.add_to_loss(weights, running_loss)
+        self.regularization.add_to_gradient(weights, self.gradient[decaying], self._one)
+
+
+def update_of(
+    network: Network, optimizer: AnyOptimizer, regularization: Regularization, graph: TaskGraph
+) -> Update | GradientSum:
+    """Return what a step records behind its gradients, for an optimiser of either kind."""
+    if isinstance(optimizer, Minimizer):
+        return GradientSum(network, regularization)
+    return Update(network, optimizer, regularization, graph)
