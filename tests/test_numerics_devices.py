@@ -35,7 +35,7 @@ def assert_close(found, expected, terms, dtype):
 def run_loss(name, numbers, dtype, device):
     """Return losses, gradient and prediction."""
     output, targets, weights = (one.astype(dtype) for one in numbers)
-    if name == "cross_entropy":
+    if name == "cross_entropy" or (name == "hinge" and output.shape[1] > 1):
         targets = targets.astype(np.int64)
     losses = np.full(len(output), np.nan, dtype)
     grad_output, prediction = np.full_like(output, np.nan), np.full_like(output, np.nan)
@@ -56,6 +56,9 @@ def example(name, rows, outputs, seed, scale):
         "cross_entropy": rng.integers(0, outputs, (rows, 1)),
         "binary_cross_entropy": rng.integers(0, 2, (rows, outputs)),
         "poisson": rng.poisson(1.0, (rows, outputs)),
+        "hinge": rng.integers(0, outputs, (rows, 1))
+        if outputs > 1
+        else rng.choice([-1, 1], (rows, 1)),
     }.get(name, rng.integers(-4, 5, (rows, outputs)))
     return output, targets, rng.integers(0, 4, rows)
 
