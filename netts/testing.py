@@ -11,7 +11,7 @@ from netts.devices.memory import Arena, BufferView
 from netts.errors import NettsError
 from netts.graph import TaskGraph
 from netts.layers.base import Layer, RandomCounters, as_rows
-from netts.losses.squared_error import copy_values
+from netts.losses.quantities import copy_values
 from netts.network import Network
 from netts.network.network import InputShape
 from netts.network.parameters import ParameterSet

@@ -43,7 +43,18 @@ from netts.layers import (
     Tanh,
 )
 from netts.layers.base import describe
-from netts.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, SquaredError
+from netts.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    ElementLoss,
+    Hinge,
+    Huber,
+    Loss,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
 from netts.testing import available_devices, check_layer
 
 CATEGORIES = np.array([[0, 3, 1], [3, 3, 2]])
@@ -113,13 +124,39 @@ LAYERS = [
 ]
 """A layer, the shape of its samples, and what else its exam takes."""
 
-LOSSES = {
-    CrossEntropy: lambda rng, shape: rng.integers(0, shape[1], (shape[0], 1)),
-    BinaryCrossEntropy: lambda rng, shape: rng.integers(0, 2, shape).astype(float),
-    SquaredError: lambda rng, shape: rng.normal(size=shape),
-    Poisson: lambda rng, shape: rng.poisson(1.0, shape).astype(float),
-}
-"""A class of losses, and targets as its kernels take them."""
+
+@netts.element
+def quartic(output, target):
+    return (output - target) ** 4 + 0.5 * output * target
+
+
+@netts.element
+def quartic_derivative(output, target):
+    return 4.0 * (output - target) ** 3 + 0.5 * target
+
+
+def quantities(rng, shape):
+    return rng.normal(size=shape)
+
+
+def classes(rng, shape):
+    return rng.integers(0, shape[1], (shape[0], 1))
+
+
+LOSSES = [
+    (CrossEntropy(), classes),
+    (BinaryCrossEntropy(), lambda rng, shape: rng.integers(0, 2, shape).astype(float)),
+    (SquaredError(), quantities),
+    (Poisson(), lambda rng, shape: rng.poisson(1.0, shape).astype(float)),
+    (AbsoluteError(), quantities),
+    (Huber(), quantities),
+    (Huber(delta=2.5), quantities),
+    (Quantile(), quantities),
+    (Quantile(0.9), quantities),
+    (Hinge(), classes),
+    (ElementLoss(quartic, quartic_derivative), quantities),
+]
+"""A loss, and targets as its kernels take them."""
 
 NOT_TO_BE_RUN = {Layer, Loss}
 """What others are derived from, or are like."""
@@ -140,7 +177,8 @@ def exported(module, methods):
 def test_every_exported_layer_and_loss_is_examined():
     methods = ("forward", "backward")
     assert exported(layers, methods) == {type(layer) for layer, _, _ in LAYERS}
-    assert exported(losses, methods) == set(LOSSES) == set(map(type, losses.LOSSES.values()))
+    assert exported(losses, methods) == {type(loss) for loss, _ in LOSSES}
+    assert set(map(type, losses.LOSSES.values())) == exported(losses, methods) - {ElementLoss}
 
 
 @pytest.mark.parametrize(
@@ -150,16 +188,31 @@ def test_gradients_of_layers_equal_differences(layer, shape, options, device):
     check_layer(layer, shape, devices=(device,), **({"batch_sizes": (2,)} | options))
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("loss", "targets"), LOSSES, ids=[str(loss) for loss, _ in LOSSES])
 @pytest.mark.parametrize("shape", [(1, 2), (7, 4)])
-def test_gradients_of_losses_equal_differences(loss, shape, device):
+def test_gradients_of_losses_equal_differences(loss, targets, shape, device):
     rng = np.random.default_rng(0)
-    output, targets = rng.normal(scale=2, size=shape), LOSSES[loss](rng, shape)
-    weights = rng.uniform(0.5, 2, shape[0])
+    assert_gradient(loss, rng.normal(scale=2, size=shape), targets(rng, shape), rng, device)
+
+
+def test_gradient_of_hinge_with_one_output_equals_differences(device):
+    rng = np.random.default_rng(0)
+    targets = rng.choice([-1.0, 1.0], (9, 1))
+    assert_gradient(Hinge(), rng.normal(scale=2, size=(9, 1)), targets, rng, device)
+
+
+def test_gradient_of_several_quantiles_equals_differences(device):
+    rng, loss = np.random.default_rng(0), Quantile((0.1, 0.5, 0.9))
+    targets = loss.targets(rng.normal(size=7), 3, np.float64)
+    assert_gradient(loss, rng.normal(scale=2, size=(7, 3)), targets, rng, device)
+
+
+def assert_gradient(loss, output, targets, rng, device):
+    shape, weights = output.shape, rng.uniform(0.5, 2, len(output))
 
     def costs(moved):
         found = np.empty(len(moved))
-        loss().forward(moved, targets, found)
+        loss.forward(moved, targets, found)
         return found
 
     measured, found, step = np.empty(shape), np.empty(shape), 1e-6
@@ -171,5 +224,5 @@ def test_gradients_of_losses_equal_differences(loss, shape, device):
             difference = costs(above) - costs(below)
             measured[place] = np.average(difference, weights=weights) / (2 * step)
         total = np.array([weights.sum()])
-        loss().backward(output, targets, costs(output), weights, total, found)
-    np.testing.assert_allclose(found, measured, atol=1e-9)
+        loss.backward(output, targets, costs(output), weights, total, found)
+    np.testing.assert_allclose(found, measured, rtol=1e-8, atol=1e-8)

@@ -1,14 +1,34 @@
 """Losses against scipy and scikit-learn, at any size of logits."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import scipy.special
-from sklearn.metrics import accuracy_score, log_loss, mean_poisson_deviance, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    d2_absolute_error_score,
+    d2_pinball_score,
+    hinge_loss,
+    log_loss,
+    mean_absolute_error,
+    mean_pinball_loss,
+    mean_poisson_deviance,
+    r2_score,
+)
 
-from netts.errors import DataError, ParameterError, ShapeError
-from netts.losses import LOSSES, Loss, SquaredError, loss_from
+from netts.errors import DataError, ParameterError, ShapeError, UnsupportedSyntaxError
+from netts.losses import (
+    LOSSES,
+    ElementLoss,
+    Hinge,
+    Huber,
+    Loss,
+    Quantile,
+    SquaredError,
+    loss_from,
+)
 
 ROWS, OUTPUTS = 7, 4
 HUGE = np.array([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 999.0], [1e3, 1e3, 1e3]])
@@ -23,6 +43,10 @@ def example(name, dtype=np.float64):
         "binary_cross_entropy": generator.integers(0, 2, (ROWS, OUTPUTS)),
         "squared_error": generator.normal(size=(ROWS, OUTPUTS)),
         "poisson": generator.poisson(1.0, (ROWS, OUTPUTS)),
+        "absolute_error": generator.normal(size=(ROWS, OUTPUTS)),
+        "huber": generator.normal(size=(ROWS, OUTPUTS)),
+        "quantile": generator.normal(size=(ROWS, OUTPUTS)),
+        "hinge": generator.integers(0, OUTPUTS, ROWS),
     }[name]
     weights = generator.uniform(0.5, 2, ROWS).astype(dtype)
     return output, LOSSES[name].targets(y, OUTPUTS, dtype), weights
@@ -75,6 +99,71 @@ def test_poisson_is_half_the_deviance():
     np.testing.assert_allclose(found, 0.5 * sum(deviances), rtol=1e-13)
 
 
+def test_absolute_error_equals_sklearn():
+    output, targets, weights = example("absolute_error")
+    found = np.average(costs(LOSSES["absolute_error"], output, targets), weights=weights)
+    expected = mean_absolute_error(targets, output, sample_weight=weights) * OUTPUTS
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("delta", [0.3, 1.0, 5.0])
+def test_huber_equals_scipy(delta):
+    output, targets, _ = example("huber")
+    expected = scipy.special.huber(delta, output - targets).sum(axis=1)
+    np.testing.assert_allclose(costs(Huber(delta), output, targets), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.95])
+def test_quantile_equals_sklearn(quantile):
+    output, targets, weights = example("quantile")
+    found = np.average(costs(Quantile(quantile), output, targets), weights=weights)
+    expected = mean_pinball_loss(targets, output, alpha=quantile, sample_weight=weights) * OUTPUTS
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_several_quantiles_are_one_output_each():
+    output, y, _ = example("quantile")
+    levels = (0.1, 0.4, 0.6, 0.9)
+    targets = Quantile(levels).targets(y[:, 0], OUTPUTS, np.float64)
+    expected = [
+        [mean_pinball_loss(row[:1], one[k : k + 1], alpha=q) for k, q in enumerate(levels)]
+        for row, one in zip(y, output, strict=True)
+    ]
+    found = costs(Quantile(levels), output, targets)
+    np.testing.assert_allclose(found, np.sum(expected, axis=1), rtol=1e-13)
+
+
+@pytest.mark.parametrize("labels", [(0, 1), (-1, 1), (False, True)])
+def test_hinge_of_two_classes_equals_sklearn(labels):
+    output, _, weights = example("hinge")
+    decision, y = output[:, :1], np.array(labels)[np.arange(ROWS) % 2]
+    targets = Hinge().targets(y, 1, np.float64)
+    found = np.average(costs(Hinge(), decision, targets), weights=weights)
+    expected = hinge_loss(y, decision[:, 0], sample_weight=weights)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    accuracy = accuracy_score(y == labels[1], decision[:, 0] > 0, sample_weight=weights)
+    assert Hinge().score(decision, targets, weights) == pytest.approx(accuracy)
+
+
+def test_hinge_of_several_classes_equals_sklearn():
+    output, targets, weights = example("hinge")
+    found = np.average(costs(Hinge(), output, targets), weights=weights)
+    expected = hinge_loss(targets[:, 0], output, sample_weight=weights, labels=range(OUTPUTS))
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_scores_of_quantiles_equal_sklearn(is_weighted):
+    output, targets, weights = example("quantile")
+    weights = weights if is_weighted else None
+    for quantile in (0.2, 0.5):
+        found = Quantile(quantile).score(output, targets, weights)
+        expected = d2_pinball_score(targets, output, alpha=quantile, sample_weight=weights)
+        assert found == pytest.approx(expected)
+    found = LOSSES["absolute_error"].score(output, targets, weights)
+    assert found == pytest.approx(d2_absolute_error_score(targets, output, sample_weight=weights))
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_cross_entropy_of_huge_logits(dtype):
     loss, logits = LOSSES["cross_entropy"], HUGE.astype(dtype)
@@ -114,7 +203,7 @@ def test_predictions_are_probabilities_or_values(name):
         "binary_cross_entropy": scipy.special.expit(output),
         "squared_error": output,
         "poisson": np.exp(output),
-    }[name]
+    }.get(name, output)
     np.testing.assert_allclose(prediction, expected, rtol=1e-13)
 
 
@@ -157,6 +246,11 @@ def test_score_of_constant_targets_equals_sklearn(output):
         ("squared_error", [[1, 2, 3, np.nan]], DataError, r"not finite, the first at row 0"),
         ("squared_error", [["a", "b", "c", "d"]], DataError, r"y of numbers, got dtype"),
         ("poisson", [[0, 1, 2, 3], [0, -1, 2, 3]], DataError, r"at least 0, got .* in row 1"),
+        ("absolute_error", [[1, 2, 3]], ShapeError, r"AbsoluteError expects y .*got \(1, 3\)"),
+        ("huber", [[1, 2, 3, np.inf]], DataError, r"not finite, the first at row 0"),
+        ("quantile", [1.0, 2.0], ShapeError, r"one column for each output"),
+        ("hinge", [0, 4], DataError, r"hinge expects classes 0 to 3.* got class 4 in row 1"),
+        ("hinge", [[0, 1, 1, 0]], ShapeError, r"hinge expects y of shape \(n_samples,\)"),
     ],
 )
 def test_targets_without_a_meaning_are_refused(name, y, error, message):
@@ -189,3 +283,107 @@ def test_unknown_loss_names_the_choices():
         loss_from("mse")
     with pytest.raises(ParameterError, match=r"loss None lacks targets, forward, .*choose from"):
         loss_from(None)
+
+
+@pytest.mark.parametrize("y", [[0, 1, 2], [-1, 0, 1], [0.5, 1.0, 0.0], [-1, 0, 0]])
+def test_hinge_of_one_output_takes_two_classes_only(y):
+    with pytest.raises(DataError, match=r"expects y of -1 and 1, or of 0 and 1, got \[.*an output"):
+        Hinge().targets(np.array(y), 1, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: Huber(-1), ParameterError, r"delta is a number in \(0, inf\), got -1"),
+        (lambda: Huber(0), ParameterError, r"delta is a number in \(0, inf\), got 0"),
+        (lambda: Quantile(0), ParameterError, r"quantile is a number in \(0, 1\), got 0"),
+        (lambda: Quantile(1.0), ParameterError, r"quantile is a number in \(0, 1\), got 1.0"),
+        (lambda: Quantile("half"), ParameterError, r"quantile is a number .* got 'half'"),
+        (lambda: Quantile(()), ParameterError, "quantile is a number .* got none"),
+        (lambda: Quantile((0.5, 2)), ParameterError, r"each of quantile is a number .* got 2"),
+        (
+            lambda: Quantile((0.1, 0.9)).targets(np.zeros(3), 3, np.float64),
+            ShapeError,
+            "has 2 quantiles, but the network 3 outputs: give its last layer a unit for each",
+        ),
+    ],
+)
+def test_bad_settings_are_refused(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+def cosh(output, target):
+    return math.log(math.cosh(output - target))
+
+
+def cosh_derivative(output, target):
+    return math.tanh(output - target)
+
+
+def wrong_sign(output, target):
+    return math.tanh(target - output)
+
+
+def corner(output, target):
+    return abs(output - target)
+
+
+def corner_derivative(output, target):
+    return 1.0 if output > target else (-1.0 if output < target else 0.0)
+
+
+def nowhere(output, target):
+    return math.log(-abs(output) - 1.0)
+
+
+def infinite(output, target):
+    return 1.0 / (output - output)
+
+
+def three(output, target, power):
+    return output
+
+
+Y = np.linspace(-3, 40, 50)
+
+
+@pytest.mark.parametrize("pair", [(cosh, cosh_derivative), (corner, corner_derivative)])
+def test_a_loss_of_two_functions_is_their_sum_over_outputs(pair):
+    loss = ElementLoss(*pair)
+    output, targets, weights = example("squared_error")
+    assert loss.targets(targets, OUTPUTS, np.float64) is not None
+    expected = np.vectorize(pair[0])(output, targets).sum(axis=1)
+    np.testing.assert_allclose(costs(loss, output, targets), expected, rtol=1e-13)
+    slopes = np.vectorize(pair[1])(output, targets) * weights[:, None] / weights.sum()
+    found = gradient(loss, output, targets, weights)
+    np.testing.assert_allclose(found, slopes, rtol=1e-13, atol=1e-16)
+    assert loss == ElementLoss(*pair)
+    assert hash(loss) == hash(ElementLoss(*pair))
+
+
+@pytest.mark.parametrize(
+    ("value", "derivative", "message"),
+    [
+        (cosh, wrong_sign, r"wrong_sign\(-2.31, -3\) gives -0.\d+, but cosh changes there by 0."),
+        (cosh, infinite, r"infinite\(-2.31, -3\) gives nan, but cosh changes there by"),
+        (corner, cosh, r"cosh\(.*\) gives .*, but corner changes there by .*: correct one"),
+        (nowhere, cosh_derivative, "nowhere is finite nowhere near the targets"),
+    ],
+)
+def test_a_derivative_that_is_not_that_of_the_value_is_refused(value, derivative, message):
+    with pytest.raises(ParameterError, match=message):
+        ElementLoss(value, derivative).targets(Y, 1, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("value", "derivative", "error", "message"),
+    [
+        (1.0, cosh, ParameterError, "value is a function, got 1.0"),
+        (cosh, three, ParameterError, r"derivative is a function of \(output, target\), got one"),
+        (cosh, lambda z, t: z - t, UnsupportedSyntaxError, "use `def`"),
+    ],
+)
+def test_what_is_no_function_of_two_numbers_is_refused(value, derivative, error, message):
+    with pytest.raises(error, match=message):
+        ElementLoss(value, derivative)

@@ -5,7 +5,16 @@ import pytest
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from netts.errors import ParameterError
-from netts.optimizers import SGD, Adam, OptimizerBuffers, optimizer_from
+from netts.optimizers import (
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    OptimizerBuffers,
+    RMSProp,
+    optimizer_from,
+)
 
 N, STEPS = 11, 30
 
@@ -18,7 +27,7 @@ def start():
     return np.random.default_rng(1).normal(size=N)
 
 
-def ours(optimizer, dtype=np.float64, l2=0.0, weight_sum=1.0):
+def ours(optimizer, dtype=np.float64):
     """The parameters after every step."""
     parameters, gradient = start().astype(dtype), np.empty(N, dtype)
     at = OptimizerBuffers(
@@ -26,13 +35,12 @@ def ours(optimizer, dtype=np.float64, l2=0.0, weight_sum=1.0):
         gradient,
         {name: np.zeros(N, dtype) for name in optimizer.state_names},
         np.array([optimizer.learning_rate], dtype),
-        np.array([weight_sum], dtype),
         np.zeros(1, np.int64),
     )
     path = []
     for one in gradients():
         gradient[...] = one
-        optimizer.update(at, l2)
+        optimizer.update(at)
         at.step[0] += 1
         path.append(parameters.copy())
     return np.array(path)
@@ -92,21 +100,6 @@ def test_adam_is_algorithm_1_unless_told_otherwise():
     assert np.abs(found - ours(Adam(rate, epsilon=epsilon, epsilon_hat=True))).max() > 1e-3
 
 
-@pytest.mark.parametrize("optimizer", [SGD(), SGD(momentum=0.0), SGD(nesterov=False), Adam()])
-def test_penalty_is_a_gradient_of_l2_times_weight_per_sample(optimizer):
-    # One step on a zero gradient with a penalty is one step on that penalty's gradient.
-    def step(gradient, l2):
-        parameters = start()
-        at = OptimizerBuffers(
-            parameters, gradient, {name: np.zeros(N) for name in optimizer.state_names},
-            np.array([0.1]), np.array([5.0]), np.zeros(1, np.int64),
-        )  # fmt: skip
-        optimizer.update(at, l2)
-        return parameters
-
-    np.testing.assert_allclose(step(np.zeros(N), 0.4), step(0.4 * start() / 5, 0.0), rtol=1e-13)
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -115,9 +108,18 @@ def test_penalty_is_a_gradient_of_l2_times_weight_per_sample(optimizer):
         (lambda: Adam(float("nan")), r"learning_rate is a number in \(0, inf\), got nan"),
         (lambda: Adam(beta_1=1.0), r"beta_1 is a number in \[0, 1\), got 1.0"),
         (lambda: Adam(beta_2=-0.1), r"beta_2 is a number in \[0, 1\), got -0.1"),
+        (lambda: SGD(momentum=2), r"momentum is a number in \[0, 1\], got 2"),
+        (lambda: SGD(weight_decay=-1), r"weight_decay is a number in \[0, inf\), got -1"),
+        (lambda: AdamW(weight_decay="much"), r"weight_decay is a number in .* got 'much'"),
+        (lambda: AdaGrad(rate_decay=-1), r"rate_decay is a number in \[0, inf\), got -1"),
+        (lambda: AdaGrad(epsilon=0.0), r"epsilon is a number in \(0, inf\), got 0.0"),
+        (lambda: RMSProp(rho=1), r"rho is a number in \[0, 1\), got 1"),
+        (lambda: RMSProp(momentum=-0.5), r"momentum is a number in \[0, 1\], got -0.5"),
+        (lambda: AdaDelta(rho=float("inf")), r"rho is a number in \[0, 1\), got inf"),
+        (lambda: AdaDelta(0), r"learning_rate is a number in \(0, inf\), got 0"),
         (lambda: Adam(epsilon=0), r"epsilon is a number in \(0, inf\), got 0"),
         (lambda: optimizer_from("adma"), r"unknown optimizer 'adma' \(did you mean 'adam'\?\)"),
-        (lambda: optimizer_from(0.1), r"optimizer 0.1 lacks learning_rate, state_names, upd"),
+        (lambda: optimizer_from(0.1), r"optimizer 0.1 lacks learning_rate, state_names, wei"),
         (lambda: optimizer_from(Adam), r"optimizer is the class Adam: pass .* Adam\(\.\.\.\)"),
     ],
 )

@@ -78,6 +78,17 @@ def positive_integer(text: str) -> int:
     return int(text)
 
 
+def positive_number(text: str) -> float:
+    """Return a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def seed(text: str) -> int:
     """Return a whole number that `numpy.random.RandomState` takes."""
     if not text.isdecimal() or int(text) >= 2**32:

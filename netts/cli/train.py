@@ -19,6 +19,7 @@ from netts.cli.options import (
     add_reading,
     layer_sizes,
     positive_integer,
+    positive_number,
     read_options,
     seed,
     share,
@@ -110,6 +111,20 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="passes over the rows, at most (default: %(default)s)",
     )
     parser.add_argument(
+        "--solver",
+        choices=("adam", "sgd", "lbfgs"),
+        default="adam",
+        help="how weights change; lbfgs is good for small tables, an epoch being an iteration over "
+        "all rows (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=positive_number,
+        default=0.001,
+        metavar="RATE",
+        help="how far a step goes, for adam and sgd (default: %(default)s)",
+    )
+    parser.add_argument(
         "--test-size",
         type=share,
         default=0.2,
@@ -195,6 +210,8 @@ def _estimator(table: Table, options: argparse.Namespace, n_samples: int) -> Any
         alpha=WEIGHT_PENALTY * min(1.0, PENALIZED_ROWS / n_samples),
         batch_size=min(BATCH_SIZE, n_samples),
         max_iter=options.epochs,
+        solver=options.solver,
+        learning_rate_init=options.learning_rate,
         random_state=options.seed,
         device=options.device,
         precision=options.precision,

@@ -23,9 +23,9 @@ from netts.estimators.protocol import EpochOrder, draw_initial_weights, hold_out
 from netts.estimators.saved import REGISTRY, choose_device, describe_estimator
 from netts.losses import Loss
 from netts.network import Network
-from netts.optimizers import Optimizer, optimizer_from
+from netts.optimizers import AnyOptimizer, Minimizer, Outcome, optimizer_from
 from netts.persistence import save_model
-from netts.training import EarlyStopping, Plateau, Resumable, Trainer
+from netts.training import EarlyStopping, History, Plateau, Resumable, Trainer
 
 
 class Rows(NamedTuple):
@@ -39,6 +39,11 @@ class Rows(NamedTuple):
         """Return some of the samples, copied."""
         weights = None if self.weights is None else self.weights[rows]
         return Rows(self.X[rows], self.y[rows], weights)
+
+
+def _memory_of(optimizer: AnyOptimizer) -> tuple[str, ...]:
+    """Return what an optimiser remembers of each parameter, which tells whether to go on."""
+    return () if isinstance(optimizer, Minimizer) else optimizer.state_names
 
 
 class MLPBase(MLPParameters, ABC):
@@ -119,9 +124,9 @@ class MLPBase(MLPParameters, ABC):
         self._no_improvement_count = 0
         self.n_iter_ = self.t_ = 0
         self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
-        self.best_loss_ = None if self.early_stopping else np.inf
+        self.validation_scores_: list[float] | None = [] if self._stops_early else None
+        self.best_validation_score_ = -np.inf if self._stops_early else None
+        self.best_loss_ = None if self._stops_early else np.inf
 
     def _check_same_network(self, units: list[int]) -> None:
         have = [coef.shape[0] for coef in self.coefs_] + [self.n_outputs_]
@@ -160,15 +165,35 @@ class MLPBase(MLPParameters, ABC):
         finally:
             self.device_choice_ = replace(self.device_choice_, precision=trainer.precision_ or None)
             self._keep(trainer, plateau, len(training.X))
-        if trainer.history_.stopped_by == "epochs" and not is_partial:
+        self._warn_of_end(trainer.history_, is_partial)
+
+    def _warn_of_end(self, history: History, is_partial: bool) -> None:
+        """Warn where training ended before it converged, in scikit-learn's words."""
+        outcome = history.outcome
+        if outcome is not None:
+            if outcome.reason not in ("converged", "stopped"):
+                warn(self._why_not_converged(outcome), ConvergenceWarning)
+        elif history.stopped_by == "epochs" and not is_partial:
             warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
             )
 
+    def _why_not_converged(self, outcome: Outcome) -> str:
+        text = (
+            f"lbfgs failed to converge after {self.n_iter_} iteration(s) "
+            f"(status={outcome.status}):\n{outcome.message}\n"
+        )
+        if self.n_iter_ == self.max_iter:
+            text += (
+                "\nIncrease the number of iterations to improve the convergence "
+                f"(max_iter={self.max_iter})."
+            )
+        return text + "\nYou might also want to scale X: sklearn.preprocessing.StandardScaler"
+
     def _divide(self, data: Rows, random_state: np.random.RandomState) -> tuple[Rows, Rows | None]:
-        if not self.early_stopping:
+        if not self._stops_early:
             return data, None
         stratify = data.y if is_classifier(self) and self.n_outputs_ == 1 else None
         rows, held = hold_out_rows(len(data.X), self.validation_fraction, stratify, random_state)
@@ -180,14 +205,16 @@ class MLPBase(MLPParameters, ABC):
     def _network(self) -> Network:
         return self._live.load(self.coefs_, self.intercepts_, self.activation, self.dropout)
 
-    def _resumption(self, optimizer: Optimizer, is_partial: bool) -> Resumable:
+    def _resumption(self, optimizer: AnyOptimizer, is_partial: bool) -> Resumable:
         """Return what to go on with: `partial_fit` keeps the optimiser, unless it is another."""
-        if is_partial and self._optimizer_memory == optimizer.state_names:
+        if is_partial and self._optimizer_memory == _memory_of(optimizer):
             return self._resumable
         return Resumable(samples=self.t_)
 
-    def _plateau(self) -> Plateau:
-        """Return a watch that knows what the calls before have seen."""
+    def _plateau(self) -> Plateau | None:
+        """Return a watch that knows what the calls before have seen; None for 'lbfgs'."""
+        if self.solver == "lbfgs":
+            return None
         plateau = EarlyStopping(
             "validation_score" if self.early_stopping else "loss",
             patience=self.n_iter_no_change,
@@ -201,25 +228,34 @@ class MLPBase(MLPParameters, ABC):
             plateau.best = -self.best_loss_
         return plateau
 
-    def _keep(self, trainer: Trainer, plateau: Plateau, n_samples: int) -> None:
+    def _keep(self, trainer: Trainer, plateau: Plateau | None, n_samples: int) -> None:
         """Set what users read and what a later call needs."""
         if trainer.resumable_.words is None:
             return  # it failed before it began
         history = self.history_ = trainer.history_
         self.coefs_, self.intercepts_ = self._live.arrays()
         self._resumable = replace(trainer.resumable_, generator=None)
-        self._optimizer_memory = optimizer_from(trainer.optimizer).state_names
-        self._no_improvement_count = plateau.waited
+        self._optimizer_memory = _memory_of(optimizer_from(trainer.optimizer))
         self.n_iter_ = len(history)
-        self.t_ += len(history) * n_samples
         self.loss_curve_ = self.loss_curve_ + history.loss
         if self.loss_curve_:
             self.loss_ = self.loss_curve_[-1]
+        if plateau is None:
+            self._keep_outcome(history.outcome)
+            return
+        self._no_improvement_count = plateau.waited
+        self.t_ += len(history) * n_samples
         if self.early_stopping:
             self.validation_scores_ = (self.validation_scores_ or []) + history.validation_score
             self.best_validation_score_ = plateau.best
         else:
             self.best_loss_ = -plateau.best
+
+    def _keep_outcome(self, outcome: Outcome | None) -> None:
+        """Set what 'lbfgs' came to; as in scikit-learn, it does not count samples."""
+        if outcome is not None:
+            self.loss_ = outcome.loss
+            self.best_loss_ = min(outcome.loss, *self.loss_curve_, np.inf)
 
     def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
         """Return the outputs, (n_samples, n_outputs_), before `out_activation_` where `is_raw`."""

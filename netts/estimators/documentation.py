@@ -25,8 +25,9 @@ hidden_layer_sizes : int or array-like of int, default=(100,)
     The number of units of each hidden layer; `()` for none.
 activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
     Of the hidden layers.
-solver : {'sgd', 'adam'}, default='adam'
-    How the gradient changes the weights. 'lbfgs' is refused: it is not there yet.
+solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
+    How the gradient changes the weights. 'lbfgs' looks at all samples at once, an iteration being
+    an epoch, and ends by itself: good for small data sets.
 alpha : float, default=0.0001
     Strength of the L2 penalty alpha / 2 * sum of squared weights / n_samples, biases excepted.
 batch_size : int or 'auto', default='auto'
@@ -70,7 +71,7 @@ epsilon : float, default=1e-8
 n_iter_no_change : int or inf, default=10
     Training ends after more epochs in a row than this that are no progress.
 max_fun : int, default=15000
-    For 'lbfgs'.
+    For 'lbfgs': how often it may evaluate the loss.
 device : str, default='auto'
     Where to train and predict: 'cpu', 'cuda' (the first GPU), 'cuda:1', 'reference', or 'auto', for
     now the CPU.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netts.schedules import Adaptive, Schedule
-from netts.training import Callback, History, Plateau, Trainer
+from netts.training import Callback, EarlyStopping, History, Plateau, Trainer
 
 
 class Narration(Callback):
@@ -12,11 +12,11 @@ class Narration(Callback):
     Parameters
     ----------
     plateau
-        The watch of the fit.
+        The watch of the fit; None where there is none.
     schedule
     """
 
-    def __init__(self, plateau: Plateau, schedule: Schedule) -> None:
+    def __init__(self, plateau: Plateau | None, schedule: Schedule) -> None:
         self._plateau, self._schedule = plateau, schedule
 
     def on_epoch_end(self, trainer: Trainer, history: History) -> None:
@@ -25,11 +25,11 @@ class Narration(Callback):
         _say(f"Iteration {epoch.number}, loss = {epoch.loss:.8f}")
         if epoch.validation_score is not None:
             _say(f"Validation score: {epoch.validation_score:f}")
-        if self._plateau.is_reached:
-            _say(f"{self._what_failed()} {self._consequence(epoch.learning_rate)}")
+        plateau, rate = self._plateau, epoch.learning_rate
+        if plateau is not None and rate is not None and plateau.is_reached:
+            _say(f"{self._what_failed(plateau.rule)} {self._consequence(rate)}")
 
-    def _what_failed(self) -> str:
-        rule = self._plateau.rule
+    def _what_failed(self, rule: EarlyStopping) -> str:
         what = (
             "Validation score did not improve more than"
             if rule.monitor == "validation_score"

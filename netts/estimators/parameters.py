@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from netts.devices.precision import PRECISIONS
 from netts.errors import ParameterError, warn
 from netts.estimators.live import ACTIVATIONS
-from netts.optimizers import SGD, Adam, Optimizer
+from netts.optimizers import LBFGS, SGD, Adam, AnyOptimizer
 from netts.schedules import Adaptive, InverseScaling, Schedule
 from netts.training import Callback
 
@@ -110,8 +110,11 @@ class MLPParameters(BaseEstimator):
         return units
 
     def _check_combination(self, is_partial: bool) -> None:
-        if self.solver == "lbfgs":
-            raise ParameterError("solver='lbfgs' is not there yet: choose 'adam' or 'sgd'")
+        if self.solver == "lbfgs" and self.dropout:
+            raise ParameterError(
+                "solver='lbfgs' needs the same loss each time it looks, and dropout makes it "
+                "random: set dropout=0, or choose 'adam' or 'sgd'"
+            )
         if self.early_stopping and is_partial:
             raise ParameterError("partial_fit does not support early_stopping=True")
 
@@ -124,7 +127,14 @@ class MLPParameters(BaseEstimator):
                 return [dtype]
         raise ParameterError(f"dtype is None, 'float32' or 'float64', got {self.dtype!r}")
 
-    def _optimizer(self) -> Optimizer:
+    @property
+    def _stops_early(self) -> bool:
+        """Whether validation data are held out; 'lbfgs' ends by itself."""
+        return self.early_stopping and self.solver != "lbfgs"
+
+    def _optimizer(self) -> AnyOptimizer:
+        if self.solver == "lbfgs":
+            return LBFGS(self.tol, self.max_fun)
         if self.solver == "sgd":
             return SGD(self.learning_rate_init, self.momentum, self.nesterovs_momentum)
         return Adam(
@@ -137,6 +147,8 @@ class MLPParameters(BaseEstimator):
         return Adaptive() if self.learning_rate == "adaptive" else InverseScaling(self.power_t)
 
     def _batch_rows(self, n_samples: int) -> int:
+        if self.solver == "lbfgs":
+            return n_samples
         if self.batch_size == "auto":
             return min(200, n_samples)
         if self.batch_size > n_samples:

@@ -14,6 +14,7 @@ from netts.compiler import calibration
 from netts.compiler.engine import available_threads
 from netts.devices.registry import explain_choice
 from netts.errors import UnsavableError
+from netts.optimizers import Outcome
 from netts.persistence.forms import Registry
 from netts.training import Epoch, History, Resumable
 
@@ -136,7 +137,8 @@ class SavedMLP:
 
 
 REGISTRY: Registry = {
-    one.__name__: one for one in (SavedMLP, Learned, DeviceChoice, History, Epoch, Resumable)
+    one.__name__: one
+    for one in (SavedMLP, Learned, DeviceChoice, History, Epoch, Outcome, Resumable)
 }
 """What an estimator's file may name."""
 

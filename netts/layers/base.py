@@ -57,7 +57,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -89,12 +89,16 @@ class Parameter:
         Whether the L2 penalty applies: to weights, not to biases and scales.
     fans
         (fan_in, fan_out) for the initialiser; from the first two axes of `shape` where it is None.
+    unit_axis
+        Which axis counts the units that max-norm holds apart: the last one (-1), as the columns of
+        a dense layer's weight do, or the first (0), as a convolution's filters.
     """
 
     shape: Shape
     initializer: str | Initializer = "zeros"
     decays: bool = True
     fans: tuple[int, int] | None = None
+    unit_axis: Literal[0, -1] = -1
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
         """Return initial values: a new float64 array of `shape`."""

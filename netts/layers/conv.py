@@ -240,7 +240,7 @@ class _Convolution(Layer):
         channels, area = input_shape[0] // self.groups, math.prod(sizes)
         fans = (area * channels, area * self.filters)
         shape = (self.filters, channels, *sizes)
-        weight = Parameter(shape, self.weight_initializer, decays=True, fans=fans)
+        weight = Parameter(shape, self.weight_initializer, decays=True, fans=fans, unit_axis=0)
         if not self.use_bias:
             return {"weight": weight}
         bias = Parameter((self.filters,), self.bias_initializer, decays=False, fans=fans)

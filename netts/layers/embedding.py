@@ -98,7 +98,8 @@ class Embedding(Layer):
 
     def parameters(self, input_shape: Shape) -> dict[str, Parameter]:
         """Return `weight`."""
-        return {"weight": Parameter((self.n_embeddings, self.units), self.weight_initializer)}
+        shape = (self.n_embeddings, self.units)
+        return {"weight": Parameter(shape, self.weight_initializer, unit_axis=0)}
 
     def forward(self, at: LayerBuffers) -> None:
         """Write the vectors."""

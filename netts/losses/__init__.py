@@ -6,15 +6,24 @@ from netts.choices import choose_or_take
 from netts.errors import ParameterError
 from netts.losses.base import LOSS_METHODS, Loss
 from netts.losses.cross_entropy import BinaryCrossEntropy, CrossEntropy
+from netts.losses.element import ElementLoss
+from netts.losses.hinge import Hinge
+from netts.losses.huber import Huber
 from netts.losses.poisson import Poisson
+from netts.losses.quantile import AbsoluteError, Quantile
 from netts.losses.squared_error import SquaredError
 
 __all__ = [
     "LOSSES",
+    "AbsoluteError",
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "ElementLoss",
+    "Hinge",
+    "Huber",
     "Loss",
     "Poisson",
+    "Quantile",
     "SquaredError",
     "loss_from",
 ]
@@ -24,6 +33,10 @@ LOSSES: dict[str, Loss] = {
     "binary_cross_entropy": BinaryCrossEntropy(),
     "squared_error": SquaredError(),
     "poisson": Poisson(),
+    "absolute_error": AbsoluteError(),
+    "huber": Huber(),
+    "quantile": Quantile(),
+    "hinge": Hinge(),
 }
 
 

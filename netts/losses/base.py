@@ -87,3 +87,32 @@ def as_numbers(y: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
         row = int(np.argwhere(~finite)[0, 0])
         raise DataError(f"y has values that are not finite, the first at row {row}")
     return numbers
+
+
+def class_numbers(y: np.ndarray, n_classes: int, name: str) -> np.ndarray:
+    """Return the numbers of exclusive classes as (n_samples, 1) int64.
+
+    Raises
+    ------
+    ShapeError, DataError
+        Where `y` is no vector of whole numbers from 0 to n_classes - 1.
+    """
+    if y.ndim != 1:
+        raise ShapeError(
+            f"{name} expects y of shape (n_samples,), got {y.shape}: y.ravel() makes it "
+            "of a column, y.argmax(axis=1) of one column for each class"
+        )
+    if y.dtype.kind not in "iub":
+        raise DataError(
+            f"{name} expects y of whole numbers, 0 to n_classes - 1, got dtype "
+            f"{y.dtype}; numpy.unique(y, return_inverse=True) makes them of labels"
+        )
+    outside = (y < 0) | (y >= n_classes)
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(
+            f"{name} expects classes 0 to {n_classes - 1}, one for each output of the "
+            f"network, got class {y[row]} in row {row}: give its last layer more units, or "
+            "number the classes from 0"
+        )
+    return np.ascontiguousarray(y, np.int64).reshape(-1, 1)

@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike
 
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import exp, log, log1p, sigmoid
-from netts.errors import DataError, ShapeError
+from netts.errors import DataError
 from netts.layers.softmax import softmax_forward
-from netts.losses.base import Loss, as_columns, as_numbers
+from netts.losses.base import Loss, as_columns, as_numbers, class_numbers
 
 
 @accelerate
@@ -83,25 +83,7 @@ class CrossEntropy(Loss):
 
     def targets(self, y: np.ndarray, n_outputs: int, dtype: DTypeLike) -> np.ndarray:
         """Return (n_samples, 1) int64."""
-        if y.ndim != 1:
-            raise ShapeError(
-                f"cross_entropy expects y of shape (n_samples,), got {y.shape}: y.ravel() makes it "
-                "of a column, y.argmax(axis=1) of one column for each class"
-            )
-        if y.dtype.kind not in "iub":
-            raise DataError(
-                "cross_entropy expects y of whole numbers, 0 to n_classes - 1, got dtype "
-                f"{y.dtype}; numpy.unique(y, return_inverse=True) makes them of labels"
-            )
-        outside = (y < 0) | (y >= n_outputs)
-        if outside.any():
-            row = int(outside.argmax())
-            raise DataError(
-                f"cross_entropy expects classes 0 to {n_outputs - 1}, one for each output of the "
-                f"network, got class {y[row]} in row {row}: give its last layer more units, or "
-                "number the classes from 0"
-            )
-        return np.ascontiguousarray(y, np.int64).reshape(-1, 1)
+        return class_numbers(y, n_outputs, "cross_entropy")
 
     def forward(self, output, targets, losses):
         """Write -log of the probability of the target."""

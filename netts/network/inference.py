@@ -11,7 +11,7 @@ from netts.devices.memory import Arena
 from netts.graph import TaskGraph
 from netts.layers.base import as_rows
 from netts.losses import Loss
-from netts.losses.squared_error import copy_values
+from netts.losses.quantities import copy_values
 from netts.network.propagation import Propagation
 
 if TYPE_CHECKING:

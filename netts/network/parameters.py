@@ -31,12 +31,15 @@ class ParameterSet:
         How many elements of `flat` the L2 penalty applies to; they come first.
     flat
         All of them as one vector.
+    declared
+        What the layers declared, in the order of `pieces`.
     """
 
     arena: Arena
     pieces: tuple[dict[str, BufferView], ...]
     n_decaying: int
     flat: BufferView
+    declared: Declared
 
     @classmethod
     def declare(cls, name: str, declared: Declared, dtype: np.dtype) -> ParameterSet:
@@ -51,7 +54,7 @@ class ParameterSet:
             {key: piece[key] for key in declares}
             for declares, piece in zip(declared, pieces, strict=True)
         )
-        return cls(arena, in_order, n_decaying, arena.flat(dtype))
+        return cls(arena, in_order, n_decaying, arena.flat(dtype), declared)
 
     def like(self, name: str) -> ParameterSet:
         """Return a zeroed set of the same layout: gradients."""
@@ -62,7 +65,8 @@ class ParameterSet:
             {key: replace(view, buffer=arena.buffer) for key, view in piece.items()}
             for piece in self.pieces
         )
-        return ParameterSet(arena, pieces, self.n_decaying, arena.flat(self.flat.dtype))
+        flat = arena.flat(self.flat.dtype)
+        return ParameterSet(arena, pieces, self.n_decaying, flat, self.declared)
 
     @property
     def n_elements(self) -> int:

@@ -11,7 +11,7 @@ from netts.devices.memory import BufferView
 from netts.errors import ShapeError
 from netts.graph import TaskGraph
 from netts.layers.base import LayerBuffers, RandomCounters, Shape, as_rows
-from netts.losses.squared_error import copy_values
+from netts.losses.quantities import copy_values
 from netts.network.parameters import ParameterSet
 
 if TYPE_CHECKING:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from netts.choices import choose
 from netts.hyperparameters import check_real, check_whole
+from netts.schedules import MONITORS
 from netts.training.history import Epoch
-
-MONITORS = {"validation_loss": -1.0, "validation_score": 1.0, "loss": -1.0}
-"""What can be watched, and the sign that makes more of it better."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from netts.errors import DeviceLostError, DivergenceError, InterruptedFitWarning, ShapeError, warn
-from netts.optimizers import optimizer_from
-from netts.schedules import Progress, schedule_from
+from netts.errors import DeviceLostError, DivergenceError, InterruptedFitWarning, warn
+from netts.training.descents import descent_of
 from netts.training.early_stopping import EarlyStopping
 from netts.training.history import Epoch, History
 from netts.training.session import Session
@@ -46,6 +45,7 @@ class Resumable:
     samples: int = 0
     generator: np.random.Generator | None = None
     words: np.ndarray | None = None
+    schedule: tuple[float, ...] = ()
 
 
 class Fit:
@@ -66,10 +66,7 @@ class Fit:
     ) -> None:
         self.trainer, self.session = trainer, session
         self.generator, self.words = generator, words
-        self.schedule = schedule_from(trainer.schedule)
-        self.initial_rate = float(optimizer_from(trainer.optimizer).learning_rate)
-        self.rate = self.initial_rate if resumed.rate is None else resumed.rate
-        self.epochs, self.samples = resumed.epochs, resumed.samples
+        self.descent = descent_of(trainer, session, generator, resumed)
         self.history = trainer.history_ = History()
         rule = trainer.early_stopping
         self.plateau = rule.start() if isinstance(rule, EarlyStopping) else rule
@@ -77,6 +74,7 @@ class Fit:
         self.epochs_on_host, self.is_device_lost = 0, False
         session.keep(0)
         self.last = 0
+        self._epoch_start = 0.0
         # What a watch that goes on has seen as the best so far is what this fit starts from.
         watch = self.plateau
         has_best = watch is not None and watch.rule.restore_best and watch.best > -math.inf
@@ -96,8 +94,7 @@ class Fit:
     def _run(self) -> None:
         try:
             self._notify("on_fit_begin")
-            while len(self.history) < self.trainer.epochs and self._epoch():
-                pass
+            self._descend()
             self._restore_best()
         except KeyboardInterrupt:
             self.session.restore(self.last)
@@ -112,74 +109,69 @@ class Fit:
         back to an earlier epoch, interrupted or for the best one, the state is a little ahead.
         """
         return Resumable(
-            optimizer=None if self.is_device_lost else self.session.optimizer_state(),
-            rate=self.rate,
-            epochs=self.epochs,
-            samples=self.samples,
+            optimizer=None if self.is_device_lost else self.session.update.state.kept(),
+            rate=self.descent.rate,
+            epochs=self.descent.epochs,
+            samples=self.descent.samples,
             generator=self.generator,
             words=self.words,
+            schedule=self.descent.memory,
         )
 
-    def _epoch(self) -> bool:
-        """Run one epoch and return whether to go on."""
-        session, start = self.session, time.perf_counter()
-        n_samples = len(session.feed.samples)
-        session.run_epoch(self.rate, self._order(n_samples))
-        loss = session.mean_loss
+    def _descend(self) -> None:
+        self._epoch_start = time.perf_counter()
+        outcome = self.descent.run(self._end_epoch)
+        if outcome is None:
+            return
+        if not math.isfinite(outcome.loss):
+            self._diverged(outcome.loss, None)
+        self.history.outcome = outcome
+        if outcome.reason != "stopped":
+            self.history.stopped_by = outcome.reason
+        self.session.keep(self.last)
+
+    def _end_epoch(self, learning_rate: float | None) -> bool:
+        """Look at the epoch that ran and return whether to go on."""
+        session, loss = self.session, self.session.mean_loss
         if not (math.isfinite(loss) and session.is_finite):
-            self._diverged(loss)
+            self._diverged(loss, learning_rate)
         validation_loss, validation_score = session.validation_measures() or (None, None)
         slot = 1 - self.last if self.last == self.best else self.last
         session.keep(slot)
         self.last = slot
-        self.history.epochs.append(
-            Epoch(
-                number=len(self.history) + 1,
-                loss=loss,
-                validation_loss=validation_loss,
-                validation_score=validation_score,
-                learning_rate=self.rate,
-                seconds=time.perf_counter() - start,
-            )
+        now = time.perf_counter()
+        epoch = Epoch(
+            number=len(self.history) + 1,
+            loss=loss,
+            validation_loss=validation_loss,
+            validation_score=validation_score,
+            learning_rate=learning_rate,
+            seconds=now - self._epoch_start,
         )
-        self.epochs += 1
-        self.samples += n_samples
-        goes_on = self._adapt()
+        self.history.epochs.append(epoch)
+        self.descent.adapt(epoch)
+        goes_on = self._watch(epoch)
         self._notify("on_epoch_end", self.history)
         if self.session.is_on_host():
             self.epochs_on_host = len(self.history)
+        self._epoch_start = time.perf_counter()
         if self.trainer.is_stopping:
             self.history.stopped_by = "callback"
             return False
         return goes_on
 
-    def _order(self, n_samples: int) -> np.ndarray | None:
-        shuffle = self.trainer.shuffle
-        if callable(shuffle):
-            order = shuffle(n_samples)
-            if np.shape(order) != (n_samples,):
-                raise ShapeError(
-                    f"shuffle gives an order of shape ({n_samples},), got {np.shape(order)}"
-                )
-            return order
-        return self.generator.permutation(n_samples) if shuffle else None
-
-    def _adapt(self) -> bool:
-        """Set the next epoch's learning rate and return whether there is to be one."""
-        self.rate = self.schedule.next_rate(
-            Progress(self.initial_rate, self.rate, self.epochs, self.samples)
-        )
+    def _watch(self, epoch: Epoch) -> bool:
+        """Let early stopping see an epoch and return whether to go on."""
         if self.plateau is None:
             return True
-        if self.plateau.see(self.history.epochs[-1]) and self.plateau.rule.restore_best:
+        if self.plateau.see(epoch) and self.plateau.rule.restore_best:
             self.best, self.history.best_epoch = self.last, len(self.history)
         if not self.plateau.is_reached:
             return True
-        rate = self.schedule.on_plateau(self.rate)
-        if rate is None:
+        if not self.descent.goes_on():
             self.history.stopped_by = "early_stopping"
             return False
-        self.rate, self.plateau.waited = rate, 0
+        self.plateau.waited = 0
         return True
 
     def _restore_best(self) -> None:
@@ -187,13 +179,14 @@ class Fit:
             self.session.restore(self.best)
             self.last = self.best
 
-    def _diverged(self, loss: float) -> NoReturn:
+    def _diverged(self, loss: float, rate: float | None) -> NoReturn:
         self.session.restore(self.last)
         what = "the loss became" if not math.isfinite(loss) else "parameters overflowed at loss"
+        at = f" with learning rate {rate:g}" if rate is not None else ""
+        smaller = f"a smaller one, such as {rate / 10:g}, and " if rate is not None else "to "
         raise DivergenceError(
-            f"{what} {loss} in epoch {len(self.history) + 1} with learning rate {self.rate:g}: try "
-            f"a smaller one, such as {self.rate / 10:g}, and scale the columns of X, and y where "
-            f"it is a quantity, to mean 0 and standard deviation 1; "
+            f"{what} {loss} in epoch {len(self.history) + 1}{at}: try {smaller}scale the columns "
+            "of X, and y where it is a quantity, to mean 0 and standard deviation 1; "
             f"{self._weights_kept(len(self.history))}"
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from netts.optimizers import Outcome
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -18,7 +20,8 @@ class Epoch:
     validation_loss, validation_score
         After the epoch, without the penalty; None without validation data.
     learning_rate
-        That the epoch was trained with.
+        That the epoch was trained with; that of its last step, where each has its own; None for a
+        minimiser, which has none.
     seconds
         It took, validation included.
     """
@@ -27,7 +30,7 @@ class Epoch:
     loss: float
     validation_loss: float | None
     validation_score: float | None
-    learning_rate: float
+    learning_rate: float | None
     seconds: float
 
 
@@ -39,16 +42,19 @@ class History:
     ----------
     epochs : list of Epoch
     stopped_by : str
-        "epochs" when all were run, "early_stopping", "callback", "interrupt" or
-        "lost device".
+        "epochs" when all were run, "early_stopping", "callback", "interrupt" or "lost device"; for
+        a minimiser also the reasons of its `Outcome`: "converged", "evaluations" or "line_search".
     best_epoch : int or None
         The number of the best epoch, by early stopping with `restore_best`: the network has its
         weights, unless training was interrupted or failed.
+    outcome : Outcome or None
+        How a minimiser (`LBFGS`) ended; None for optimisers that go step by step.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
     stopped_by: str = "epochs"
     best_epoch: int | None = None
+    outcome: Outcome | None = None
 
     def __len__(self) -> int:
         return len(self.epochs)
@@ -72,8 +78,9 @@ class History:
 
     @property
     def learning_rate(self) -> list[float]:
-        """The learning rate of each epoch."""
-        return [epoch.learning_rate for epoch in self.epochs]
+        """The learning rate of each epoch; empty where there is none."""
+        values = [epoch.learning_rate for epoch in self.epochs]
+        return [value for value in values if value is not None]
 
     @property
     def seconds(self) -> list[float]:

@@ -30,12 +30,20 @@ def gather_weights(sample_weight, order, cursor, weights, weight_sum):
 
 
 @accelerate
-def add_penalty(parameters, running_loss, l2):
-    """Add l2 / 2 * sum of squares, the L2 penalty of a batch times its weight sum."""
-    total = 0.0
-    for i in parallel(parameters.shape[0]):
-        total += parameters[i] * parameters[i]
-    running_loss[0] += 0.5 * l2 * total
+def add_gradient(gradients, weight_sum, total):
+    """Add the gradient of a batch times its weight sum, by which it was divided."""
+    scale = weight_sum[0]
+    for i in parallel(total.shape[0]):
+        total[i] += scale * gradients[i]
+
+
+@accelerate
+def finish_gradient(gradients, weight_sum, total, gradient):
+    """Give the sum with the last batch; begin with nothing again."""
+    scale = weight_sum[0]
+    for i in parallel(total.shape[0]):
+        gradient[i] = total[i] + scale * gradients[i]
+        total[i] = 0.0
 
 
 @accelerate

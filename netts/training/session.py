@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from netts.devices.memory import Arena, BufferView
-from netts.errors import ParameterError
+from netts.devices.memory import BufferView
 from netts.graph import TaskGraph
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
 from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
-from netts.optimizers import Optimizer, OptimizerBuffers
+from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed, Samples
-from netts.training.kernels import add_penalty, copy_vector, count_not_finite
+from netts.training.kernels import copy_vector, count_not_finite
+from netts.training.rates import Rates
+from netts.training.regularization import Regularization
+from netts.training.update import update_of
 from netts.training.validation import Validation
 
 
@@ -30,11 +32,13 @@ class Session:
     ----------
     network
         Built; its parameters change in place.
-    loss, optimizer, l2, device, precision
+    loss, optimizer, regularization, device, precision
         As `Trainer` takes them.
     training, validation
     batch_size
         At most the number of training samples.
+    has_step_rates
+        Whether each step has a learning rate of its own.
     key
         Two 32-bit words that random layers draw from.
     n_snapshots
@@ -46,25 +50,29 @@ class Session:
         network: Network,
         *,
         loss: Loss,
-        optimizer: Optimizer,
+        optimizer: AnyOptimizer,
         training: Samples,
         validation: Samples | None,
         batch_size: int,
-        l2: float,
+        has_step_rates: bool,
+        regularization: Regularization,
         key: np.ndarray,
         n_snapshots: int,
         device: str,
         precision: str | None = None,
     ) -> None:
-        self.network, self.loss, self.optimizer, self.l2 = network, loss, optimizer, l2
+        self.network, self.loss = network, loss
         self.graph = TaskGraph()
-        self._gradients = network.parameters.like("gradients")
-        self._reserve_optimizer()
+        self.update = update_of(network, optimizer, regularization, self.graph)
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
-        self._rate = controls.inputs.reserve((1,), network.dtype)
         self._not_finite = controls.results.reserve((1,), np.int64)
-        self.feed = Feed(training, batch_size, self.graph, controls, self._step, is_reordered=True)
+        self.feed = Feed(
+            training, batch_size, self.graph, controls, self.update.state.step, is_reordered=True
+        )
+        self._rates = Rates(
+            controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
+        )
         self._validation = (
             Validation(network, loss, validation, batch_size, self.graph, controls)
             if validation is not None
@@ -77,29 +85,25 @@ class Session:
         self._record_snapshots(n_snapshots)
         self.plan = self.graph.compile(device=device, precision=precision)
 
-    def _reserve_optimizer(self) -> None:
-        arena = Arena("optimizer")
-        self._step = arena.reserve((1,), np.int64)
-        self._optimizer_state = {
-            name: arena.reserve(self.network.parameters.flat.shape, self.network.dtype)
-            for name in self.optimizer.state_names
-        }
-        self._optimizer_arena = arena.allocate()
-
     def _record(self) -> None:
         feed, shapes, dtype = self.feed, self.network.shapes, self.network.dtype
         propagation = Propagation(
             self.network,
             self.graph,
             feed.batch_size,
-            gradients=self._gradients,
-            random=RandomCounters(feed.order, feed.cursor, self._step, self._key, stream=0),
+            gradients=self.update.gradients,
+            random=RandomCounters(
+                feed.order, feed.cursor, self.update.state.step, self._key, stream=0
+            ),
         )
         losses = self.graph.transient((feed.batch_size,), dtype, "losses")
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
         for suffix, rows in feed.row_counts.items():
             with self.graph.recording(f"step{suffix}"):
-                batch = self._record_step(propagation, losses[:rows], gradient[:rows])
+                self._rates.record(is_last=suffix == "_last")
+                batch = self._record_step(
+                    propagation, losses[:rows], gradient[:rows], is_last=suffix == "_last"
+                )
                 self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
                 if suffix == "_last":
                     count_not_finite(self.network.parameters.flat, self._not_finite)
@@ -117,7 +121,12 @@ class Session:
                     copy_vector(copy, flat)
 
     def _record_step(
-        self, propagation: Propagation, losses: BufferView, gradient: BufferView
+        self,
+        propagation: Propagation,
+        losses: BufferView,
+        gradient: BufferView,
+        *,
+        is_last: bool,
     ) -> Batch:
         rows = losses.shape[0]
         batch = self.feed.gather(rows)
@@ -128,49 +137,31 @@ class Session:
             output, batch.targets, losses, batch.weights, batch.weight_sum, grad_output
         )
         propagation.backward(values, gradient)
-        self._record_update(batch.weight_sum)
+        self.update.record(
+            self._rates.current, batch.weight_sum, self.feed.running_loss, is_last=is_last
+        )
         return batch
 
-    def _record_update(self, weight_sum: BufferView) -> None:
-        flat, n_decaying = self.network.parameters.flat, self.network.parameters.n_decaying
-        if self.l2 and n_decaying:
-            add_penalty(flat[:n_decaying], self.feed.running_loss, self.l2)
-            self._update(slice(0, n_decaying), self.l2, weight_sum)
-            self._update(slice(n_decaying, None), 0.0, weight_sum)
-        else:
-            self._update(slice(None), 0.0, weight_sum)
-
-    def _update(self, part: slice, l2: float, weight_sum: BufferView) -> None:
-        parameters = self.network.parameters.flat[part]
-        if not parameters.size:
-            return
-        self.optimizer.update(
-            OptimizerBuffers(
-                parameters,
-                self._gradients.flat[part],
-                {name: view[part] for name, view in self._optimizer_state.items()},
-                self._rate,
-                weight_sum,
-                self._step,
-            ),
-            l2,
-        )
-
-    def run_epoch(self, learning_rate: float, order: np.ndarray | None) -> None:
+    def run_epoch(self, rates: float | np.ndarray, order: np.ndarray | None) -> None:
         """Train on every batch once, and measure the validation data.
 
         Nothing is read from the device before all of it is under way, so that it comes down once.
 
         Parameters
         ----------
-        learning_rate
+        rates : float or array of shape (n_steps,)
+            The learning rate, or that of each step with `has_step_rates`.
         order : int64 array of shape (n_samples,), optional
             The order of the samples; that of the epoch before by default.
         """
-        self._rate.array[0] = learning_rate
+        self._rates.write(rates)
         if order is not None:
             self.feed.order.array[...] = order
         self.feed.run(self.plan, "step")
+        self.validate()
+
+    def validate(self) -> None:
+        """Measure the validation data, where there is some."""
         if self._validation is not None:
             self._validation.run(self.plan)
 
@@ -217,28 +208,3 @@ class Session:
         """Part from a device that is lost, and return whether the host has all that was learned."""
         rescued = [one.flat.buffer.rescue() for one in self._learned]  # each, whatever one gives
         return all(rescued)
-
-    def optimizer_state(self) -> np.ndarray | None:
-        """Return the bytes of the optimiser's state and of its step count, the memory itself.
-
-        None where nothing can go on from it: what is not finite stays so.
-        """
-        views = self._optimizer_state.values()
-        is_finite = all(bool(np.isfinite(view.read()).all()) for view in views)
-        return self._optimizer_arena.flat(np.uint8).read() if is_finite else None
-
-    def restore_optimizer(self, kept: np.ndarray) -> None:
-        """Go on with the optimiser's state of another session.
-
-        Raises
-        ------
-        ParameterError
-            Where it is that of another optimiser or network.
-        """
-        state = self._optimizer_arena.flat(np.uint8)
-        if kept.shape != state.shape:
-            raise ParameterError(
-                f"the fit to resume kept {kept.nbytes} bytes of optimiser state, this one keeps "
-                f"{state.nbytes}: resume with the same optimiser and network, or fit anew"
-            )
-        state.array[...] = kept

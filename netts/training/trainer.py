@@ -14,7 +14,7 @@ from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
 from netts.network import Network
 from netts.network.inputs import as_arrays, by_name, dtype_for
-from netts.optimizers import Optimizer, optimizer_from
+from netts.optimizers import AnyOptimizer, Minimizer, optimizer_from
 from netts.random_state import RandomState, generator_from
 from netts.schedules import Schedule, schedule_from
 from netts.training.batches import Samples
@@ -23,6 +23,7 @@ from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.fitting import Fit, Resumable
 from netts.training.history import History
 from netts.training.preparation import hold_out, prepare
+from netts.training.regularization import Regularization
 from netts.training.session import Session
 
 
@@ -35,17 +36,23 @@ class Trainer:
     network : Network
         Built by `fit` where it is not; trained in place.
     loss : str or Loss
-        "cross_entropy", "binary_cross_entropy", "squared_error" or "poisson".
-    optimizer : str or Optimizer
-        "sgd", "adam", or one with settings: `Adam(learning_rate=0.01)`.
+        A name of `netts.losses.LOSSES`, or one with settings: `Huber(delta=2.0)`.
+    optimizer : str, Optimizer or Minimizer
+        A name of `netts.optimizers.OPTIMIZERS`, or one with settings: `Adam(learning_rate=0.01)`.
     epochs : int
     batch_size : int, optional
         The last batch of an epoch may be shorter; None takes all samples at once.
     schedule : str or Schedule
-        How the learning rate changes from epoch to epoch.
-    l2 : float
-        Strength of the penalty l2 / 2 * sum of squared weights / n_samples, biases excepted:
-        scikit-learn's `alpha`.
+        How the learning rate changes, from epoch to epoch or from step to step: a name of
+        `netts.schedules.SCHEDULES`, or one with settings: `OneCycle(max_rate=0.1)`.
+    l1, l2 : float
+        Strengths of the penalty (l1 * sum of absolute weights + l2 / 2 * sum of squared weights)
+        / n_samples, biases excepted: `l2` is scikit-learn's `alpha`.
+    clip_value, clip_norm : float, optional
+        The largest absolute value of a gradient's element, and the largest norm of a whole
+        gradient, PyTorch's `clip_grad_value_` and `clip_grad_norm_`.
+    max_norm : float, optional
+        The largest norm of the weights into a unit: Keras' `MaxNorm`.
     shuffle : bool or callable
         Whether each epoch has its own random order; or what gives it: called with the number of
         samples at the start of an epoch, it returns their order, int64 of that length.
@@ -95,11 +102,15 @@ class Trainer:
 
     network: Network
     loss: str | Loss = "cross_entropy"
-    optimizer: str | Optimizer = "adam"
+    optimizer: str | AnyOptimizer = "adam"
     epochs: int = 100
     batch_size: int | None = 32
     schedule: str | Schedule = "constant"
+    l1: float = 0.0
     l2: float = 0.0
+    clip_value: float | None = None
+    clip_norm: float | None = None
+    max_norm: float | None = None
     shuffle: bool | Callable[[int], np.ndarray] = True
     validation_fraction: float = 0.0
     early_stopping: EarlyStopping | Plateau | None = None
@@ -126,8 +137,8 @@ class Trainer:
         check_whole("epochs", self.epochs, 1)
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1)
-        check_real("l2", self.l2, "[0, inf)")
         check_real("validation_fraction", self.validation_fraction, "[0, 1)")
+        self._check_minimizer()
         if not (isinstance(self.shuffle, bool | np.bool) or callable(self.shuffle)):
             raise ParameterError(f"shuffle is True, False or a function, got {self.shuffle!r}")
         if not isinstance(self.early_stopping, EarlyStopping | Plateau | None):
@@ -136,6 +147,23 @@ class Trainer:
             )
         check_callbacks(self.callbacks)
         precision_from(self.precision)
+
+    def _check_minimizer(self) -> None:
+        """Refuse settings that have a meaning only for steps."""
+        rule = self._regularization  # which checks its values
+        if not isinstance(optimizer_from(self.optimizer), Minimizer):
+            return
+        if schedule_from(self.schedule) != Schedule():
+            raise ParameterError(
+                f"schedule {self.schedule!r} sets a learning rate, which optimizer "
+                f"{self.optimizer!r} has not: leave it constant, or take another optimizer"
+            )
+        for name in ("l1", "clip_value", "clip_norm", "max_norm"):
+            if getattr(rule, name):
+                raise ParameterError(
+                    f"{name} belongs to steps along a gradient, and optimizer {self.optimizer!r} "
+                    f"minimises a smooth loss: leave out {name}, or take another optimizer"
+                )
 
     def stop(self) -> None:
         """End training after the epoch that runs; for callbacks and other threads."""
@@ -212,7 +240,7 @@ class Trainer:
             words = generator.integers(0, 2**32, size=3)
         session = self._open(X, y, sample_weight, validation_data, words)
         if resumed.optimizer is not None:
-            session.restore_optimizer(resumed.optimizer)
+            session.update.state.restore(resumed.optimizer)
         self.device_ = session.plan.device
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
@@ -272,7 +300,8 @@ class Trainer:
             training=training,
             validation=validation,
             batch_size=min(self.batch_size or len(training), len(training)),
-            l2=float(self.l2),
+            has_step_rates=schedule_from(self.schedule).is_per_step,
+            regularization=self._regularization,
             key=words[:2],
             n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
             device=self.device,
@@ -280,17 +309,29 @@ class Trainer:
         )
 
     @property
+    def _regularization(self) -> Regularization:
+        return Regularization(self.l1, self.l2, self.clip_value, self.clip_norm, self.max_norm)
+
+    @property
     def _rule(self) -> EarlyStopping | None:
         watch = self.early_stopping
         return watch.rule if isinstance(watch, Plateau) else watch
 
     def _check_monitor(self, validation: Samples | None) -> None:
+        if validation is not None:
+            return
         rule = self._rule
-        if rule is not None and rule.monitor != "loss" and validation is None:
+        if rule is not None and rule.monitor != "loss":
             raise ParameterError(
                 f"early stopping watches {rule.monitor!r}, but there is no validation data: pass "
                 "validation_fraction or validation_data, or EarlyStopping('loss')"
             )
+        for monitor in schedule_from(self.schedule).monitors:
+            if monitor != "loss":
+                raise ParameterError(
+                    f"the schedule watches {monitor!r}, but there is no validation data: pass "
+                    "validation_fraction or validation_data, or monitor='loss' to the schedule"
+                )
 
 
 def _check_validation_data(data: Any) -> None:

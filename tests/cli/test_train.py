@@ -130,6 +130,15 @@ def test_hidden_layers_epochs_and_test_size_are_as_asked(capsys, table_file):
     assert "trained a 2-5-3-2-1 network for 2 epochs" in printed
 
 
+def test_the_solver_is_as_asked_and_kept(capsys, table_file, own_directory):
+    options = ["--solver", "lbfgs", "--epochs", "5", "--out", "m.netts"]
+    assert main(["train", str(table_file), *options]) == 0
+    assert "for 5 epochs on" in capsys.readouterr().out
+    assert main(["inspect", "m.netts"]) == 0
+    history = netts.load("m.netts").estimator_.history_
+    assert (history.stopped_by, history.outcome.status) == ("epochs", 1)
+
+
 def test_ctrl_c_in_training_still_reports_and_exits_with_130(monkeypatch, capsys, table_file):
     class InterruptedClassifier(netts.cli.train.MLPClassifier):
         def fit(self, X, y, sample_weight=None):
@@ -206,6 +215,8 @@ def test_a_terminal_sees_a_progress_bar_on_stderr(tmp_path):
         ("--epochs", "1.5", "'1.5' is not a whole number of at least 1"),
         ("--test-size", "1", "'1' is not a number of at least 0 and below 1"),
         ("--test-size", "some", "'some' is not a number of at least 0 and below 1"),
+        ("--learning-rate", "0", "'0' is not a number above 0"),
+        ("--learning-rate", "inf", "'inf' is not a number above 0"),
         ("--seed", "-1", "'-1' is not a whole number from 0 to 4294967295"),
         ("--seed", "4294967296", "'4294967296' is not a whole number from 0 to 4294967295"),
     ],

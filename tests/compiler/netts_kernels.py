@@ -19,10 +19,11 @@ from netts.estimators.losses import MeanSquaredError
 from netts.graph import TaskGraph
 from netts.layers import RandomCounters
 from netts.layers.norms import batch_norm_predict
-from netts.losses import LOSSES
+from netts.losses import LOSSES, Hinge
 from netts.network.propagation import Propagation
-from netts.optimizers import SGD, Adam, OptimizerBuffers
+from netts.optimizers import SGD, AdaDelta, AdaGrad, Adam, OptimizerBuffers, RMSProp
 from netts.training import kernels as training
+from netts.training import rates, regularization
 
 IMAGES = (2, 5, 5)
 LAYERS: tuple[tuple[layers.Layer, tuple[int, ...]], ...] = (
@@ -128,24 +129,29 @@ def _call_losses(dtype: type, rng: np.random.Generator) -> None:
     for name, loss in (LOSSES | {"mean": MeanSquaredError()}).items():
         output = rng.normal(size=(ROWS, 6)).astype(dtype)
         targets = rng.integers(0, 2, output.shape).astype(dtype)
-        if name == "cross_entropy":
+        if name in ("cross_entropy", "hinge"):
             targets = rng.integers(0, 6, (ROWS, 1))
         losses, weights = np.ones((2, ROWS), dtype)
         loss.forward(output, targets, losses)
         loss.backward(output, targets, losses, weights, np.full(1, ROWS, dtype), output.copy())
         loss.predict(output, output.copy())
+    decision, sides = rng.normal(size=(ROWS, 1)).astype(dtype), np.ones((ROWS, 1), dtype)
+    Hinge().forward(decision, sides, losses)
+    Hinge().backward(decision, sides, losses, weights, np.full(1, ROWS, dtype), decision.copy())
 
 
 def _call_optimizers(dtype: type, rng: np.random.Generator) -> None:
-    for optimizer in (Adam(), SGD(momentum=0.0), SGD(nesterov=False), SGD()):
+    for optimizer in (
+        Adam(), SGD(momentum=0.0), SGD(nesterov=False), SGD(), AdaGrad(), AdaDelta(), RMSProp(),
+        RMSProp(momentum=0.5), RMSProp(centered=True),
+    ):  # fmt: skip
         at = OptimizerBuffers(
             *rng.normal(size=(2, 11)).astype(dtype),
             {name: np.zeros(11, dtype) for name in optimizer.state_names},
             np.full(1, 0.125, dtype),
-            np.full(1, 4, dtype),
             np.zeros(1, np.int64),
         )
-        optimizer.update(at, 0.5)
+        optimizer.update(at)
 
 
 def _call_training(dtype: type, rng: np.random.Generator) -> None:
@@ -154,7 +160,19 @@ def _call_training(dtype: type, rng: np.random.Generator) -> None:
     vector, one = rng.uniform(size=5).astype(dtype), np.zeros(1, dtype)
     training.gather_batch(X, y, order, cursor, X[:5].copy(), y[:5].copy())
     training.gather_weights(rng.uniform(size=9).astype(dtype), order, cursor, vector, one)
-    training.add_penalty(rng.normal(size=23).astype(dtype), one, 0.25)
+    weights, rate = rng.normal(size=23).astype(dtype), np.full(1, 0.125, dtype)
+    regularization.add_penalty(weights, one, 0.5, 0.25)
+    regularization.add_penalty_gradient(weights, weights.copy(), rate, 0.5, 0.25)
+    regularization.clip_values(weights, 0.5)
+    regularization.norm_scale(weights, one, 0.5)
+    regularization.scale_gradients(weights, rate)
+    regularization.decay_weights(weights, rate, 0.5)
+    regularization.limit_column_norms(X, 1.5)
+    regularization.limit_row_norms(X, 1.5)
+    rates.take_rate(vector, cursor, one)
+    rates.rewind(cursor.copy())
+    training.add_gradient(vector, one, vector.copy())
+    training.finish_gradient(vector, one, vector.copy(), vector.copy())
     training.finish_batch(vector, vector.copy(), one, cursor, step)
     training.finish_epoch(one, cursor, one.copy())
     training.count_not_finite(vector, step)

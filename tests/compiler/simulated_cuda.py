@@ -40,6 +40,7 @@ from netts.layers.pooling import max_pool_backward, max_pool_forward
 from netts.losses import loss_from
 from netts.optimizers import Adam
 from netts.training.batches import Samples
+from netts.training.regularization import Regularization
 from netts.training.session import Session
 
 TERMS = 64
@@ -130,7 +131,9 @@ def test_the_tasks_of_a_training_step_agree_with_the_cpu():
     samples = Samples(random.normal(size=(5, 36)).astype(np.float32), np.arange(5)[:, None] % 2)
     session = Session(
         network, loss=loss_from("cross_entropy"), optimizer=Adam(), training=samples,
-        validation=None, batch_size=3, l2=0.5, key=np.array([1, 2]), n_snapshots=1, device="cpu",
+        validation=None, batch_size=3, has_step_rates=True,
+        regularization=Regularization(l2=0.5, clip_norm=1.0),
+        key=np.array([1, 2]), n_snapshots=1, device="cpu",
     )  # fmt: skip
     n_fused = 0
     for recording in ("step", "step_last", "keep_0"):

@@ -203,13 +203,10 @@ def test_hidden_layers_of_something_else(sizes):
         estimator("regression", hidden_layer_sizes=sizes).fit(*data("regression"))
 
 
-def test_lbfgs_is_refused_with_the_way_out():
-    model = estimator("regression", solver="lbfgs")
-    with pytest.raises(ParameterError, match="'lbfgs' is not there yet: choose 'adam' or 'sgd'"):
+def test_lbfgs_with_dropout_is_refused_with_the_way_out():
+    model = estimator("regression", solver="lbfgs", dropout=0.5)
+    with pytest.raises(ParameterError, match="dropout makes it random: set dropout=0, or choose"):
         model.fit(*data("regression"))
-    assert not hasattr(model, "partial_fit")
-    with pytest.raises(AttributeError, match="partial_fit"):
-        model.partial_fit(*data("regression"))
 
 
 def test_partial_fit_with_early_stopping():
@@ -304,8 +301,13 @@ def test_a_loss_that_is_no_longer_finite(device):
 def test_a_fit_that_fails_at_the_door_leaves_the_model_as_it_was(fitted):
     X, y = data("multiclass")
     before = fitted.predict_proba(X)
-    for bad in ({"solver": "lbfgs"}, {"dtype": "int8"}, {"device": "abacus"}, {"alpha": -1}):
+    for bad in (
+        {"solver": "lbfgs", "dropout": 0.5},
+        {"dtype": "int8"},
+        {"device": "abacus"},
+        {"alpha": -1},
+    ):
         with pytest.raises((ValueError, netts.errors.NettsError)):
             fitted.set_params(**bad).fit(X, y)
-        fitted.set_params(solver="adam", dtype=None, device="auto", alpha=0.1)
+        fitted.set_params(solver="adam", dropout=0.0, dtype=None, device="auto", alpha=0.1)
         assert_array_equal(fitted.predict_proba(X), before)

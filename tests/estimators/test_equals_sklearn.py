@@ -1,10 +1,13 @@
 """Equal settings and seeds give scikit-learn's weights, losses, stops and lines, to 1e-9."""
 
+import warnings
+
 import numpy as np
 import pytest
 import sklearn.utils
 from estimator_cases import CLASSIFICATIONS, ENGINES, N_SAMPLES, TASKS, data, estimator, fit
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from netts.errors import OneClassWarning
 from netts.estimators.protocol import EpochOrder
@@ -212,6 +215,80 @@ def test_partial_fit_goes_on(task, solver, after):
             model.partial_fit(X[part], y[part])
     assert_equal_fits(*models, X)
     assert models[0].n_iter_ == 1
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_lbfgs(task, is_weighted):
+    X, y = data(task, 60)
+    weight = np.random.default_rng(1).uniform(0.1, 3.0, 60) if is_weighted else None
+    settings = {"solver": "lbfgs", "activation": "tanh", "alpha": 0.1, "max_iter": 12}
+    models = pair(task, **settings)
+    for model in models:
+        fit(model, X, y, weight)
+    assert_equal_minima(*models, X)
+    assert models[0].n_iter_ == 12
+
+
+def test_lbfgs_converges_where_sklearn_does():
+    X, y = data("multiclass", 60)
+    models = pair(
+        "multiclass", solver="lbfgs", activation="tanh", alpha=5.0, tol=1e-2, max_iter=500
+    )
+    for model in models:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.fit(X, y)
+    assert_equal_minima(*models, X)
+    assert 5 < models[0].n_iter_ < 500
+    assert models[0].history_.stopped_by == "converged"
+
+
+def test_lbfgs_ignores_early_stopping_and_batches_as_in_sklearn():
+    X, y = data("binary", 60)
+    models = pair(
+        "binary", solver="lbfgs", max_iter=8, early_stopping=True, batch_size=7, alpha=0.1
+    )
+    for model in models:
+        fit(model, X, y)
+    assert_equal_minima(*models, X)
+
+
+def test_lbfgs_goes_on_with_a_warm_start():
+    X, y = data("regression", 60)
+    models = pair("regression", solver="lbfgs", max_iter=4, warm_start=True, alpha=0.1)
+    for _ in range(3):
+        for model in models:
+            fit(model, X, y)
+        assert_equal_minima(*models, X)
+
+
+@pytest.mark.parametrize("limits", [{"max_iter": 3}, {"max_fun": 5}])
+def test_lbfgs_warns_where_it_did_not_converge_in_sklearns_words(limits):
+    X, y = data("multiclass", 60)
+    said = []
+    for model in pair("multiclass", solver="lbfgs", alpha=0.1, **limits):
+        with pytest.warns(ConvergenceWarning) as caught:
+            model.fit(X, y)
+        said.append(str(caught[0].message).split("You might")[0])
+        assert caught[0].filename == __file__ or "sklearn" in type(model).__module__
+    assert said[0] == said[1]
+
+
+def assert_equal_minima(ours, theirs, X):
+    """Line searches feed rounding back into the next point, so that less is equal."""
+    assert ours.n_iter_ == theirs.n_iter_
+    assert ours.loss_ == pytest.approx(theirs.loss_, rel=1e-7)
+    for name in ("t_", "n_layers_", "n_outputs_", "out_activation_", "n_features_in_"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+    found, expected = ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_
+    for one, other in zip(found, expected, strict=True):
+        assert_allclose(one, other, rtol=0, atol=1e-6)
+    if hasattr(theirs, "predict_proba"):
+        assert_array_equal(ours.predict(X), theirs.predict(X))
+        assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
+    else:
+        assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-6, atol=1e-6)
 
 
 def test_partial_fit_takes_labels_that_come_later():

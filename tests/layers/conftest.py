@@ -7,7 +7,7 @@ from netts import Network
 from netts.graph import TaskGraph
 from netts.layers import RandomCounters
 from netts.layers.base import as_rows
-from netts.losses.squared_error import copy_values
+from netts.losses.quantities import copy_values
 from netts.network.propagation import Propagation
 from netts.testing import available_devices
 

@@ -30,7 +30,7 @@ from netts.layers import (
     Residual,
 )
 from netts.layers.base import Branches, RandomCounters
-from netts.losses.squared_error import copy_values
+from netts.losses.quantities import copy_values
 from netts.network.propagation import Propagation
 from netts.optimizers import Adam
 from netts.testing import check_layer

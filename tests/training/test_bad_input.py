@@ -89,8 +89,8 @@ def test_sparse_data_is_refused_with_the_way_out(data):
         ({"batch_size": -3}, "batch_size is a whole number of at least 1, got -3"),
         ({"l2": -1.0}, r"l2 is a number in \[0, inf\), got -1.0"),
         ({"validation_fraction": 1.0}, r"validation_fraction is a number in \[0, 1\), got 1.0"),
-        ({"loss": "hinge"}, "unknown loss 'hinge'; choose from"),
-        ({"optimizer": "rmsprop"}, "unknown optimizer 'rmsprop'; choose from: sgd, adam"),
+        ({"loss": "mae"}, "unknown loss 'mae'; choose from"),
+        ({"optimizer": "rprop"}, "unknown optimizer 'rprop'.*; choose from: sgd, adam"),
         ({"schedule": "linear"}, "unknown schedule 'linear'; choose from"),
         ({"optimizer": SGD}, r"optimizer is the class SGD: pass an object of it, SGD\(\.\.\.\)"),
         ({"early_stopping": True}, r"early_stopping is None or EarlyStopping\(\.\.\.\), got True"),
@@ -98,6 +98,10 @@ def test_sparse_data_is_refused_with_the_way_out(data):
         ({"callbacks": Callback()}, r"callbacks is a list, got .*: write \[<"),
         ({"callbacks": [print]}, r"derived from netts\.training\.Callback, got <built-in"),
         ({"callbacks": [Callback]}, r"derived from netts\.training\.Callback, got <class"),
+        ({"l1": -0.1}, r"l1 is a number in \[0, inf\), got -0.1"),
+        ({"clip_norm": 0}, r"clip_norm is a number in \(0, inf\), got 0"),
+        ({"clip_value": -1.0}, r"clip_value is a number in \(0, inf\), got -1.0"),
+        ({"max_norm": "large"}, r"max_norm is a number in \(0, inf\), got 'large'"),
         ({"schedule": "adaptive"}, r"pass early_stopping=EarlyStopping\('loss'\)"),
     ],
 )
@@ -109,6 +113,11 @@ def test_hyperparameters_are_checked_at_once(settings, message):
 def test_early_stopping_needs_something_to_watch(data):
     with pytest.raises(ParameterError, match="watches 'validation_loss', but there is no valid"):
         trainer(early_stopping=EarlyStopping()).fit(*data)
+
+
+def test_a_schedule_needs_something_to_watch(data):
+    with pytest.raises(ParameterError, match="the schedule watches 'validation_loss', but there"):
+        trainer(schedule="reduce_on_plateau").fit(*data)
 
 
 def test_too_little_data_to_hold_out_is_refused(data):

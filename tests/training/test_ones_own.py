@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from netts import Network, Trainer, accelerate, layers, parallel
-from netts.losses import Loss, SquaredError
+from netts.errors import ParameterError
+from netts.losses import ElementLoss, Loss, SquaredError
 from netts.optimizers import SGD
 
 
@@ -51,8 +52,9 @@ def descend(parameters, gradients, learning_rate):
 class Descent:
     learning_rate: float = 0.1
     state_names: tuple = ()
+    weight_decay: float = 0.0
 
-    def update(self, at, l2):
+    def update(self, at):
         descend(at.parameters, at.gradients, at.learning_rate)
 
 
@@ -77,6 +79,33 @@ def test_a_loss_of_ones_own_trains_validates_and_predicts(data, device):
     assert history.validation_score[-1] == pytest.approx(-history.validation_loss[-1])
     outputs = trainer.network.predict(data[0], device=device)
     np.testing.assert_array_equal(trainer.predict(data[0]), outputs)
+
+
+def half_square(output, target):
+    return 0.5 * (output - target) ** 2
+
+
+def half_square_derivative(output, target):
+    return output - target
+
+
+def twice_the_derivative(output, target):
+    return 2.0 * (output - target)
+
+
+def test_a_loss_of_two_functions_equals_netts(data, device):
+    settings = {"epochs": 5, "device": device, "validation_fraction": 0.2}
+    loss = ElementLoss(half_square, half_square_derivative)
+    mine, history = fitted(data, loss=loss, **settings)
+    theirs, expected = fitted(data, loss="squared_error", **settings)
+    np.testing.assert_allclose(history.loss, expected.loss, rtol=1e-12)
+    np.testing.assert_allclose(mine.predict(data[0]), theirs.predict(data[0]), rtol=1e-12)
+
+
+def test_a_wrong_derivative_is_refused_before_anything_changes(data):
+    loss = ElementLoss(half_square, twice_the_derivative)
+    with pytest.raises(ParameterError, match=r"but half_square changes there by"):
+        fitted(data, loss=loss)
 
 
 def test_an_optimiser_of_ones_own_equals_netts(data, device):

@@ -52,13 +52,14 @@ class Log(Callback):
     [
         {},
         {"shuffle": False},
+        {"schedule": "one_cycle", "clip_norm": 1.0},
         {"validation_fraction": 0.3},
         {
             "validation_fraction": 0.3,
             "early_stopping": EarlyStopping("validation_score", patience=9, restore_best=True),
         },
     ],
-    ids=["plain", "not shuffled", "validated", "best kept"],
+    ids=["plain", "not shuffled", "a rate for each step", "validated", "best kept"],
 )
 def test_an_epoch_is_one_upload_and_one_download(options, fake_gpu: FakeGpu):
     log = Log(fake_gpu)

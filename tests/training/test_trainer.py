@@ -238,7 +238,15 @@ def test_no_task_is_recorded_for_nothing(data):
         "gather_batch", "dense_forward", "cross_entropy_forward", "cross_entropy_backward",
         "dense_grad_weight", "dense_grad_bias", "adam", "finish_batch",
     ]  # fmt: skip
-    assert tasks(l2=0.1) == [*plain[:-2], "add_penalty", "adam", "adam", "finish_batch"]
+    # Neighbours of one range run as one: the penalty's gradient, the decay and the update.
+    end = ["adam", "adam", "finish_batch"]
+    assert tasks(l2=0.1) == [*plain[:-2], "add_penalty", "add_penalty_gradient", *end]
+    assert tasks(optimizer="adamw") == [*plain[:-2], "decay_weights", *end]
+    assert tasks(clip_value=1.0) == [*plain[:-2], "clip_values", "adam", "finish_batch"]
+    clipped = [*plain[:-2], "norm_scale", "scale_gradients", "adam", "finish_batch"]
+    assert tasks(clip_norm=1.0) == clipped
+    limited = ["adam", "limit_column_norms", "finish_batch"]
+    assert tasks(max_norm=1.0) == [*plain[:-2], *limited]
 
 
 def test_the_best_weights_are_restored(data, device):

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from netts import Network, Trainer, layers
+from netts.losses import Quantile
+from netts.schedules import OneCycle, ReduceOnPlateau
 from netts.training import EarlyStopping
 
 Learned = dict[str, np.ndarray]
@@ -138,6 +140,32 @@ def best_restored(device: str, dtype: type) -> Learned:
     )  # fmt: skip
 
 
+def regularised(device: str, dtype: type) -> Learned:
+    return trained(
+        mlp(), X, CLASSES, device, dtype, optimizer="adamw", schedule=OneCycle(max_rate=0.01),
+        l1=0.01, l2=0.01, clip_value=0.5, clip_norm=0.5, max_norm=1.0,
+    )  # fmt: skip
+
+
+def quantiles(device: str, dtype: type) -> Learned:
+    network = Network([layers.Dense(8, "tanh"), layers.Dense(3)])
+    return trained(
+        network, X, QUANTITY, device, dtype, loss=Quantile((0.1, 0.5, 0.9)), optimizer="rmsprop",
+        schedule=ReduceOnPlateau("loss", patience=0),
+    )  # fmt: skip
+
+
+def margins(device: str, dtype: type) -> Learned:
+    return trained(mlp(), X, CLASSES, device, dtype, loss="hinge", optimizer="adadelta")
+
+
+def minimised(device: str, dtype: type) -> Learned:
+    return trained(
+        mlp(), X, CLASSES, device, dtype, WEIGHTS, optimizer="lbfgs", l2=0.1, epochs=5,
+        validation_fraction=0.3,
+    )  # fmt: skip
+
+
 def resumed(device: str, dtype: type) -> Learned:
     trainer = Trainer(mlp(), device=device, epochs=2, batch_size=16, random_state=3)
     trainer.fit(X.astype(dtype), CLASSES)
@@ -151,6 +179,7 @@ CASES = {
     one.__name__: one
     for one in (
         dense, whole_batches, momentum_and_penalty, dropout, batch_norm, convolution,
-        residual, two_inputs, signals, weighted, validated, best_restored, resumed,
+        residual, two_inputs, signals, weighted, validated, best_restored,
+        regularised, quantiles, margins, minimised, resumed,
     )
 }  # fmt: skip

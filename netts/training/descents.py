@@ -1,0 +1,213 @@
+"""How parameters come down: by recorded steps, or by a minimiser that asks for gradients.
+
+A descent runs epochs and calls back behind each; what happens between epochs is not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from netts.errors import ShapeError
+from netts.optimizers import Minimizer, Outcome, optimizer_from
+from netts.schedules import MONITORS, Progress, schedule_from
+from netts.training.history import Epoch
+from netts.training.session import Session
+from netts.training.update import GradientSum
+
+if TYPE_CHECKING:
+    from netts.training.fitting import Resumable
+    from netts.training.trainer import Trainer
+
+EndEpoch = Callable[[float | None], bool]
+"""Called behind each epoch with its learning rate; returns whether to go on."""
+
+
+class Descent(Protocol):
+    """What a fit drives.
+
+    Attributes
+    ----------
+    epochs, samples
+        How many epochs have ended, and how many samples they saw, fits that it goes on from
+        included.
+    memory
+        What the schedule remembers.
+    """
+
+    epochs: int
+    samples: int
+    memory: tuple[float, ...]
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate of the next epoch; None where there is none."""
+        ...
+
+    def run(self, end_epoch: EndEpoch) -> Outcome | None:
+        """Run epochs until all are done or `end_epoch` says so; say how a minimiser ended."""
+        ...
+
+    def adapt(self, epoch: Epoch) -> None:
+        """Take an epoch into account that has ended."""
+        ...
+
+    def goes_on(self) -> bool:
+        """Whether to go on, and how, where early stopping has seen no progress."""
+        ...
+
+
+class StepDescent:
+    """Epochs of recorded steps, each epoch in an order and at the rates of a schedule.
+
+    Parameters
+    ----------
+    trainer, session
+    generator
+        What orders are drawn from.
+    initial_rate
+        The optimiser's own learning rate.
+    resumed
+        Where to go on.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        session: Session,
+        generator: np.random.Generator,
+        initial_rate: float,
+        resumed: Resumable,
+    ) -> None:
+        self.trainer, self.session, self.generator = trainer, session, generator
+        self.schedule = schedule_from(trainer.schedule)
+        self.initial_rate = float(initial_rate)
+        self.rate: float = self.initial_rate if resumed.rate is None else resumed.rate
+        self.epochs, self.samples = resumed.epochs, resumed.samples
+        self.planned_epochs = self.epochs + trainer.epochs
+        self.memory = resumed.schedule
+
+    def run(self, end_epoch: EndEpoch) -> None:
+        """Run the epochs."""
+        for _ in range(self.trainer.epochs):
+            rates = self._rates()
+            self.session.run_epoch(rates, self._order())
+            if not end_epoch(float(np.ravel(rates)[-1])):
+                return
+
+    def adapt(self, epoch: Epoch) -> None:
+        """Set the next epoch's learning rate."""
+        self.epochs += 1
+        self.samples += len(self.session.feed.samples)
+        progress = self._progress(epoch)
+        self.memory = self.schedule.remember(progress)
+        self.rate = self.schedule.next_rate(replace(progress, memory=self.memory))
+
+    def goes_on(self) -> bool:
+        """Whether the schedule goes on at another rate."""
+        rate = self.schedule.on_plateau(self.rate)
+        if rate is not None:
+            self.rate = rate
+        return rate is not None
+
+    def _rates(self) -> float | np.ndarray:
+        """Return the learning rate of the epoch that begins, or those of its steps."""
+        if self.schedule.is_per_step:
+            return self.schedule.step_rates(self._progress())
+        return self.rate
+
+    def _progress(self, epoch: Epoch | None = None) -> Progress:
+        """Return how far training has come, with what an epoch that ended came to."""
+        return Progress(
+            initial_rate=self.initial_rate,
+            rate=self.rate,
+            epochs=self.epochs,
+            samples=self.samples,
+            steps_per_epoch=self.session.feed.n_steps,
+            planned_epochs=self.planned_epochs,
+            memory=self.memory,
+            **({name: getattr(epoch, name) for name in MONITORS} if epoch else {}),
+        )
+
+    def _order(self) -> np.ndarray | None:
+        n_samples, shuffle = len(self.session.feed.samples), self.trainer.shuffle
+        if callable(shuffle):
+            order = shuffle(n_samples)
+            if np.shape(order) != (n_samples,):
+                raise ShapeError(
+                    f"shuffle gives an order of shape ({n_samples},), got {np.shape(order)}"
+                )
+            return order
+        return self.generator.permutation(n_samples) if shuffle else None
+
+
+class Minimization:
+    """Iterations of a minimiser, each counted as an epoch.
+
+    Parameters
+    ----------
+    trainer, session
+    minimizer
+    resumed
+        Of which only the counts are of use.
+    """
+
+    def __init__(
+        self, trainer: Trainer, session: Session, minimizer: Minimizer, resumed: Resumable
+    ) -> None:
+        self.trainer, self.session, self.minimizer = trainer, session, minimizer
+        self.epochs, self.samples = resumed.epochs, resumed.samples
+        self.rate: float | None = None
+        self.memory: tuple[float, ...] = ()
+        self._parameters = session.network.parameters.flat
+        self._point = np.empty(0)
+
+    def run(self, end_epoch: EndEpoch) -> Outcome:
+        """Minimise, and leave the network at the point where that ended."""
+
+        def end_iteration(point: np.ndarray) -> bool:
+            self._go_to(point)
+            self.session.validate()
+            return end_epoch(None)
+
+        start = self._parameters.read().astype(np.float64)
+        point, outcome = self.minimizer.minimize(
+            self._objective, start, end_iteration, self.trainer.epochs
+        )
+        self._go_to(point)
+        return outcome
+
+    def adapt(self, epoch: Epoch) -> None:
+        """Count."""
+        self.epochs += 1
+        self.samples += len(self.session.feed.samples)
+
+    def goes_on(self) -> bool:
+        """Return False: there is no rate to lower."""
+        return False
+
+    def _objective(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        session, self._point = self.session, point.copy()
+        self._parameters.array[...] = point
+        session.feed.run(session.plan, "step")
+        assert isinstance(session.update, GradientSum)
+        gradient = session.update.gradient.read().astype(np.float64)
+        return session.mean_loss, gradient / session.feed.samples.total_weight
+
+    def _go_to(self, point: np.ndarray) -> None:
+        """Have the network's parameters and losses be those of a point, usually the last one."""
+        if not np.array_equal(point, self._point):
+            self._objective(point)
+
+
+def descent_of(
+    trainer: Trainer, session: Session, generator: np.random.Generator, resumed: Resumable
+) -> Descent:
+    """Return how a trainer's optimiser comes down."""
+    optimizer = optimizer_from(trainer.optimizer)
+    if isinstance(optimizer, Minimizer):
+        return Minimization(trainer, session, optimizer, resumed)
+    return StepDescent(trainer, session, generator, optimizer.learning_rate, resumed)
