@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from netts.compiler import calibration
+from netts.compiler import calibration, records
 from netts.compiler.cost_constants import DEFAULTS, LARGEST_FACTOR, CostConstants
 from netts.compiler.probes import FITTED, Probe, probes
 from netts.compiler.sharing import Sharing
@@ -75,7 +75,7 @@ def calibrate(*, anew: bool = False) -> CostConstants:
             kept = calibration.record(measured_costs(), anew=anew)
         except OSError as error:
             warn(
-                f"the calibration cannot be kept in {calibration.directory()} "
+                f"the calibration cannot be kept in {records.directory()} "
                 f"({error.strerror or error}), so it is not used; set NETTS_CACHE_DIR to a "
                 "directory that can be written",
                 CalibrationWarning,
