@@ -38,6 +38,8 @@ class Resumable:
     words
         What the fit drew once: the key of random layers, two words, and the seed of the samples
         that are held out; None to draw them.
+    device
+        Where the fit ran, and one that goes on with it does where "auto" chooses; None for any.
     """
 
     optimizer: np.ndarray | None = None
@@ -46,6 +48,7 @@ class Resumable:
     samples: int = 0
     generator: np.random.Generator | None = None
     words: np.ndarray | None = None
+    device: str | None = None
 
 
 class Fit:
@@ -118,6 +121,7 @@ class Fit:
             samples=self.samples,
             generator=self.generator,
             words=self.words,
+            device=self.session.plan.device,
         )
 
     def _epoch(self) -> bool:
