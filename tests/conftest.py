@@ -35,6 +35,15 @@ def fake_gpu(monkeypatch):
     return fakes.install(monkeypatch)
 
 
+@pytest.fixture
+def no_gpu(monkeypatch):
+    """Let this machine have no GPU, whether it has one or not."""
+    from netts.devices import registry
+
+    missing = registry.DeviceInfo("cuda", False, "no driver: this machine has none")
+    monkeypatch.setitem(registry._DEVICES, "cuda", lambda: missing)
+
+
 # In a shell's background job Ctrl-C is ignored, and so would be what tests send to themselves.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -43,6 +43,21 @@ def test_the_estimators_load_neither_numba_nor_cuda_nor_another_framework():
     assert not any(name.startswith(("cuda.", "nvmath")) for name in loaded)
 
 
+def test_auto_loads_nothing_of_cuda_where_there_is_no_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv("NETTS_DEVICE", raising=False)
+    loaded = modules_after(
+        "import numpy as np\nfrom netts import MLPClassifier\n"
+        "model = MLPClassifier((3,), max_iter=1, early_stopping=True)\n"
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "model.fit(np.eye(40), np.arange(40) % 2).predict(np.eye(40))\n"
+        "assert model.device_ == 'cpu', model.device_"
+    )
+    assert not any(
+        name.startswith(("cuda", "numba_cuda", "numba.cuda.", "nvmath")) for name in loaded
+    )
+
+
 @pytest.mark.parametrize("name", netts.__all__)
 def test_every_public_name_can_be_loaded(name):
     assert getattr(netts, name) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from netts.cli.exit_codes import SUCCESS
-from netts.compiler import calibration
+from netts.compiler import calibration, records
 from netts.compiler.cache import cache_directory, cache_size_bytes, clear_cache
 
 
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Say where the cache is, how large, and whether costs are in it; or empty it."""
     size = f"{cache_size_bytes() / 1e6:.1f} MB"
     if options.clear:
-        n_entries, n_machines = clear_cache(), calibration.forget()
+        n_entries, n_machines = clear_cache(), records.forget()
         forgotten = f"; forgot the calibration of {_machines(n_machines)}" if n_machines else ""
         print(f"emptied {cache_directory()}: {n_entries} entries, {size}{forgotten}")
     else:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _others() -> str:
-    n_machines = calibration.count_recorded() - (calibration.recorded() is not None)
+    n_machines = records.count() - (calibration.recorded() is not None)
     return f"; calibrations of {_machines(n_machines)} besides" if n_machines else ""
 
 

@@ -7,7 +7,9 @@ import argparse
 from netts.cli.costs import calibrate_aloud
 from netts.cli.exit_codes import SUCCESS
 from netts.compiler import calibration
+from netts.compiler.cuda import gpu_calibration
 from netts.devices import DeviceInfo, available
+from netts.devices.registry import GPU, gpu_for_auto
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
         state = "available" if device.is_available else "not available"
         print(f"{device.name:{width}}  {state:13}  {device.description}{_free(device)}")
     print(f"costs on the cpu: {calibration.current()}")
+    if gpu_for_auto().is_available:
+        print(f"costs on {GPU}: {gpu_calibration.current()}")
     return SUCCESS
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netts.compiler import plan
 from netts.compiler.access import Range
 from netts.compiler.affine import at, evaluate
 from netts.compiler.arguments import ArrayInfo
@@ -16,6 +18,7 @@ from netts.compiler.binding import FOLDED_LIMIT, Binding
 from netts.compiler.bounds import find_unproved
 from netts.compiler.clamps import settled_clamps
 from netts.compiler.cost_constants import CostConstants
+from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import (
     Expr,
     Extent,
@@ -29,6 +32,7 @@ from netts.compiler.nest import (
     walk_expression,
     walk_statements,
 )
+from netts.compiler.plan import Plan
 from netts.compiler.races import Independence, prove_independent
 from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.typing import infer, type_of_number
@@ -58,6 +62,18 @@ class Bound:
     symbols: Mapping[Expr, int]
     proofs: Mapping[int, Independence]
     costs: CostConstants
+
+    @cached_property
+    def plans(self) -> dict[int, Plan | str]:
+        """How BLAS computes each nest on the CPU, by phase, or why its loops do."""
+        return {
+            number: plan_contraction(
+                phase, self.kernel.accesses[number], self.proofs[number], self.arrays,
+                self.symbols, self.binding, self.costs, plan.choose,
+            )
+            for number, phase in enumerate(self.kernel.routine.phases)
+            if isinstance(phase, Nest)
+        }  # fmt: skip
 
 
 def bind(

@@ -6,10 +6,7 @@ machine, and kept in a file of the cache directory. A process looks for it when 
 and stays with what it found. Where the file is missing, broken or for another machine, the defaults
 hold; what cannot be kept is not used either, since the next process would measure something else.
 
-The file has a name made of all that a measurement depends on, so versions and machines that share a
-directory do not meet. It holds a line with a format, a line with a digest of what follows, and
-JSON. It is written whole, beside its place, and linked there: of several processes that calibrate
-at once the first one wins, and all of them go on with its constants.
+`records` says what the file is like. What a GPU costs is kept beside it (`cuda.gpu_calibration`).
 """
 
 from __future__ import annotations
@@ -17,29 +14,26 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
-import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
 import numpy as np
 import scipy
 
-from netts.compiler import engine, native
-from netts.compiler.cache import cache_directory
-from netts.compiler.cost_constants import DEFAULTS, CostConstants, is_sane, settled
+from netts.compiler import engine, native, records
+from netts.compiler.cost_constants import DEFAULTS, CostConstants
+from netts.compiler.measured import Measured
 from netts.errors import ParameterError
 
 VARIABLE = "NETTS_COSTS"
 """Set to "defaults", whatever was measured is left alone."""
 
-_SUFFIX = ".netts-costs"
-_UNFINISHED = ".netts-unfinished"
-_FORMAT = b"netts-costs 1\n"
+Constants = TypeVar("Constants", bound=Measured)
 
 _process: dict[str, CostConstants] = {}
 _chosen: ContextVar[CostConstants | None] = ContextVar("netts_costs", default=None)
@@ -89,22 +83,11 @@ def is_off() -> bool:
 # ---------------------------------------------------------------- the file
 
 
-def directory() -> Path:
-    """Return where constants are kept: apart from code, which is dropped when it gets too much."""
-    return cache_directory() / "costs"
-
-
 def recorded() -> CostConstants | None:
     """Return what was measured for this machine; None where there is nothing that is whole."""
-    if not directory().is_dir():  # as mostly; the name of the file takes milliseconds
+    if not records.directory().is_dir():  # as mostly; the name of the file takes milliseconds
         return None
-    try:
-        content = _path().read_bytes()
-    except OSError:
-        return None
-    header, _, body = content.partition(b"\n{")
-    body = b"{" + body
-    return _read(body) if header == _header(body) else None
+    return records.read(_key(), _parse)
 
 
 def record(measured: Mapping[str, float], *, anew: bool) -> CostConstants:
@@ -120,86 +103,38 @@ def record(measured: Mapping[str, float], *, anew: bool) -> CostConstants:
     OSError
         Where the directory refuses it.
     """
-    body = json.dumps(
-        {
-            "machine": machine(),
-            "measured": datetime.datetime.now(datetime.UTC).date().isoformat(),
-            "costs": settled(measured, "").numbers(),
-        },
-        indent=1,
-    ).encode()
-    directory().mkdir(parents=True, exist_ok=True)
-    temporary = directory() / f"{uuid.uuid4().hex}{_UNFINISHED}"
-    try:
-        temporary.write_bytes(_header(body) + b"\n" + body)
-        if anew or not _is_linked(temporary, _path()):
-            temporary.replace(_path())
-    finally:
-        temporary.unlink(missing_ok=True)
-    kept = recorded()
-    if kept is None:
-        raise OSError(f"{_path()} does not hold what was written")
-    return kept
+    numbers = CostConstants.settled(measured, "").numbers()
+    return records.write(_key(), dated(machine(), numbers), _parse, anew=anew)
 
 
-def _is_linked(temporary: Path, path: Path) -> bool:
-    """Give a file its name, unless another has it that is whole; False where neither is so."""
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return recorded() is not None
-    except OSError:  # a file system without links
-        return recorded() is not None
-    return True
+def dated(machine: str, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """Return the content of a file: what was measured, and when."""
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {"machine": machine, "measured": today, "costs": dict(numbers)}
 
 
-def forget() -> int:
-    """Delete what was measured, for every machine, and return for how many that was."""
-    deleted = 0
-    for path in _files():
-        with contextlib.suppress(OSError):
-            path.unlink()
-            deleted += path.suffix == _SUFFIX
-    with contextlib.suppress(OSError):
-        directory().rmdir()
-    return deleted
+def parsed(kind: type[Constants], content: Any) -> Constants:
+    """Return the constants in the content of a file.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        Where they are not such as are written.
+    """
+    origin = f"calibrated on {content['measured']} for {content['machine']}"
+    found = kind(**content["costs"], origin=origin)
+    if not found.is_sane:
+        raise ValueError(f"{found.numbers()} are not measured on any machine")
+    return found
 
 
-def count_recorded() -> int:
-    """Return for how many machines constants are kept."""
-    return sum(path.suffix == _SUFFIX for path in _files())
+def _parse(content: Any) -> CostConstants:
+    return parsed(CostConstants, content)
 
 
 def machine() -> str:
     """Return what was measured, in words."""
     return f"{llvm.get_host_cpu_name()}, {os.cpu_count()} cores"
-
-
-def _read(body: bytes) -> CostConstants | None:
-    """Return the constants in the JSON of a file, None where they are not such as are written."""
-    try:
-        content = json.loads(body)
-        origin = f"calibrated on {content['measured']} for {content['machine']}"
-        found = CostConstants(**content["costs"], origin=origin)
-        return found if is_sane(found) else None
-    except (ValueError, TypeError, KeyError):
-        return None
-
-
-def _header(body: bytes) -> bytes:
-    return _FORMAT + hashlib.sha256(body).hexdigest().encode()
-
-
-def _files() -> list[Path]:
-    """Return every file of ours, those that a killed process left unfinished included."""
-    try:
-        return [one for one in directory().iterdir() if one.suffix in (_SUFFIX, _UNFINISHED)]
-    except OSError:
-        return []
-
-
-def _path() -> Path:
-    return directory() / f"{_key()}{_SUFFIX}"
 
 
 @cache
@@ -209,11 +144,9 @@ def _key() -> str:
     Not for how many threads may run, by affinity or setting: the bits of a result must not depend
     on that.
     """
-    here = Path(__file__).parent
-    sources = b"".join((here / name).read_bytes() for name in _SOURCES)
     parts = (
         native.fingerprint(),
-        hashlib.sha256(sources).hexdigest(),
+        fingerprint_of_sources("cost.py", "cost_constants.py", "measured.py", "measuring.py"),
         f"numpy {np.__version__}",
         f"scipy {scipy.__version__}",
         engine.describe_blas(),
@@ -222,5 +155,7 @@ def _key() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-_SOURCES = ("cost.py", "cost_constants.py", "measuring.py")
-"""The modules that say what is measured, and what for."""
+def fingerprint_of_sources(*names: str) -> str:
+    """Return a digest of modules of this folder that say what is measured, and what for."""
+    here = Path(__file__).parent
+    return hashlib.sha256(b"".join((here / name).read_bytes() for name in names)).hexdigest()

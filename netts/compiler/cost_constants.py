@@ -7,24 +7,16 @@ what `netts.calibrate` has recorded (`calibration`).
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
+
+from netts.compiler.measured import Measured
 
 LARGEST_FACTOR = 4.0
 """How far a measured constant may be from its default, up or down. Two machines of this decade
 differ by less; what differs by more was a busy moment."""
-
-DIGITS = 2
-"""To which measured constants are rounded. They cannot be measured better on a machine that does
-other things too, and a third digit decides nothing but ties."""
-
 
 MOST_CORES = 16
 """How many blocks a product is cut into at most; smaller ones are slower than one large one."""
@@ -35,7 +27,7 @@ def _cores() -> int:
 
 
 @dataclass(frozen=True)
-class CostConstants:
+class CostConstants(Measured):
     """What choices are made by, in nanoseconds unless named otherwise; float32, one thread.
 
     The defaults were measured on 2-core AVX-512 machines; those of contractions were fitted to 397
@@ -74,8 +66,6 @@ class CostConstants:
     cores
         Among how many plans are compared for sharing the work. The machine's cores, not those that
         a process may use: bits do not depend on the number of threads.
-    origin
-        Where the numbers are from; not part of what they are.
     """
 
     step: float = 0.03
@@ -92,54 +82,18 @@ class CostConstants:
     loop: float = 3.3
     part_seconds: float = 40e-6
     cores: int = field(default_factory=_cores)
-    origin: str = field(default="defaults", compare=False)
 
-    def numbers(self) -> dict[str, Any]:
-        """Return the constants that are measured by name, as they are declared."""
-        return {name: getattr(self, name) for name in NAMES}
+    largest_factor: ClassVar[float] = LARGEST_FACTOR
+    unmeasured: ClassVar[tuple[str, ...]] = ("cores", "origin")
 
-    @cached_property
-    def digest(self) -> str:
-        """Eight hexadecimal digits that other numbers do not have."""
-        return hashlib.sha256(json.dumps([self.numbers(), self.cores]).encode()).hexdigest()[:8]
-
-    def __str__(self) -> str:
-        return f"{self.origin} ({self.digest})"
+    def _identity(self) -> list[Any]:
+        return [self.numbers(), self.cores]
 
 
-NAMES = tuple(
-    one.name for one in dataclasses.fields(CostConstants) if one.name not in ("cores", "origin")
-)
+NAMES = CostConstants.names()
 DEFAULTS = CostConstants()
-
-
-def settled(measured: Mapping[str, float], origin: str) -> CostConstants:
-    """Return constants that were measured, rounded and no further from the defaults than is sane.
-
-    Parameters
-    ----------
-    measured
-        By name; what is missing, or not a number above zero, stays at its default.
-    """
-    numbers = {
-        name: rounded(min(max(measured[name], default / LARGEST_FACTOR), default * LARGEST_FACTOR))
-        if measured.get(name, math.nan) > 0
-        else default
-        for name, default in DEFAULTS.numbers().items()
-    }
-    return constants_of(numbers, origin)
 
 
 def constants_of(numbers: Mapping[str, Any], origin: str) -> CostConstants:
     """Return constants of just these numbers."""
     return CostConstants(**numbers, origin=origin)
-
-
-def is_sane(constants: CostConstants) -> bool:
-    """Whether each constant is as `settled` leaves it."""
-    return constants == settled(constants.numbers(), "")
-
-
-def rounded(number: float) -> float:
-    """Return a number to `DIGITS` significant digits."""
-    return float(f"{number:.{DIGITS}g}")

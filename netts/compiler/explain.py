@@ -89,7 +89,13 @@ def _packed(matrix: Matrix) -> str:
 def _compiled(kernel: Kernel) -> list[str]:
     if kernel.last is None and kernel.last_cuda is None:
         return ["  not compiled yet: it is when first called"]
-    return _on_cpu(kernel) + _on_cuda(kernel)
+    return _chosen(kernel) + _on_cpu(kernel) + _on_cuda(kernel)
+
+
+def _chosen(kernel: Kernel) -> list[str]:
+    """Return what "auto" took for the last call that left the device open."""
+    found = kernel.last_estimates
+    return [] if found is None else [f"  auto: {found.device}, {found.reason}"]
 
 
 def _on_cpu(kernel: Kernel) -> list[str]:

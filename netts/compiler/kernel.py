@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from netts.compiler import checking
+from netts.compiler.choosing import estimate_call
 from netts.compiler.cuda.run import run_on_gpu
 from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.compiler.element import ElementFunction, callees
@@ -34,7 +35,7 @@ from netts.compiler.source import Source
 from netts.compiler.specialise import Specialisation
 from netts.devices.memory import BufferView
 from netts.devices.names import kind_of, ordinal_of
-from netts.devices.registry import choose
+from netts.devices.registry import AUTO, choose
 from netts.errors import BoundsError
 
 LARGEST_EXAMPLE = 4
@@ -99,7 +100,13 @@ class Kernel(Loops):
         elif checking.is_on():
             checking.run(self, arguments)
         else:
-            run_on(choose(device), self, arguments)
+            self._run(choose(device), arguments)
+
+    def _run(self, device: str, arguments: tuple[Any, ...]) -> None:
+        if device == AUTO:
+            self.last_estimates = estimate_call(self, arguments)
+            device = self.last_estimates.device
+        run_on(device, self, arguments)
 
     def explain(self) -> str:
         """Return what netts understood: reads, writes, independence, contractions, devices."""

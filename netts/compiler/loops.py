@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from netts.compiler import calibration
 from netts.compiler.access import accesses, reads, writes
@@ -19,6 +19,9 @@ from netts.compiler.scope import Scope
 from netts.compiler.source import Source
 from netts.compiler.specialise import Specialisation, specialise
 from netts.errors import KernelError, KernelTypeError
+
+if TYPE_CHECKING:
+    from netts.compiler.choosing import Estimates
 
 MAX_SPECIALISATIONS = 256
 """Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
@@ -73,7 +76,8 @@ class Loops:
         }
         self.last: Specialisation | None = None
         self.last_cuda: CudaSpecialisation | None = None
-        self._specialisations: dict[Any, Any] = {}
+        self.last_estimates: Estimates | None = None
+        self._specialisations: dict[Any, tuple[Bound, dict[Any, Any]]] = {}
 
     def __repr__(self) -> str:
         return f"<kernel {self.routine.name}({', '.join(self.parameters)})>"
@@ -115,7 +119,6 @@ class Loops:
         constants = self.constants()
         costs = calibration.current()
         key = (
-            make,
             tuple((one.shape, one.dtype, one.strides) for one in arrays.values()),
             tuple((type(n), n if isinstance(n, int) else None) for n in numbers.values()),
             tuple(aliases.items()),
@@ -123,14 +126,20 @@ class Loops:
             self._callee_constants() if self.callees else (),
             costs.digest,
         )
-        found = self._specialisations.get(key)
-        if found is None:
-            found = make(bind(self, arrays, numbers, aliases, constants, costs))
-            with _forgetting:
-                if len(self._specialisations) >= MAX_SPECIALISATIONS:
-                    del self._specialisations[next(iter(self._specialisations))]
-                self._specialisations[key] = found
-        return found
+        known = self._specialisations.get(key)
+        if known is None:
+            known = bind(self, arrays, numbers, aliases, constants, costs), {}
+            self._remember(key, known)
+        bound, made = known
+        if make not in made:
+            made[make] = make(bound)
+        return made[make]
+
+    def _remember(self, key: Any, known: tuple[Bound, dict[Any, Any]]) -> None:
+        with _forgetting:
+            if len(self._specialisations) >= MAX_SPECIALISATIONS:
+                del self._specialisations[next(iter(self._specialisations))]
+            self._specialisations[key] = known
 
     def constants(self) -> dict[str, bool | int | float]:
         """Return the numbers of its closure and module that it reads, as they are now."""

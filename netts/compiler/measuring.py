@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from netts.compiler import calibration
+from netts.compiler import calibration, records
 from netts.compiler.cost_constants import DEFAULTS, LARGEST_FACTOR, CostConstants
+from netts.compiler.cpu_estimate import JOINS_PER_PART
+from netts.compiler.cuda.gpu_measuring import calibrate_gpu
 from netts.compiler.probes import FITTED, Probe, probes
 from netts.compiler.sharing import Sharing
+from netts.devices.registry import gpu_for_auto
 from netts.errors import CalibrationWarning, warn
 
 ROUNDS = 7
@@ -33,10 +36,6 @@ takes 200 us instead of 57 (bench/results/calibration-2026-11-23.md)."""
 TINY = 1e-6
 """Bounds of a fit have to be apart."""
 
-JOINS_PER_PART = 8
-"""A part takes at least so many times what it costs to share: 4 to 6 us where a core is free, of
-which an eighth is lost then; where the machine is busy it is some times more."""
-
 
 def calibrate(*, anew: bool = False) -> CostConstants:
     """Measure what things cost on this machine, once, and choose by it from now on.
@@ -45,7 +44,8 @@ def calibrate(*, anew: bool = False) -> CostConstants:
     sharing among threads, by estimates; their constants were measured on one machine. This measures
     them here, in about a second (and compiles what it measures, some seconds the first time), and
     keeps them in the cache directory, where other processes find them when they start.
-    Where they are kept already, it only loads them.
+    Where they are kept already, it only loads them. Where there is a GPU, it measures that too, by
+    which "auto" chooses between the two.
 
     Other choices add up in another order: results differ in their last bits from those before.
     Kernels that are called again follow the new constants; plans keep those they were made with.
@@ -58,8 +58,8 @@ def calibrate(*, anew: bool = False) -> CostConstants:
     Returns
     -------
     CostConstants
-        What choices are made by from now on. Where the environment has ``NETTS_COSTS=defaults``,
-        nothing is measured and those are the defaults.
+        What choices on the CPU are made by from now on. Where the environment has
+        ``NETTS_COSTS=defaults``, nothing is measured and those are the defaults.
 
     Warns
     -----
@@ -69,20 +69,19 @@ def calibrate(*, anew: bool = False) -> CostConstants:
     """
     if calibration.is_off():
         return calibration.current()
-    kept = None if anew else calibration.recorded()
-    if kept is None:
-        try:
-            kept = calibration.record(measured_costs(), anew=anew)
-        except OSError as error:
-            warn(
-                f"the calibration cannot be kept in {calibration.directory()} "
-                f"({error.strerror or error}), so it is not used; set NETTS_CACHE_DIR to a "
-                "directory that can be written",
-                CalibrationWarning,
-            )
-            return calibration.current()
-    calibration.adopt(kept)
-    return kept
+    try:
+        kept = None if anew else calibration.recorded()
+        calibration.adopt(kept or calibration.record(measured_costs(), anew=anew))
+        if gpu_for_auto().is_available:
+            calibrate_gpu(anew=anew)
+    except OSError as error:
+        warn(
+            f"the calibration cannot be kept in {records.directory()} "
+            f"({error.strerror or error}), so it is not used; set NETTS_CACHE_DIR to a "
+            "directory that can be written",
+            CalibrationWarning,
+        )
+    return calibration.current()
 
 
 def measured_costs() -> dict[str, float]:

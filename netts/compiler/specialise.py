@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from netts.compiler import engine, native, plan
+from netts.compiler import engine, native
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import Word
 from netts.compiler.bound import Bound
 from netts.compiler.cost import estimate_seconds
 from netts.compiler.cost_constants import CostConstants
 from netts.compiler.cpu import lower
-from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import (
     Expr,
-    Nest,
 )
 from netts.compiler.operation import Operation, fill_numbers, operation_table, scalar_arguments
 from netts.compiler.plan import Plan
@@ -87,14 +85,7 @@ class Specialisation:
 def specialise(bound: Bound) -> Specialisation:
     """Compile a kernel for the arguments that it is bound to; see `Kernel.specialise`."""
     kernel, arrays, symbols, costs = bound.kernel, bound.arrays, bound.symbols, bound.costs
-    reasons = {
-        number: plan_contraction(
-            phase, kernel.accesses[number], bound.proofs[number], arrays, symbols, bound.binding,
-            costs, plan.choose,
-        )
-        for number, phase in enumerate(kernel.routine.phases)
-        if isinstance(phase, Nest)
-    }  # fmt: skip
+    reasons = bound.plans
     chosen = {number: one for number, one in reasons.items() if isinstance(one, Plan)}
     lowered = lower(kernel.routine, bound.proofs, bound.binding, chosen)
     operations = tuple(_operation(one, kernel, arrays, symbols, costs) for one in lowered.programs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from netts.devices.names import kind_of, name_of, ordinal_of
 from netts.errors import DeviceError
 
 ENVIRONMENT_VARIABLE = "NETTS_DEVICE"
+
+AUTO = "auto"
+"""What stands for a choice that is left open."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ _DEVICES: dict[str, Callable[[], DeviceInfo]] = {
     "cuda": _cuda,
     "reference": _reference,
 }
-"""In the order of preference: "auto" takes the first that is available, so never CUDA yet."""
+
+HOST, GPU = "cpu", "cuda"
+"""The devices among which "auto" chooses; the first is always there."""
 
 _chosen: ContextVar[str | None] = ContextVar("netts_device", default=None)
 
@@ -85,15 +91,17 @@ def _each(info: DeviceInfo) -> list[DeviceInfo]:
     ]
 
 
-def choose(device: str = "auto") -> str:
-    """Return the name of the device to use.
+def choose(device: str = AUTO) -> str:
+    """Return the name of the device to use, or "auto" where what is to run decides.
 
     Parameters
     ----------
     device : str
         A device's name, which is taken ("cuda" and "cuda:0" are the first GPU, "cuda:1" is the
         second); or "auto", which takes the device of the context (`with netts.device(...)`), else
-        of the environment variable `NETTS_DEVICE`, else the fastest available.
+        of the environment variable `NETTS_DEVICE`, else "cpu" where no GPU can be used. Where one
+        can, the choice is left to who knows the work: to `graph.policy` for a plan, to
+        `compiler.choosing` for the call of a kernel.
 
     Returns
     -------
@@ -108,17 +116,18 @@ def choose(device: str = "auto") -> str:
     return explain_choice(device)[0]
 
 
-def explain_choice(device: str = "auto") -> tuple[str, str]:
+def explain_choice(device: str = AUTO) -> tuple[str, str]:
     """Return the name of the device to use, as `choose` does, and why it is that one."""
     name, why = device, "asked for"
-    if name == "auto":
-        name, why = _chosen.get() or "auto", "chosen by `with netts.device(...)`"
-    if name == "auto":
-        name = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+    if name == AUTO:
+        name, why = _chosen.get() or AUTO, "chosen by `with netts.device(...)`"
+    if name == AUTO:
+        name = os.environ.get(ENVIRONMENT_VARIABLE) or AUTO
         why = f"chosen by {ENVIRONMENT_VARIABLE}"
-    if name == "auto":
-        found = (describe() for describe in _DEVICES.values())
-        return next(one.name for one in found if one.is_available), "the fastest there is"
+    if name == AUTO:
+        gpu = gpu_for_auto()
+        missing = gpu.description.partition(": ")[0]
+        return (AUTO, "estimated") if gpu.is_available else (HOST, f"no GPU can be used: {missing}")
     return _usable(name, why), why
 
 
@@ -126,7 +135,7 @@ def _usable(name: str, why: str) -> str:
     """Return the name of a device that was chosen, if this machine can use it."""
     kind = kind_of(name) if isinstance(name, str) else name
     if kind not in _DEVICES:
-        names = ", ".join(repr(known) for known in ("auto", *_DEVICES))
+        names = ", ".join(repr(known) for known in (AUTO, *_DEVICES))
         raise DeviceError(f"there is no device {name!r}, {why}; choose one of {names}")
     found = _DEVICES[kind]()
     if not found.is_available:
@@ -153,9 +162,28 @@ def _too_few(name: str, why: str, count: int) -> str:
     return f"there is no device {name!r}, {why}: this process sees {has}{hidden}"
 
 
+def gpu_for_auto() -> DeviceInfo:
+    """Return the GPU that "auto" may choose, looked for once in a process: what appears is new."""
+    return _looked_up(_DEVICES[GPU], os.getpid())
+
+
+def is_for_auto(name: str) -> bool:
+    """Whether "auto" may stand for a device, by its name, that is there: work may go on with it."""
+    gpu = gpu_for_auto()
+    is_there = gpu.is_available and ordinal_of(name) < max(len(gpu.gpus), 1)
+    return name == HOST or (kind_of(name) == GPU and is_there)
+
+
+@functools.lru_cache(maxsize=8)
+def _looked_up(describe: Callable[[], DeviceInfo], _process: int) -> DeviceInfo:
+    return describe()
+
+
 @contextlib.contextmanager
 def device(name: str) -> Iterator[str]:
     """Use a device for everything in this context that asks for "auto".
+
+    Given "auto", it leaves the choice to what is around the context.
 
     Examples
     --------

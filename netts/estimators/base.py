@@ -15,12 +15,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from netts.devices.registry import AUTO, explain_choice
 from netts.errors import ParameterError, warn
 from netts.estimators.live import LiveNetwork
 from netts.estimators.narration import Narration
 from netts.estimators.parameters import FLOATS, MLPParameters
 from netts.estimators.protocol import EpochOrder, draw_initial_weights, hold_out_rows
-from netts.estimators.saved import REGISTRY, choose_device, describe_estimator
+from netts.estimators.saved import REGISTRY, describe_estimator, device_choice
 from netts.losses import Loss
 from netts.network import Network
 from netts.optimizers import AnyOptimizer, Minimizer, Outcome, optimizer_from
@@ -90,7 +91,7 @@ class MLPBase(MLPParameters, ABC):
         """Train for one epoch, or to the end."""
         hidden = self._hidden_units()
         self._check_combination(is_partial)
-        choice = choose_device(self.device)
+        choice = device_choice(*explain_choice(self.device))
         starts = not (hasattr(self, "coefs_") and (self.warm_start or is_partial))
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
@@ -163,6 +164,9 @@ class MLPBase(MLPParameters, ABC):
                 resume=self._resumption(optimizer, is_partial),
             )
         finally:
+            if self.device_ == AUTO and trainer.device_:
+                self.device_, reason = trainer.device_, trainer.device_reason_
+                self.device_choice_ = device_choice(self.device_, reason)
             self.device_choice_ = replace(self.device_choice_, precision=trainer.precision_ or None)
             self._keep(trainer, plateau, len(training.X))
         self._warn_of_end(trainer.history_, is_partial)
@@ -209,7 +213,7 @@ class MLPBase(MLPParameters, ABC):
         """Return what to go on with: `partial_fit` keeps the optimiser, unless it is another."""
         if is_partial and self._optimizer_memory == _memory_of(optimizer):
             return self._resumable
-        return Resumable(samples=self.t_)
+        return Resumable(samples=self.t_, device=self._resumable.device)
 
     def _plateau(self) -> Plateau | None:
         """Return a watch that knows what the calls before have seen; None for 'lbfgs'."""

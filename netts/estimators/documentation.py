@@ -73,8 +73,8 @@ n_iter_no_change : int or inf, default=10
 max_fun : int, default=15000
     For 'lbfgs': how often it may evaluate the loss.
 device : str, default='auto'
-    Where to train and predict: 'cpu', 'cuda' (the first GPU), 'cuda:1', 'reference', or 'auto', for
-    now the CPU.
+    Where to train and predict: 'cpu', 'cuda' (the first GPU), 'cuda:1', 'reference', or 'auto':
+    what is estimated to be faster of the CPU and the first GPU.
 dtype : {None, 'float32', 'float64'}, default=None
     Of weights and arithmetic. None follows X: float32 stays, all else trains in float64.
 dropout : float in [0, 1), default=0.0

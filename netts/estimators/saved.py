@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from netts.compiler import calibration
 from netts.compiler.engine import available_threads
-from netts.devices.registry import explain_choice
+from netts.devices.registry import HOST
 from netts.errors import UnsavableError
 from netts.optimizers import Outcome
 from netts.persistence.forms import Registry
@@ -33,7 +33,7 @@ class DeviceChoice:
     ----------
     device : str
     reason : str
-        Such as "asked for" or "the fastest there is".
+        Such as "asked for", or what was estimated.
     n_threads : int
         How many threads it could use.
     costs : str or None
@@ -51,18 +51,11 @@ class DeviceChoice:
     precision: str | None = None
 
 
-def choose_device(device: str) -> DeviceChoice:
-    """Return the device that an argument stands for.
-
-    Raises
-    ------
-    DeviceError
-        Where there is none of that name.
-    """
-    chosen, reason = explain_choice(device)
-    if chosen != "cpu":
-        return DeviceChoice(chosen, reason, 1)
-    return DeviceChoice(chosen, reason, available_threads(), calibration.current().digest)
+def device_choice(device: str, reason: str) -> DeviceChoice:
+    """Return what is recorded of the choice of a device."""
+    if device != HOST:
+        return DeviceChoice(device, reason, 1)
+    return DeviceChoice(device, reason, available_threads(), calibration.current().digest)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from netts.graph.graph import TaskGraph
 from netts.graph.plan import Plan
+from netts.graph.policy import Usage
 from netts.graph.profile import Profile
 from netts.graph.task import Hazard, Task, hazards
 
-__all__ = ["Hazard", "Plan", "Profile", "Task", "TaskGraph", "hazards"]
+__all__ = ["Hazard", "Plan", "Profile", "Task", "TaskGraph", "Usage", "hazards"]

@@ -20,6 +20,7 @@ from netts.errors import GraphError
 from netts.graph.fusion import fused
 from netts.graph.memory import MemoryPlan, lifespans, pack
 from netts.graph.plan import Plan
+from netts.graph.policy import Usage, choose_device
 from netts.graph.task import Task
 
 
@@ -92,17 +93,24 @@ class TaskGraph:
             self._open.remove(name)
         self.recordings[name] = tuple(tasks)
 
-    def compile(self, device: str = "auto", *, precision: str | None = None) -> Plan:
+    def compile(
+        self, device: str = "auto", *, precision: str | None = None, usage: Usage | None = None
+    ) -> Plan:
         """Plan the recordings for a device.
 
         Parameters
         ----------
         device : str
-            "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
+            "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference". Where "auto" is not
+            settled by `with netts.device(...)` or `NETTS_DEVICE`, the CPU or the first GPU,
+            whichever is estimated to be faster; `plan.explain()` says which, and why.
         precision : {None, "float32", "tf32"}
             "tf32" allows a GPU to round the factors of products of float32 to TF32 (10 bits instead
             of 23), which is several times faster where they are large. Elsewhere, and for float64,
             it changes nothing; `plan.explain()` says what holds.
+        usage : Usage, optional
+            How the plan is going to be used, for these estimates; by default each recording runs
+            for one step at a time, very often.
 
         Returns
         -------
@@ -125,12 +133,14 @@ class TaskGraph:
         if not any(self.recordings.values()):
             raise GraphError("nothing was recorded; call kernels inside `with graph.recording():`")
         precision_from(precision)
-        chosen, reason = explain_choice(device)
-        if checking.is_on():
-            chosen, reason = "reference", "checked, with every access tested"
+        explain_choice(device)  # refuses a wrong name before anything is given its memory
         if self._memory is None:
             self._fused = {name: fused(tasks) for name, tasks in self.recordings.items()}
             self._memory = self._planned_memory()
+        if checking.is_on():
+            chosen, reason = "reference", "checked, with every access tested"
+        else:
+            chosen, reason = choose_device(device, self._fused, self._memory, usage or Usage())
         return Plan(
             chosen, reason, self.recordings, self._fused, self._memory,
             settle_precision(precision, chosen),

@@ -32,6 +32,8 @@ class Plan:
     ----------
     device : str
         Where it runs.
+    reason : str
+        Why there: it was asked for, or what "auto" found.
     precision : str
         "float32", or "tf32" where products of float32 may be multiplied in that.
     """
@@ -47,7 +49,7 @@ class Plan:
     ) -> None:
         self.device, self.precision = device, precision.used
         self._precision = precision
-        self._reason = reason
+        self.reason = reason
         self._recordings = recordings
         self._memory = memory
         self._replays = make_replays(device, recordings, fused, memory, precision.used)
@@ -107,7 +109,7 @@ class Plan:
 
     def explain(self) -> str:
         """Return what the plan does: device, costs, memory, copies, operations, and their order."""
-        lines = [f"plan on {self.device}: {self._reason}"]
+        lines = [f"plan on {self.device}: {self.reason}"]
         if self._precision.is_asked:
             lines.append(f"  precision: {self._precision}")
         if self._costs is not None:

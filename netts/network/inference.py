@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from netts.devices.memory import Arena
-from netts.graph import TaskGraph
+from netts.graph import TaskGraph, Usage
 from netts.layers.base import as_rows
 from netts.losses import Loss
 from netts.losses.quantities import copy_values
@@ -48,7 +48,15 @@ class Inference:
             values = propagation.forward(*propagation.split(self._x))
             finish = copy_values if loss is None else loss.predict
             finish(as_rows(values[-1]), self._prediction)
-        self._plan = graph.compile(device=device, precision=precision)
+        usage = Usage(
+            upload_bytes=self._x.nbytes, download_bytes=self._prediction.nbytes, unit="a chunk"
+        )
+        self._plan = graph.compile(device=device, precision=precision, usage=usage)
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+        return self._plan.device
 
     def __call__(self, X: np.ndarray, prediction: np.ndarray) -> None:
         """Write the predictions for a matrix of at most `rows` samples."""

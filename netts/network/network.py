@@ -304,7 +304,8 @@ class Network:
         batch_size : int, optional
             How many samples go through at once; what fits in a few megabytes by default.
         device : str
-            "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
+            "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference". "auto" is settled
+            by the first chunk: what it takes on either device, with its copies.
         precision : {None, "float32", "tf32"}
             What a GPU may multiply float32 in; see `TaskGraph.compile`.
 
@@ -332,6 +333,7 @@ class Network:
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
                 infer = self._inference(rows_for(len(chunk), step), device, chosen, precision)
+                device = infer.device  # the first chunk settles "auto" for all
                 infer(chunk, flat[start : start + step])
         return output
 
@@ -362,7 +364,9 @@ class Network:
     def _inference(self, rows: int, device: str, loss: Loss | None, precision: str) -> Inference:
         key = (rows, device, loss, precision)
         if key not in self._plans:
-            self._plans[key] = Inference(self, *key)
+            made = Inference(self, *key)
+            settled = (rows, made.device, loss, precision)
+            self._plans[key] = self._plans.setdefault(settled, made)
         return self._plans[key]
 
     def _forget_plans(self) -> None:

@@ -162,6 +162,10 @@ class Feed:
         """
         return ({"": self.batch_size} if self.n_steps > 1 else {}) | {"_last": self.n_last}
 
+    def steps(self, name: str) -> dict[str, int]:
+        """Return how often an epoch replays each of the recordings that `run` takes."""
+        return {f"{name}{end}": 1 if end else self.n_steps - 1 for end in self.row_counts}
+
     def gather(self, rows: int) -> Batch:
         """Record the gathering of the next `rows` samples."""
         x, targets, weights = self._x[:rows], self._targets[:rows], self._weights[:rows]

@@ -37,6 +37,8 @@ class Resumable:
     words
         What the fit drew once: the key of random layers, two words, and the seed of the samples
         that are held out; None to draw them.
+    device
+        Where the fit ran, and one that goes on with it does where "auto" chooses; None for any.
     """
 
     optimizer: np.ndarray | None = None
@@ -46,6 +48,7 @@ class Resumable:
     generator: np.random.Generator | None = None
     words: np.ndarray | None = None
     schedule: tuple[float, ...] = ()
+    device: str | None = None
 
 
 class Fit:
@@ -116,6 +119,7 @@ class Fit:
             generator=self.generator,
             words=self.words,
             schedule=self.descent.memory,
+            device=self.session.plan.device,
         )
 
     def _descend(self) -> None:

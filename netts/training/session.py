@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from netts.devices.memory import BufferView
-from netts.graph import TaskGraph
+from netts.graph import TaskGraph, Usage
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
@@ -43,6 +43,10 @@ class Session:
         Two 32-bit words that random layers draw from.
     n_snapshots
         How many there are to be.
+    epochs
+        How many there may be.
+    before
+        The device on which a fit began that this one goes on with; None where it begins.
     """
 
     def __init__(
@@ -59,6 +63,8 @@ class Session:
         key: np.ndarray,
         n_snapshots: int,
         device: str,
+        epochs: int,
+        before: str | None,
         precision: str | None = None,
     ) -> None:
         self.network, self.loss = network, loss
@@ -83,7 +89,18 @@ class Session:
         self._key.array[...] = key
         self._record()
         self._record_snapshots(n_snapshots)
-        self.plan = self.graph.compile(device=device, precision=precision)
+        self.plan = self.graph.compile(
+            device=device, precision=precision, usage=self._usage(controls, epochs, before)
+        )
+
+    def _usage(self, controls: Controls, epochs: int, before: str | None) -> Usage:
+        """Return how the plan is used: an epoch sends its inputs and brings down its results."""
+        steps = self.feed.steps("step") | {"keep_0": 1}
+        if self._validation is not None:
+            steps |= self._validation.feed.steps("validation")
+        return Usage(
+            steps, epochs, controls.inputs.nbytes, controls.results.nbytes, "an epoch", before
+        )
 
     def _record(self) -> None:
         feed, shapes, dtype = self.feed, self.network.shapes, self.network.dtype

@@ -62,7 +62,9 @@ class Trainer:
         A rule; or the watch of earlier fits, `EarlyStopping.start()`, to go on counting with.
     callbacks : sequence of Callback
     device : str
-        "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference".
+        "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference". "auto" takes what is
+        estimated to train `epochs` epochs in less time, with what starting a GPU and sending it
+        the data costs; a fit that resumes stays where it ran.
     random_state : int, Generator or None
         Seeds initial weights, held out samples, order and dropout.
     precision : {None, "float32", "tf32"}
@@ -74,6 +76,8 @@ class Trainer:
         Of the last fit.
     device_ : str
         Where the last fit ran.
+    device_reason_ : str
+        Why there.
     precision_ : str
         What it multiplied in: "float64", "float32", or "tf32" where that was allowed and the device
         has it.
@@ -120,6 +124,7 @@ class Trainer:
     precision: str | None = None
     history_: History = field(default_factory=History, init=False, repr=False)
     device_: str = field(default="", init=False, repr=False)
+    device_reason_: str = field(default="", init=False, repr=False)
     precision_: str = field(default="", init=False, repr=False)
     is_stopping: bool = field(default=False, init=False, repr=False)
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
@@ -238,10 +243,10 @@ class Trainer:
         words = resumed.words
         if words is None:
             words = generator.integers(0, 2**32, size=3)
-        session = self._open(X, y, sample_weight, validation_data, words)
+        session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
         if resumed.optimizer is not None:
             session.update.state.restore(resumed.optimizer)
-        self.device_ = session.plan.device
+        self.device_, self.device_reason_ = session.plan.device, session.plan.reason
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
         fit = Fit(self, session, generator, words, resumed)
@@ -282,6 +287,7 @@ class Trainer:
         sample_weight: Any,
         validation_data: tuple[Any, ...] | None,
         words: np.ndarray,
+        before: str | None,
     ) -> Session:
         network, loss = self.network, loss_from(self.loss)
         training = prepare(network, loss, X, y, sample_weight)
@@ -306,6 +312,8 @@ class Trainer:
             n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
             device=self.device,
             precision=self.precision,
+            epochs=self.epochs,
+            before=before,
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netts.cli import main
-from netts.compiler import calibration
+from netts.compiler import calibration, records
 from netts.compiler.cache import cache_directory, cache_size_bytes, write
 from netts.compiler.cost_constants import DEFAULTS
 
@@ -28,7 +28,7 @@ def test_the_directory_its_size_and_the_costs_are_shown(capsys):
 
 def test_calibrations_are_shown_those_of_other_machines_too(capsys):
     kept = calibration.record({"call": 100.0}, anew=False)
-    (calibration.directory() / "another.netts-costs").touch()
+    (records.directory() / "another.netts-costs").touch()
     assert main(["cache"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == (
         f"costs: {kept}; calibrations of 1 machine besides"
@@ -47,4 +47,4 @@ def test_clear_forgets_what_was_calibrated(capsys):
     assert main(["cache", "--clear"]) == 0
     assert capsys.readouterr().out.endswith("; forgot the calibration of 1 machine\n")
     assert calibration.recorded() is None
-    assert not calibration.directory().exists()
+    assert not records.directory().exists()

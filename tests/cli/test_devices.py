@@ -9,6 +9,8 @@ from netts.compiler import calibration, measuring
 from netts.compiler.cost_constants import DEFAULTS
 from netts.devices import available
 
+pytestmark = pytest.mark.usefixtures("no_gpu")  # whose costs would be printed too
+
 
 @pytest.fixture
 def own_costs(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ import pytest
 from processes import finish, run, start
 
 import netts
-from netts.compiler import cache, calibration, measuring, probes
-from netts.compiler.cost_constants import DEFAULTS, LARGEST_FACTOR, NAMES, is_sane, settled
+from netts.compiler import cache, calibration, measuring, probes, records
+from netts.compiler.cost_constants import DEFAULTS, LARGEST_FACTOR, NAMES, CostConstants
 from netts.compiler.probes import FITTED
 from netts.compiler.sharing import Sharing
 from netts.errors import CalibrationWarning, ParameterError
@@ -156,7 +156,7 @@ def lie(content: bytes, **changes: object) -> bytes:
     """Return a file with another content and the right digest."""
     body = json.loads(content.split(b"\n", 2)[2]) | changes
     text = json.dumps(body, indent=1).encode()
-    return calibration._header(text) + b"\n" + text
+    return records.header(text) + b"\n" + text
 
 
 BREAKAGES = {
@@ -165,7 +165,7 @@ BREAKAGES = {
     "another format": lambda content: content.replace(b"netts-costs 1", b"netts-costs 2"),
     "a digit changed": lambda content: content.replace(b"100.0", b"130.0"),
     "no text": lambda content: bytes(range(256)),
-    "no object": lambda content: calibration._header(b"{[]") + b"\n{[]",
+    "no object": lambda content: records.header(b"{[]") + b"\n{[]",
     "absurd": lambda content: lie(content, costs=DEFAULTS.numbers() | {"call": 1e9}),
     "not finite": lambda content: lie(content, costs=DEFAULTS.numbers() | {"call": math.nan}),
     "no number": lambda content: lie(content, costs=DEFAULTS.numbers() | {"call": "fast"}),
@@ -208,7 +208,7 @@ def test_a_read_only_directory_is_read(own_cache, measured, monkeypatch):
     assert calibration.current() == found == netts.calibrate()
     with pytest.warns(CalibrationWarning, match="Read-only file system"):
         assert netts.calibrate(anew=True) == found
-    assert calibration.forget() == 0
+    assert records.forget() == 0
     assert len(files(own_cache)) == 1
 
 
@@ -224,11 +224,11 @@ def test_forgetting_leaves_nothing_behind(own_cache, measured):
     netts.calibrate()
     (own_cache / "costs" / "other.netts-costs").touch()
     (own_cache / "costs" / "killed.netts-unfinished").touch()
-    assert calibration.count_recorded() == 2
-    assert calibration.forget() == 2
+    assert records.count() == 2
+    assert records.forget() == 2
     assert calibration.recorded() is None
     assert list(own_cache.iterdir()) == []
-    assert calibration.forget() == 0
+    assert records.forget() == 0
 
 
 # ------------------------------------------------------------ keys
@@ -267,8 +267,8 @@ def test_a_measurement_has_every_constant_and_is_settled_to_sane_ones(n_cases, m
     monkeypatch.setattr(measuring, "ROUNDS", 1)
     found = measuring.measured_costs()
     assert set(FITTED) <= set(found) <= set(NAMES)
-    assert settled(found, "").move == DEFAULTS.move  # as what is held stays
-    assert is_sane(settled(found, ""))
+    assert CostConstants.settled(found, "").move == DEFAULTS.move  # as what is held stays
+    assert CostConstants.settled(found, "").is_sane
 
 
 TRUTH = np.array([getattr(DEFAULTS, name) for name in FITTED])

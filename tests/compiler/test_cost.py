@@ -17,8 +17,6 @@ from netts.compiler.cost_constants import (
     LARGEST_FACTOR,
     NAMES,
     CostConstants,
-    is_sane,
-    settled,
 )
 from netts.compiler.plan import Plan
 
@@ -64,7 +62,7 @@ def test_constants_cannot_be_changed():
 
 
 def test_measured_constants_are_rounded_to_two_digits():
-    found = settled({"call": 123.456, "move": 0.012345}, "somewhere")
+    found = CostConstants.settled({"call": 123.456, "move": 0.012345}, "somewhere")
     assert (found.call, found.move, found.origin) == (120.0, 0.012, "somewhere")
     assert found == replace(DEFAULTS, call=120.0, move=0.012)
 
@@ -73,19 +71,20 @@ def test_measured_constants_are_rounded_to_two_digits():
 def test_a_bad_measurement_stays_within_a_factor_of_the_default(name):
     default = getattr(DEFAULTS, name)
     for measured, factor in ((1e-30, 1 / 4), (1e30, 4), (math.inf, 4)):
-        assert getattr(settled({name: measured}, ""), name) == pytest.approx(default * factor, 0.05)
+        found = CostConstants.settled({name: measured}, "")
+        assert getattr(found, name) == pytest.approx(default * factor, 0.05)
 
 
 @pytest.mark.parametrize("measured", [{}, {"call": 0.0}, {"call": -1.0}, {"call": math.nan}])
 def test_what_was_not_measured_stays_at_its_default(measured):
-    assert settled(measured, "") == DEFAULTS
+    assert CostConstants.settled(measured, "") == DEFAULTS
 
 
 def test_constants_are_sane_as_they_are_settled_and_else_not():
-    assert is_sane(DEFAULTS)
-    assert is_sane(settled(dict.fromkeys(NAMES, 1e30), ""))
+    assert DEFAULTS.is_sane
+    assert CostConstants.settled(dict.fromkeys(NAMES, 1e30), "").is_sane
     for number in (221.3, 1e4, 0.0, -220.0, math.nan):
-        assert not is_sane(replace(DEFAULTS, call=number))
+        assert not replace(DEFAULTS, call=number).is_sane
 
 
 def test_a_digest_is_of_the_numbers_and_nothing_else():

@@ -11,7 +11,7 @@ import pytest
 import netts
 from netts import devices
 from netts.cli import main
-from netts.devices import cuda_driver
+from netts.devices import cuda_driver, registry
 from netts.errors import DeviceError
 
 
@@ -52,9 +52,14 @@ def machine(monkeypatch):
     """A machine without CUDA's variables, and nothing remembered of the real one."""
     for name in ("CUDA_VISIBLE_DEVICES", "NUMBA_ENABLE_CUDASIM", "NETTS_DEVICE"):
         monkeypatch.delenv(name, raising=False)
-    cuda_driver._available.cache_clear()
+    forget()
     yield
+    forget()
+
+
+def forget():
     cuda_driver._available.cache_clear()
+    registry._looked_up.cache_clear()
 
 
 @pytest.fixture
@@ -92,9 +97,10 @@ def test_a_gpu_without_cublas_is_said_to_be_slow(install, capsys):
     assert said in capsys.readouterr().out
 
 
-def test_auto_does_not_choose_cuda_yet(install):
+def test_auto_is_left_open_where_there_is_a_gpu(install):
     install(FakeDriver())
-    assert devices.choose("auto") == "cpu"
+    assert devices.choose("auto") == "auto"
+    assert registry.gpu_for_auto().gpus[0].memory_bytes == 80 * 2**30
 
 
 class FakeNvml:

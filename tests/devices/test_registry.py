@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 
 import pytest
@@ -17,7 +16,8 @@ KNOWN = ["cpu", "reference"]
 
 
 @pytest.fixture(autouse=True)
-def no_environment(monkeypatch):
+def machine(monkeypatch, no_gpu):
+    """A machine without a GPU, and without a device in its environment."""
     monkeypatch.delenv(registry.ENVIRONMENT_VARIABLE, raising=False)
 
 
@@ -28,11 +28,24 @@ def test_every_device_is_described():
     assert all(one.is_available for one in found if one.name in KNOWN)
 
 
-def test_auto_is_the_fastest_that_is_available(monkeypatch):
-    assert devices.choose() == devices.choose("auto") == "cpu"
-    missing = dataclasses.replace(devices.available()[0], name="gpu", is_available=False)
-    monkeypatch.setattr(registry, "_DEVICES", {"gpu": lambda: missing, **registry._DEVICES})
-    assert devices.choose("auto") == "cpu"
+def test_auto_is_the_cpu_where_nothing_else_is_and_open_where_there_is_a_gpu(fake_gpu):
+    assert devices.choose() == devices.choose("auto") == "auto"
+    with devices.device("cpu"), devices.device("auto") as name:
+        assert name == "cpu"
+    with devices.device("auto") as name:
+        assert name == devices.choose() == "auto"
+
+
+def test_a_machine_without_a_gpu_is_asked_for_one_once(monkeypatch):
+    asked = []
+
+    def describe():
+        asked.append(True)
+        return registry.DeviceInfo("cuda", False, "no driver: none")
+
+    monkeypatch.setitem(registry._DEVICES, "cuda", describe)
+    assert [devices.choose("auto") for _ in range(3)] == ["cpu"] * 3
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -89,8 +102,8 @@ def test_another_thread_has_its_own_context():
         ("reference", "cpu", "cpu", ("reference", "asked for")),
         ("auto", "reference", "cpu", ("reference", "chosen by `with netts.device(...)`")),
         ("auto", None, "reference", ("reference", "chosen by NETTS_DEVICE")),
-        ("auto", None, "auto", ("cpu", "the fastest there is")),
-        ("auto", None, None, ("cpu", "the fastest there is")),
+        ("auto", None, "auto", ("cpu", "no GPU can be used: no driver")),
+        ("auto", None, None, ("cpu", "no GPU can be used: no driver")),
     ],
 )
 def test_the_reason_of_the_choice_is_told(argument, context, environment, expected, monkeypatch):

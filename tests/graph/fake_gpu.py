@@ -26,7 +26,7 @@ from netts.devices.memory import BufferView, allocate
 from netts.devices.names import name_of
 from netts.devices.transfers import Transfers
 from netts.errors import DeviceError, KernelError
-from netts.graph import cuda_replay
+from netts.graph import cuda_replay, trial
 
 LIFTED = 1 << 52
 """Device addresses are those of the host plus this: one taken for the other is a segfault away."""
@@ -242,6 +242,7 @@ def install_several(
     names = ("a fake GPU", *(f"fake GPU {ordinal}" for ordinal in range(1, count)))
     gpus = tuple(FakeGpu(nbytes, name, is_installed=True) for name in names)
     patch.setattr(cuda_replay, "opened", lambda ordinal=0: gpus[ordinal])
+    patch.setattr(trial, "opened", lambda ordinal=0: gpus[ordinal])
     patch.setattr(
         cuda_replay, "prepared", lambda operation, gpu, *rest: gpu.prepared(operation, *rest)
     )
