@@ -1,0 +1,273 @@
+"""Plots as SVG text, drawn by matplotlib: the same bytes for the same data."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netts.evaluation.curves import Curve
+from netts.evaluation.packages import imported
+from netts.evaluation.svg import COLOR_OF, SERIES, inline
+
+WIDTH = 5.0
+"""Inches, 72 units of SVG each: with text of 10 units it can be read in 330 pixels of a phone."""
+
+STYLE = {
+    "font.size": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": COLOR_OF["muted"],
+    "axes.labelcolor": COLOR_OF["ink"],
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": COLOR_OF["grid"],
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.labelcolor": COLOR_OF["ink"],
+    "lines.linewidth": 1.8,
+    "text.color": COLOR_OF["ink"],
+    "text.parse_math": False,  # a class may be called $x$
+    "text.usetex": False,
+    "xtick.color": COLOR_OF["muted"],
+    "ytick.color": COLOR_OF["muted"],
+    "xtick.labelcolor": COLOR_OF["ink"],
+    "ytick.labelcolor": COLOR_OF["ink"],
+    "axes.unicode_minus": True,
+    "svg.fonttype": "none",  # text stays text: small, searchable, in the page's font
+    "svg.hashsalt": "netts",
+    "path.simplify": True,
+}
+
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1)), (0, (8, 2)))
+"""One for each colour, for those who print in black or see few colours."""
+
+MAX_SERIES = 5
+"""Lines of a plot that have a colour of their own; six cannot be told apart at a glance."""
+
+MAX_SCATTERED = 1000
+"""Points of a scatter plot: 0.1 MB of SVG, and more would only hide one another."""
+
+MAX_NAME = 22
+"""Characters of a name in a plot; the tables beside it have all of them."""
+
+MAX_CELLS_WITH_NUMBERS = 12
+MAX_CELLS_WITH_NAMES = 30
+"""Classes of a confusion matrix whose cells have room for numbers, and rows for names."""
+
+MAX_BARS = 12
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot and what it is called.
+
+    Attributes
+    ----------
+    title : str
+    svg : str
+        An element to put in a page as it is.
+    """
+
+    title: str
+    svg: str
+
+
+def line_plot(
+    name: str,
+    title: str,
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    labels: tuple[str, str],
+    *,
+    is_logarithmic: bool = False,
+) -> Plot:
+    """Draw lines over one axis, each by its name."""
+
+    def draw(axes: Any) -> None:
+        for k, (line, (x, y)) in enumerate(lines.items()):
+            marker = "o" if len(x) == 1 else None
+            axes.plot(x, y, color=SERIES[k], linestyle=DASHES[k], label=shown(line), marker=marker)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        if is_logarithmic:
+            axes.set_yscale("log")
+        if len(lines) > 1:
+            axes.legend()
+
+    return _plot(name, title, f"{labels[1]} over {labels[0]}: {', '.join(lines)}", draw)
+
+
+def share_plot(
+    name: str,
+    title: str,
+    curves: Sequence[tuple[str, Curve]],
+    labels: tuple[str, str],
+    *,
+    has_diagonal: bool = False,
+    marker: str | None = None,
+    drawstyle: str = "default",
+) -> Plot:
+    """Draw curves between 0 and 1, the first in colour, those beyond `MAX_SERIES` in grey."""
+
+    def draw(axes: Any) -> None:
+        if has_diagonal:
+            axes.plot([0, 1], [0, 1], color=COLOR_OF["muted"], linewidth=1, linestyle=DASHES[2])
+        few = MAX_SERIES if len(curves) > len(SERIES) else len(SERIES)
+        for k, (_, curve) in enumerate(curves[few:]):
+            others = f"{len(curves) - few} other classes" if k == 0 else None
+            found = curve.thinned()
+            axes.plot(
+                found.x,
+                found.y,
+                color=COLOR_OF["muted"],
+                linewidth=0.8,
+                alpha=0.5,
+                label=others,
+                drawstyle=drawstyle,
+            )
+        for k, (label, curve) in enumerate(curves[:few]):
+            found = curve.thinned()
+            axes.plot(
+                found.x, found.y, color=SERIES[k], linestyle=DASHES[k], label=shown(label),
+                marker=marker, markersize=4, drawstyle=drawstyle,
+            )  # fmt: skip
+        axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set_aspect("equal")
+        if curves:
+            axes.legend(loc="best", fontsize=9)
+
+    return _plot(name, title, f"{labels[1]} over {labels[0]}", draw, height=4.6)
+
+
+def confusion_plot(name: str, title: str, matrix: np.ndarray, labels: Sequence[str]) -> Plot:
+    """Draw a confusion matrix: each cell as dark as its share of its row."""
+    n_classes = len(labels)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
+
+    def draw(axes: Any) -> None:
+        rectangle = imported("matplotlib.patches").Rectangle
+        for row, column in zip(*np.nonzero(matrix), strict=True):
+            share = float(shares[row, column])
+            axes.add_patch(
+                rectangle(
+                    (column - 0.5, row - 0.5), 1, 1, linewidth=0,
+                    facecolor=SERIES[0 if row == column else 1], alpha=0.1 + 0.6 * share,
+                )
+            )  # fmt: skip
+        if n_classes <= MAX_CELLS_WITH_NUMBERS:
+            size = 10 if n_classes <= 8 else 8
+            for (row, column), count in np.ndenumerate(matrix):
+                axes.text(column, row, f"{count:,.6g}", ha="center", va="center", fontsize=size)
+        axes.set(
+            xlabel="predicted", ylabel="true", aspect="equal",
+            xlim=(-0.5, n_classes - 0.5), ylim=(n_classes - 0.5, -0.5),
+        )  # fmt: skip
+        axes.grid(visible=False)
+        if n_classes <= MAX_CELLS_WITH_NAMES:
+            names = [shown(label) for label in labels]
+            is_wide = n_classes > 5 or max(map(len, names)) > 10
+            places = range(n_classes)
+            axes.set_xticks(places, names, rotation=90 if is_wide else 0, fontsize=9)
+            axes.set_yticks(places, names, fontsize=9)
+        axes.tick_params(length=0)
+
+    description = f"the confusion matrix of {n_classes} classes, rows true, columns predicted"
+    return _plot(name, title, description, draw, height=4.6)
+
+
+def scatter_plot(
+    name: str,
+    title: str,
+    x: np.ndarray,
+    y: np.ndarray,
+    labels: tuple[str, str],
+    *,
+    reference: str,
+) -> Plot:
+    """Draw points, some of many, and a line where they should lie: "diagonal" or "zero"."""
+    if len(x) > MAX_SCATTERED:
+        some = np.random.default_rng(0).choice(len(x), MAX_SCATTERED, replace=False)
+        x, y = x[np.sort(some)], y[np.sort(some)]
+
+    def draw(axes: Any) -> None:
+        axes.plot(
+            x, y, linestyle="none", marker="o", markersize=4, markeredgewidth=0,
+            color=SERIES[0], alpha=0.5,
+        )  # fmt: skip
+        if reference == "diagonal":
+            axes.axline((float(x[0]), float(x[0])), slope=1, color=COLOR_OF["muted"], linewidth=1)
+        else:
+            axes.axhline(0, color=COLOR_OF["muted"], linewidth=1)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+
+    return _plot(name, title, f"{labels[1]} over {labels[0]}, {len(x):,} points", draw)
+
+
+def histogram_plot(name: str, title: str, values: np.ndarray, labels: tuple[str, str]) -> Plot:
+    """Draw how often values fall in which range."""
+
+    def draw(axes: Any) -> None:
+        axes.hist(values, bins=min(30, max(5, int(len(values) ** 0.5))), color=SERIES[0], alpha=0.7)
+        axes.axvline(0, color=COLOR_OF["muted"], linewidth=1)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+
+    return _plot(name, title, f"{labels[1]} by {labels[0]}", draw)
+
+
+def bar_plot(name: str, title: str, bars: Mapping[str, float], label: str) -> Plot:
+    """Draw horizontal bars, the first one on top; those beyond `MAX_BARS` as one."""
+    named = list(bars.items())
+    if len(named) > MAX_BARS:
+        rest = named[MAX_BARS - 1 :]
+        named = [*named[: MAX_BARS - 1], (f"{len(rest)} others", sum(value for _, value in rest))]
+
+    def draw(axes: Any) -> None:
+        places = range(len(named))
+        axes.barh(places, [value for _, value in named], color=SERIES[0], alpha=0.8, height=0.7)
+        axes.set_yticks(places, [shown(bar) for bar, _ in named], fontsize=9)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set(xlabel=label)
+
+    return _plot(name, title, f"{label} of {len(bars)} operations", draw, height=1 + len(named) / 4)
+
+
+def shown(text: str) -> str:
+    r"""Return a name as a plot has it: on one line, not too long, and without control characters.
+
+    Examples
+    --------
+    >>> shown("virginica"), shown("a\nb\0"), shown("la" * 100)
+    ('virginica', 'a b�', 'lalalalalalalalalalal…')
+    """
+    clean = "".join(
+        one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in str(text)
+    )
+    return clean if len(clean) <= MAX_NAME else f"{clean[: MAX_NAME - 1]}…"
+
+
+def _plot(
+    name: str, title: str, description: str, draw: Callable[[Any], None], height: float = 3.6
+) -> Plot:
+    styles, figures = imported("matplotlib.style"), imported("matplotlib.figure")
+    out = io.StringIO()
+    with styles.context(["default", STYLE]), _without_complaints():
+        figure = figures.Figure(figsize=(WIDTH, height), layout="constrained")
+        draw(figure.add_subplot())
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(out, format="svg", metadata=nothing, transparent=True)
+    return Plot(title, inline(out.getvalue(), name, title, description))
+
+
+@contextmanager
+def _without_complaints() -> Iterator[None]:
+    """Draw names whose characters matplotlib's font lacks: the page's font has them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
