@@ -10,9 +10,11 @@ from netts.evaluation.evaluation import (
     evaluate_classes,
     evaluate_quantities,
 )
+from netts.evaluation.packages import check_packages
 from netts.evaluation.page import Page, Rows, Section
 from netts.evaluation.regression import OutputScores, RegressionReport, regression_report
 from netts.evaluation.report import ClassificationReport, ClassScores, classification_report
+from netts.evaluation.training_sections import training_sections
 
 __all__ = [
     "evaluate",
@@ -35,4 +37,6 @@ __all__ = [
     "Page",
     "Rows",
     "Section",
+    "check_packages",
+    "training_sections",
 ]

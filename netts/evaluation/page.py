@@ -24,15 +24,18 @@ class Rows:
     caption : str
     head : tuple of str
     rows : tuple of tuple of str
-        The first cell of each names the row.
+        The first cell of each is its name.
     is_folded : bool
         Whether it is out of sight until asked for: what a plot beside it shows already.
+    n_names : int
+        How many of the first cells of a row name it; the others are numbers.
     """
 
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     is_folded: bool = False
+    n_names: int = 1
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,15 @@ MAX_SERIES = 5
 MAX_SCATTERED = 1000
 """Points of a scatter plot: 0.1 MB of SVG, and more would only hide one another."""
 
-MAX_NAME = 22
+MAX_NAME, MAX_BAR_NAME = 22, 32
 """Characters of a name in a plot; the tables beside it have all of them."""
 
 MAX_CELLS_WITH_NUMBERS = 12
 MAX_CELLS_WITH_NAMES = 30
 """Classes of a confusion matrix whose cells have room for numbers, and rows for names."""
+
+CHARACTERS_IN_A_ROW = 55
+"""Of names below a confusion matrix; longer ones are turned."""
 
 MAX_BARS = 12
 
@@ -86,13 +89,14 @@ def line_plot(
     *,
     is_logarithmic: bool = False,
 ) -> Plot:
-    """Draw lines over one axis, each by its name."""
+    """Draw lines over whole numbers, each by its name."""
 
     def draw(axes: Any) -> None:
         for k, (line, (x, y)) in enumerate(lines.items()):
             marker = "o" if len(x) == 1 else None
             axes.plot(x, y, color=SERIES[k], linestyle=DASHES[k], label=shown(line), marker=marker)
         axes.set(xlabel=labels[0], ylabel=labels[1])
+        axes.xaxis.set_major_locator(imported("matplotlib.ticker").MaxNLocator(integer=True))
         if is_logarithmic:
             axes.set_yscale("log")
         if len(lines) > 1:
@@ -117,23 +121,17 @@ def share_plot(
         if has_diagonal:
             axes.plot([0, 1], [0, 1], color=COLOR_OF["muted"], linewidth=1, linestyle=DASHES[2])
         few = MAX_SERIES if len(curves) > len(SERIES) else len(SERIES)
-        for k, (_, curve) in enumerate(curves[few:]):
-            others = f"{len(curves) - few} other classes" if k == 0 else None
-            found = curve.thinned()
-            axes.plot(
-                found.x,
-                found.y,
-                color=COLOR_OF["muted"],
-                linewidth=0.8,
-                alpha=0.5,
-                label=others,
-                drawstyle=drawstyle,
-            )
         for k, (label, curve) in enumerate(curves[:few]):
             found = curve.thinned()
             axes.plot(
                 found.x, found.y, color=SERIES[k], linestyle=DASHES[k], label=shown(label),
-                marker=marker, markersize=4, drawstyle=drawstyle,
+                marker=marker, markersize=4, drawstyle=drawstyle, zorder=3,
+            )  # fmt: skip
+        for k, (_, curve) in enumerate(curves[few:]):
+            found = curve.thinned()
+            axes.plot(
+                found.x, found.y, color=COLOR_OF["muted"], linewidth=0.8, alpha=0.5,
+                drawstyle=drawstyle, label=f"{len(curves) - few} other classes" if k == 0 else None,
             )  # fmt: skip
         axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_aspect("equal")
@@ -162,7 +160,10 @@ def confusion_plot(name: str, title: str, matrix: np.ndarray, labels: Sequence[s
         if n_classes <= MAX_CELLS_WITH_NUMBERS:
             size = 10 if n_classes <= 8 else 8
             for (row, column), count in np.ndenumerate(matrix):
-                axes.text(column, row, f"{count:,.6g}", ha="center", va="center", fontsize=size)
+                ink = COLOR_OF["ink" if count else "muted"]
+                axes.text(
+                    column, row, f"{count:,.6g}", color=ink, ha="center", va="center", fontsize=size
+                )
         axes.set(
             xlabel="predicted", ylabel="true", aspect="equal",
             xlim=(-0.5, n_classes - 0.5), ylim=(n_classes - 0.5, -0.5),
@@ -170,7 +171,7 @@ def confusion_plot(name: str, title: str, matrix: np.ndarray, labels: Sequence[s
         axes.grid(visible=False)
         if n_classes <= MAX_CELLS_WITH_NAMES:
             names = [shown(label) for label in labels]
-            is_wide = n_classes > 5 or max(map(len, names)) > 10
+            is_wide = n_classes * (max(map(len, names)) + 2) > CHARACTERS_IN_A_ROW
             places = range(n_classes)
             axes.set_xticks(places, names, rotation=90 if is_wide else 0, fontsize=9)
             axes.set_yticks(places, names, fontsize=9)
@@ -229,7 +230,7 @@ def bar_plot(name: str, title: str, bars: Mapping[str, float], label: str) -> Pl
     def draw(axes: Any) -> None:
         places = range(len(named))
         axes.barh(places, [value for _, value in named], color=SERIES[0], alpha=0.8, height=0.7)
-        axes.set_yticks(places, [shown(bar) for bar, _ in named], fontsize=9)
+        axes.set_yticks(places, [shown(bar, MAX_BAR_NAME) for bar, _ in named], fontsize=9)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
@@ -238,7 +239,7 @@ def bar_plot(name: str, title: str, bars: Mapping[str, float], label: str) -> Pl
     return _plot(name, title, f"{label} of {len(bars)} operations", draw, height=1 + len(named) / 4)
 
 
-def shown(text: str) -> str:
+def shown(text: str, most: int = MAX_NAME) -> str:
     r"""Return a name as a plot has it: on one line, not too long, and without control characters.
 
     Examples
@@ -249,7 +250,7 @@ def shown(text: str) -> str:
     clean = "".join(
         one if one.isprintable() else " " if one.isspace() else "\ufffd" for one in str(text)
     )
-    return clean if len(clean) <= MAX_NAME else f"{clean[: MAX_NAME - 1]}…"
+    return clean if len(clean) <= most else f"{clean[: most - 1]}…"
 
 
 def _plot(

@@ -90,7 +90,7 @@ class RegressionReport:
             "MSE": self.mse,
             "R2": self.r2,
             "adjusted R2": self.adjusted_r2,
-            "F": self.f_statistic,
+            "F statistic": self.f_statistic,
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -112,7 +112,7 @@ class RegressionReport:
             "MSE": "mean squared error",
             "R2": undefined if math.isnan(self.r2) else better,
             "adjusted R2": f"of {self.n_features} features in {self.n_samples:,} rows",
-            "F": f"with {self.n_features} and {n_free:,} degrees of freedom",
+            "F statistic": f"with {self.n_features} and {n_free:,} degrees of freedom",
         }[name]
 
     def _describe_outputs(self) -> list[str]:
@@ -163,7 +163,7 @@ def regression_report(
     MSE                0.25  mean squared error
     R2               0.8857  1 is perfect, 0 no better than the mean
     adjusted R2      0.8286  of 1 features in 4 rows
-    F                  15.5  with 1 and 2 degrees of freedom
+    F statistic        15.5  with 1 and 2 degrees of freedom
     """
     true, predicted = values_of(y_true, y_pred)
     weights = check_weights(sample_weight, len(true))

@@ -147,7 +147,7 @@ class ClassificationReport:
         rows = [*self.classes, *self.averages]
         width = max(len(name) for name in [*(one.label for one in rows), *self.measures])
         titles = "".join(f"{title:>{_width(title)}}" for title in self.columns.values())
-        lines = [f"{'':{width}}{titles}  support"]
+        lines = [f"{'':{width}}{titles} support"]
         lines += [self._line(scores, width) for scores in self.classes]
         lines += ["", *(self._line(scores, width) for scores in self.averages), ""]
         lines += [f"{name:{width}}{value:11.3f}" for name, value in self.measures.items()]
@@ -159,7 +159,7 @@ class ClassificationReport:
             for name, title in self.columns.items()
             for value in [getattr(scores, name)]
         ]
-        return f"{scores.label:{width}}{''.join(cells)}{scores.support:9d}"
+        return f"{scores.label:{width}}{''.join(cells)}{scores.support:8d}"
 
 
 def _width(title: str) -> int:
@@ -202,12 +202,12 @@ def classification_report(
     Examples
     --------
     >>> print(classification_report(["a", "b", "b", "b"], ["a", "a", "b", "b"], ["a", "b"]))
-                       precision  recall  specificity     F1  support
-    a                      0.500   1.000        0.667  0.667        1
-    b                      1.000   0.667        1.000  0.800        3
+                       precision  recall  specificity     F1 support
+    a                      0.500   1.000        0.667  0.667       1
+    b                      1.000   0.667        1.000  0.800       3
     <BLANKLINE>
-    macro average          0.750   0.833        0.833  0.733        4
-    weighted average       0.875   0.750        0.917  0.767        4
+    macro average          0.750   0.833        0.833  0.733       4
+    weighted average       0.875   0.750        0.917  0.767       4
     <BLANKLINE>
     accuracy               0.750
     balanced accuracy      0.833

@@ -115,7 +115,7 @@ def _most_confused(matrix: np.ndarray, labels: tuple[str, ...]) -> Rows:
     )  # fmt: skip
     rows = rows or (("nothing was confused", "", "", ""),)
     head = ("true", "taken for", "rows", "share of the class")
-    return Rows("What was confused most often", head, rows)
+    return Rows("What was confused most often", head, rows, n_names=2)
 
 
 def _rankings(evaluation: ClassificationEvaluation) -> Section:
@@ -177,13 +177,15 @@ def _calibration(evaluation: ClassificationEvaluation) -> Section:
 
 def _residuals(evaluation: RegressionEvaluation) -> list[Section]:
     sections = []
-    for k, name in enumerate(evaluation.output_names[:MAX_OUTPUTS_DRAWN]):
+    for k, output in enumerate(evaluation.output_names[:MAX_OUTPUTS_DRAWN]):
         predicted, residuals = evaluation.predicted[:, k], evaluation.residuals[:, k]
-        quantiles = tuple(f"{np.quantile(residuals, share):.4g}" for share in QUANTILES.values())
+        quantiles = tuple(
+            (name, f"{np.quantile(residuals, share):.4g}") for name, share in QUANTILES.items()
+        )
         several = len(evaluation.output_names) > 1
         sections.append(
             Section(
-                f"Residuals of {name}" if several else "Residuals",
+                f"Residuals of {output}" if several else "Residuals",
                 "A residual is what is true less what was predicted.",
                 plots=(
                     scatter_plot(
@@ -199,11 +201,7 @@ def _residuals(evaluation: RegressionEvaluation) -> list[Section]:
                         ("residual", "rows"),
                     ),
                 ),
-                tables=(
-                    Rows(
-                        "Quantiles of the residuals", ("", *QUANTILES), (("residual", *quantiles),)
-                    ),
-                ),
+                tables=(Rows("Quantiles of the residuals", ("", "residual"), quantiles),),
             )
         )  # fmt: skip
     return sections

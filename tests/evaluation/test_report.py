@@ -51,13 +51,13 @@ def test_numbers_may_be_labels():
 
 def test_a_classification_report_prints_as_a_table():
     assert str(classification_report(TRUE, PREDICTED, ["cat", "dog", "emu"])).splitlines() == [
-        "                   precision  recall  specificity     F1  support",
-        "cat                    0.667   0.667        0.667  0.667        3",
-        "dog                    0.333   0.500        0.500  0.400        2",
-        "emu                    0.000   0.000        1.000  0.000        1",
+        "                   precision  recall  specificity     F1 support",
+        "cat                    0.667   0.667        0.667  0.667       3",
+        "dog                    0.333   0.500        0.500  0.400       2",
+        "emu                    0.000   0.000        1.000  0.000       1",
         "",
-        "macro average          0.333   0.389        0.722  0.356        6",
-        "weighted average       0.444   0.500        0.667  0.467        6",
+        "macro average          0.333   0.389        0.722  0.356       6",
+        "weighted average       0.444   0.500        0.667  0.467       6",
         "",
         "accuracy               0.500",
         "balanced accuracy      0.389",
