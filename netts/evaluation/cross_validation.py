@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import _safe_indexing, check_random_state
+from sklearn.utils.validation import _num_samples
 
 from netts.errors import DataError, ParameterError
 from netts.evaluation.comparison import check_weights
@@ -173,6 +174,7 @@ def cross_validate(
     X = columns if isinstance(columns, Mapping) else X  # of a Table
     y = np.asarray(y)
     weights = check_weights(sample_weight, len(y))
+    _check_lengths(X, y, groups)
     is_stratified = (is_classifier(estimator) and y.ndim == 1) if stratify is None else stratify
     _check_counts(y, groups, n_splits, is_stratified)
     splitter = SPLITTERS[is_stratified, groups is not None]
@@ -219,14 +221,20 @@ def _take(X: Any, rows: np.ndarray) -> Any:
     return _safe_indexing(X, rows)
 
 
+def _check_lengths(X: Any, y: np.ndarray, groups: ArrayLike | None) -> None:
+    columns = {"X": X} if not isinstance(X, Mapping) else {f"X[{n!r}]": X[n] for n in X}
+    for name, values in (columns | ({} if groups is None else {"groups": groups})).items():
+        n_rows = _num_samples(values)
+        if n_rows != len(y):
+            raise DataError(f"{name} has {n_rows} rows, y has {len(y)}")
+
+
 def _check_counts(y: np.ndarray, groups: ArrayLike | None, n_splits: int, stratify: bool) -> None:
     """Refuse what would leave a fold without rows, or without a class."""
     units = y if groups is None else np.unique(np.asarray(groups))
     what = "rows" if groups is None else "groups"
     if len(units) < n_splits:
         raise DataError(f"{len(units)} {what} cannot be divided into {n_splits} folds")
-    if groups is not None and len(np.asarray(groups)) != len(y):
-        raise DataError(f"groups has {len(np.asarray(groups))} rows, y has {len(y)}")
     if not stratify:
         return
     if y.ndim != 1 or y.dtype.kind == "f":

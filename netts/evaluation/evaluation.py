@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix
 
 from netts.errors import DataError, ParameterError
-from netts.evaluation.comparison import compare
+from netts.evaluation.comparison import Comparison, compare
 from netts.evaluation.curves import ClassCurves, Curve, class_curves
 from netts.evaluation.page import Page, Section
 from netts.evaluation.regression import (
@@ -286,16 +287,10 @@ def evaluate_classes(
     compared = compare(
         y_true, y_pred, classes, probabilities=probabilities, sample_weight=sample_weight
     )
-    measure = multilabel_confusion_matrix if compared.is_multilabel else confusion_matrix
     return ClassificationEvaluation(
         n_samples=len(compared.true),
         report=report_on(compared, beta),
-        confusion_matrix=measure(
-            compared.true,
-            compared.predicted,
-            labels=list(compared.codes),
-            sample_weight=compared.weights,
-        ),
+        confusion_matrix=_confusion_matrix(compared),
         curves=class_curves(compared),
     )
 
@@ -334,6 +329,19 @@ def evaluate_quantities(
         true=true,
         predicted=predicted,
     )
+
+
+def _confusion_matrix(compared: Comparison) -> np.ndarray:
+    measure = multilabel_confusion_matrix if compared.is_multilabel else confusion_matrix
+    with warnings.catch_warnings():
+        # It says so of a single class even where it is all that there is.
+        warnings.filterwarnings("ignore", "A single label was found")
+        return measure(
+            compared.true,
+            compared.predicted,
+            labels=list(compared.codes),
+            sample_weight=compared.weights,
+        )
 
 
 def plain(value: Any) -> Any:

@@ -343,6 +343,8 @@ def _balanced_accuracy(compared: Comparison) -> float:
 
 def _mcc(compared: Comparison) -> float:
     pair = (compared.true, compared.predicted)
+    if np.unique(pair).size == 1:
+        return 0.0  # as scikit-learn has it, without its warning
     return float(matthews_corrcoef(*pair, sample_weight=compared.weights))
 
 
