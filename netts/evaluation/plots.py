@@ -50,6 +50,9 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 
 MAX_SERIES = 5
 """Lines of a plot that have a colour of their own; six cannot be told apart at a glance."""
 
+MAX_OTHERS = 20
+"""Lines in grey behind them."""
+
 MAX_SCATTERED = 1000
 """Points of a scatter plot: 0.1 MB of SVG, and more would only hide one another."""
 
@@ -115,7 +118,7 @@ def share_plot(
     marker: str | None = None,
     drawstyle: str = "default",
 ) -> Plot:
-    """Draw curves between 0 and 1, the first in colour, those beyond `MAX_SERIES` in grey."""
+    """Draw curves between 0 and 1, the first in colour and those behind them in grey."""
 
     def draw(axes: Any) -> None:
         if has_diagonal:
@@ -127,11 +130,14 @@ def share_plot(
                 found.x, found.y, color=SERIES[k], linestyle=DASHES[k], label=shown(label),
                 marker=marker, markersize=4, drawstyle=drawstyle, zorder=3,
             )  # fmt: skip
-        for k, (_, curve) in enumerate(curves[few:]):
+        others = curves[few : few + MAX_OTHERS]
+        of_how_many = f" of {len(curves) - few}" if len(curves) - few > MAX_OTHERS else ""
+        name_of_others = f"{len(others)}{of_how_many} other classes"
+        for k, (_, curve) in enumerate(others):
             found = curve.thinned()
             axes.plot(
                 found.x, found.y, color=COLOR_OF["muted"], linewidth=0.8, alpha=0.5,
-                drawstyle=drawstyle, label=f"{len(curves) - few} other classes" if k == 0 else None,
+                drawstyle=drawstyle, label=None if k else name_of_others,
             )  # fmt: skip
         axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_aspect("equal")
