@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 from sklearn.feature_selection import f_regression
@@ -263,3 +265,27 @@ def test_text_where_quantities_are_due_is_refused():
 def test_another_number_of_names_than_outputs_is_refused():
     with pytest.raises(DataError, match="output_names has 1 names for 2 outputs"):
         evaluate_quantities(np.zeros((3, 2)), np.zeros((3, 2)), output_names=["a"])
+
+
+@given(
+    st.integers(1, 5).flatmap(
+        lambda n: st.lists(
+            st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), min_size=1, max_size=40
+        ).map(lambda pairs: (n, np.array(pairs)))
+    )
+)
+def test_scores_follow_from_the_confusion_matrix_whatever_the_labels(drawn):
+    n_classes, pairs = drawn
+    found = evaluate_classes(pairs[:, 0], pairs[:, 1], range(n_classes))
+    matrix, n_samples = found.confusion_matrix, len(pairs)
+    assert matrix.sum() == n_samples
+    assert found.report.accuracy == pytest.approx(np.trace(matrix) / n_samples)
+    for k, scores in enumerate(found.report.classes):
+        hits, of_class, said = matrix[k, k], matrix[k].sum(), matrix[:, k].sum()
+        assert scores.support == of_class
+        assert scores.recall == pytest.approx(hits / of_class if of_class else 0.0)
+        assert scores.precision == pytest.approx(hits / said if said else 0.0)
+        others = n_samples - of_class
+        specificity = (others - said + hits) / others if others else None
+        assert scores.specificity == (None if specificity is None else pytest.approx(specificity))
+    assert len(str(found).splitlines()) == n_classes + 8
