@@ -10,6 +10,7 @@ from netts.cli.messages import note
 from netts.cli.options import add_device, add_reading, read_options
 from netts.cli.predictions import evaluate, load_model, read_for
 from netts.cli.reports import add_report, check_own, check_report, write_report
+from netts.errors import ModelFileError
 from netts.persistence import replace_file
 
 EPILOG = """\
@@ -41,6 +42,8 @@ def run(options: argparse.Namespace) -> int:
     check_report(options.report)
     if options.json is not None:
         check_own(options.json, b"{", "JSON text")
+        if options.json == options.report:
+            raise ModelFileError(f"--report and --json both name {options.json}: choose two files")
     model, reading = load_model(options.model, options.device, options.precision)
     if options.target is not None:
         reading = reading.with_target(options.target)

@@ -157,13 +157,8 @@ def run(options: argparse.Namespace) -> int:
     if path is not None:
         _save(model, path, is_quiet=options.quiet)
     if options.report is not None:
-        said = write_report(
-            options.report,
-            f"Learning {table.target_name} from {table.name}",
-            _facts(table, training, held_back),
-            model,
-            evaluation,
-        )
+        title, facts = f"Learning {table.target_name}", _facts(table, training, held_back)
+        said = write_report(options.report, title, facts, model, evaluation)
         if not options.quiet:
             print(said)
     return INTERRUPTED if was_interrupted else SUCCESS

@@ -16,7 +16,8 @@ from sklearn.utils.validation import _num_samples
 
 from netts.errors import DataError, ParameterError
 from netts.evaluation.comparison import check_weights
-from netts.evaluation.evaluation import Evaluation, evaluate, plain
+from netts.evaluation.evaluating import evaluate
+from netts.evaluation.evaluation import Evaluation, plain
 from netts.hyperparameters import check_whole
 
 SPLITTERS = {

@@ -119,26 +119,18 @@ def share_plot(
     drawstyle: str = "default",
 ) -> Plot:
     """Draw curves between 0 and 1, the first in colour and those behind them in grey."""
+    few = MAX_SERIES if len(curves) > len(SERIES) else len(SERIES)
 
     def draw(axes: Any) -> None:
         if has_diagonal:
             axes.plot([0, 1], [0, 1], color=COLOR_OF["muted"], linewidth=1, linestyle=DASHES[2])
-        few = MAX_SERIES if len(curves) > len(SERIES) else len(SERIES)
         for k, (label, curve) in enumerate(curves[:few]):
             found = curve.thinned()
             axes.plot(
                 found.x, found.y, color=SERIES[k], linestyle=DASHES[k], label=shown(label),
                 marker=marker, markersize=4, drawstyle=drawstyle, zorder=3,
             )  # fmt: skip
-        others = curves[few : few + MAX_OTHERS]
-        of_how_many = f" of {len(curves) - few}" if len(curves) - few > MAX_OTHERS else ""
-        name_of_others = f"{len(others)}{of_how_many} other classes"
-        for k, (_, curve) in enumerate(others):
-            found = curve.thinned()
-            axes.plot(
-                found.x, found.y, color=COLOR_OF["muted"], linewidth=0.8, alpha=0.5,
-                drawstyle=drawstyle, label=None if k else name_of_others,
-            )  # fmt: skip
+        _draw_others(axes, [curve for _, curve in curves[few:]], drawstyle)
         axes.set(xlabel=labels[0], ylabel=labels[1], xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_aspect("equal")
         if curves:
@@ -147,44 +139,58 @@ def share_plot(
     return _plot(name, title, f"{labels[1]} over {labels[0]}", draw, height=4.6)
 
 
+def _draw_others(axes: Any, curves: Sequence[Curve], drawstyle: str) -> None:
+    """Draw curves in grey, at most `MAX_OTHERS`, under one name that says how many they are."""
+    drawn = curves[:MAX_OTHERS]
+    of_how_many = f" of {len(curves)}" if len(curves) > len(drawn) else ""
+    for k, curve in enumerate(drawn):
+        found = curve.thinned()
+        axes.plot(
+            found.x, found.y, color=COLOR_OF["muted"], linewidth=0.8, alpha=0.5,
+            drawstyle=drawstyle, label=None if k else f"{len(drawn)}{of_how_many} other classes",
+        )  # fmt: skip
+
+
 def confusion_plot(name: str, title: str, matrix: np.ndarray, labels: Sequence[str]) -> Plot:
     """Draw a confusion matrix: each cell as dark as its share of its row."""
     n_classes = len(labels)
-    totals = matrix.sum(axis=1, keepdims=True)
-    shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
 
     def draw(axes: Any) -> None:
-        rectangle = imported("matplotlib.patches").Rectangle
-        for row, column in zip(*np.nonzero(matrix), strict=True):
-            share = float(shares[row, column])
-            axes.add_patch(
-                rectangle(
-                    (column - 0.5, row - 0.5), 1, 1, linewidth=0,
-                    facecolor=SERIES[0 if row == column else 1], alpha=0.1 + 0.6 * share,
-                )
-            )  # fmt: skip
+        _draw_cells(axes, matrix)
         if n_classes <= MAX_CELLS_WITH_NUMBERS:
-            size = 10 if n_classes <= 8 else 8
             for (row, column), count in np.ndenumerate(matrix):
-                ink = COLOR_OF["ink" if count else "muted"]
                 axes.text(
-                    column, row, f"{count:,.6g}", color=ink, ha="center", va="center", fontsize=size
-                )
+                    column, row, f"{count:,.6g}", color=COLOR_OF["ink" if count else "muted"],
+                    ha="center", va="center", fontsize=10 if n_classes <= 8 else 8,
+                )  # fmt: skip
         axes.set(
             xlabel="predicted", ylabel="true", aspect="equal",
             xlim=(-0.5, n_classes - 0.5), ylim=(n_classes - 0.5, -0.5),
         )  # fmt: skip
-        axes.grid(visible=False)
         if n_classes <= MAX_CELLS_WITH_NAMES:
             names = [shown(label) for label in labels]
             is_wide = n_classes * (max(map(len, names)) + 2) > CHARACTERS_IN_A_ROW
-            places = range(n_classes)
-            axes.set_xticks(places, names, rotation=90 if is_wide else 0, fontsize=9)
-            axes.set_yticks(places, names, fontsize=9)
+            axes.set_xticks(range(n_classes), names, rotation=90 if is_wide else 0, fontsize=9)
+            axes.set_yticks(range(n_classes), names, fontsize=9)
         axes.tick_params(length=0)
+        axes.grid(visible=False)
 
     description = f"the confusion matrix of {n_classes} classes, rows true, columns predicted"
     return _plot(name, title, description, draw, height=4.6)
+
+
+def _draw_cells(axes: Any, matrix: np.ndarray) -> None:
+    """Fill the cells that are not zero, those of the diagonal in a colour of their own."""
+    rectangle = imported("matplotlib.patches").Rectangle
+    totals = matrix.sum(axis=1)
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        share = float(matrix[row, column] / totals[row])
+        axes.add_patch(
+            rectangle(
+                (column - 0.5, row - 0.5), 1, 1, linewidth=0,
+                facecolor=SERIES[0 if row == column else 1], alpha=0.1 + 0.6 * share,
+            )
+        )  # fmt: skip
 
 
 def scatter_plot(
@@ -219,11 +225,20 @@ def histogram_plot(name: str, title: str, values: np.ndarray, labels: tuple[str,
     """Draw how often values fall in which range."""
 
     def draw(axes: Any) -> None:
-        axes.hist(values, bins=min(30, max(5, int(len(values) ** 0.5))), color=SERIES[0], alpha=0.7)
+        axes.hist(values, bins=_bins(values), color=SERIES[0], alpha=0.7)
         axes.axvline(0, color=COLOR_OF["muted"], linewidth=1)
         axes.set(xlabel=labels[0], ylabel=labels[1])
 
     return _plot(name, title, f"{labels[1]} by {labels[0]}", draw)
+
+
+def _bins(values: np.ndarray) -> int | list[float]:
+    """Return how many ranges of equal width; one around values that hardly differ."""
+    middle, spread = float(values.mean()), float(np.ptp(values))
+    width = max(abs(middle) * 1e-6, 1e-300)
+    if spread < width:
+        return [middle - width, middle + width]
+    return min(30, max(5, int(len(values) ** 0.5)))
 
 
 def bar_plot(name: str, title: str, bars: Mapping[str, float], label: str) -> Plot:
@@ -274,7 +289,7 @@ def _plot(
 
 @contextmanager
 def _without_complaints() -> Iterator[None]:
-    """Draw names whose characters matplotlib's font lacks: the page's font has them."""
-    with warnings.catch_warnings():
+    """Draw whatever numbers, and characters that matplotlib's font lacks: the page's has them."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         yield

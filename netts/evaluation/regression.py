@@ -18,6 +18,9 @@ from netts.errors import DataError
 from netts.evaluation.comparison import check_shapes, check_weights
 from netts.hyperparameters import check_whole
 
+LARGEST = 1e150
+"""The sum of the squares of a million errors of this size is a float64 still."""
+
 
 @dataclass(frozen=True)
 class OutputScores:
@@ -151,7 +154,7 @@ def regression_report(
     Raises
     ------
     DataError
-        If there are no samples, the lengths differ, or a value is NaN or infinite.
+        If there are no samples, the lengths differ, or a value is NaN, infinite or above 1e150.
     ParameterError
         If `n_features` is no whole number above 0.
 
@@ -206,6 +209,11 @@ def values_of(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndar
     for name, values in zip(("y_true", "y_pred"), found, strict=True):
         if not np.all(np.isfinite(values)):
             raise DataError(f"{name} contains NaN or infinity, which no score can be computed from")
+        if np.abs(values).max() > LARGEST:
+            raise DataError(
+                f"{name} holds {np.abs(values).max():g}, and squares of more than {LARGEST:g} "
+                "overflow: write the quantity in a larger unit"
+            )
     true, predicted = (values.reshape(len(values), -1) for values in found)
     return true, predicted
 

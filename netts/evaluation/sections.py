@@ -54,7 +54,10 @@ def regression_sections(evaluation: RegressionEvaluation) -> list[Section]:
         tables = (Rows("Scores of each output", head, rows),)
     figures = {name: f"{value:.4g}" for name, value in report.measures.items()}
     text = f"On {evaluation.n_samples:,} rows; errors are in the unit of the target."
-    return [Section("Scores", text, figures, tables=tables), *_residuals(evaluation)]
+    names = evaluation.output_names[:MAX_OUTPUTS_DRAWN]
+    titles = [f"Residuals of {name}" for name in names] if report.outputs else ["Residuals"]
+    residuals = [_residuals(evaluation, k, title) for k, title in enumerate(titles)]
+    return [Section("Scores", text, figures, tables=tables), *residuals]
 
 
 def _scores(evaluation: ClassificationEvaluation) -> Section:
@@ -175,33 +178,26 @@ def _calibration(evaluation: ClassificationEvaluation) -> Section:
     )  # fmt: skip
 
 
-def _residuals(evaluation: RegressionEvaluation) -> list[Section]:
-    sections = []
-    for k, output in enumerate(evaluation.output_names[:MAX_OUTPUTS_DRAWN]):
-        predicted, residuals = evaluation.predicted[:, k], evaluation.residuals[:, k]
-        quantiles = tuple(
-            (name, f"{np.quantile(residuals, share):.4g}") for name, share in QUANTILES.items()
-        )
-        several = len(evaluation.output_names) > 1
-        sections.append(
-            Section(
-                f"Residuals of {output}" if several else "Residuals",
-                "A residual is what is true less what was predicted.",
-                plots=(
-                    scatter_plot(
-                        f"predicted-{k}", "Predicted and true", predicted, evaluation.true[:, k],
-                        ("predicted", "true"), reference="diagonal",
-                    ),
-                    scatter_plot(
-                        f"residuals-{k}", "Residuals", predicted, residuals,
-                        ("predicted", "residual"), reference="zero",
-                    ),
-                    histogram_plot(
-                        f"histogram-{k}", "Distribution of residuals", residuals,
-                        ("residual", "rows"),
-                    ),
-                ),
-                tables=(Rows("Quantiles of the residuals", ("", "residual"), quantiles),),
-            )
-        )  # fmt: skip
-    return sections
+def _residuals(evaluation: RegressionEvaluation, output: int, title: str) -> Section:
+    predicted, residuals = evaluation.predicted[:, output], evaluation.residuals[:, output]
+    quantiles = tuple(
+        (name, f"{np.quantile(residuals, share):.4g}") for name, share in QUANTILES.items()
+    )
+    return Section(
+        title,
+        "A residual is what is true less what was predicted.",
+        plots=(
+            scatter_plot(
+                f"predicted-{output}", "Predicted and true", predicted, evaluation.true[:, output],
+                ("predicted", "true"), reference="diagonal",
+            ),
+            scatter_plot(
+                f"residuals-{output}", "Residuals", predicted, residuals,
+                ("predicted", "residual"), reference="zero",
+            ),
+            histogram_plot(
+                f"histogram-{output}", "Distribution of residuals", residuals, ("residual", "rows")
+            ),
+        ),
+        tables=(Rows("Quantiles of the residuals", ("", "residual"), quantiles),),
+    )  # fmt: skip

@@ -130,6 +130,14 @@ def test_evaluate_takes_a_target_of_another_name(capsys, model, tmp_path):
     assert "lacks 'katgorie', which the model needs; it has 'kategorie'" in capsys.readouterr().err
 
 
+def test_evaluate_needs_two_names_for_two_files(capsys, model, tmp_path):
+    pytest.importorskip("matplotlib")
+    one = str(tmp_path / "one")
+    table = write_csv(tmp_path / "other.csv", messy_rows(30, seed=2))
+    assert main(["evaluate", str(model), str(table), "--report", one, "--json", one]) == 1
+    assert "choose two files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("option", "kind"), [("--report", "HTML page"), ("--json", "JSON text")])
 def test_evaluate_replaces_no_other_file(capsys, model, tmp_path, option, kind):
     pytest.importorskip("matplotlib")

@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+import netts
 from netts import MLPClassifier, MLPRegressor
 from netts.data import load
 from netts.errors import DataError, ParameterError
@@ -157,3 +158,12 @@ def test_other_numbers_of_rows_are_refused():
 def test_what_neither_classifies_nor_regresses_is_refused():
     with pytest.raises(ParameterError, match="is a classifier or a regressor, got KMeans"):
         evaluate(KMeans(), X, SIDES)
+
+
+@pytest.mark.parametrize("name", ["iris", "diabetes"])
+def test_a_model_file_keeps_the_whole_report(name, tmp_path):
+    table = load(name)
+    model = TableModel(classifier() if name == "iris" else regressor()).fit(table, table.y)
+    model.report_ = evaluate(model, table, table.y).report
+    model.save(tmp_path / "model.netts")
+    assert netts.load(tmp_path / "model.netts").report_ == model.report_

@@ -262,6 +262,11 @@ def test_text_where_quantities_are_due_is_refused():
         evaluate_quantities(["a"], [1.0])
 
 
+def test_quantities_whose_squares_overflow_are_refused():
+    with pytest.raises(DataError, match=r"y_pred holds 1e\+200, and squares of more than"):
+        evaluate_quantities([1.0, 2.0], [1e200, 1.0])
+
+
 def test_another_number_of_names_than_outputs_is_refused():
     with pytest.raises(DataError, match="output_names has 1 names for 2 outputs"):
         evaluate_quantities(np.zeros((3, 2)), np.zeros((3, 2)), output_names=["a"])

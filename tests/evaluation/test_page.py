@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,16 @@ from pages import check_page
 
 from netts import Network, Trainer, layers
 from netts.errors import MissingPackageError, ModelFileError
-from netts.evaluation import Page, Rows, Section, evaluate_classes, evaluate_quantities
+from netts.evaluation import (
+    Page,
+    Rows,
+    Section,
+    evaluate_classes,
+    evaluate_quantities,
+    training_sections,
+)
 from netts.evaluation.plots import line_plot, shown
-from netts.training import StepProfile
+from netts.training import Epoch, History, StepProfile
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -91,6 +99,32 @@ def test_quantities_make_a_page(tmp_path, n_outputs):
     page = check_page(saved(quantities_of(300, n_outputs), tmp_path))
     assert [tag for tag, _ in page.elements].count("svg") == 3 * min(n_outputs, 4)
     assert "median" in page.all_of("th")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("true", "predicted"),
+    [
+        ([1.0], [2.0]),
+        ([3.0] * 5, [3.0] * 5),
+        ([1e17] * 5, [0.0] * 5),
+        (1e150 * rng.uniform(-1, 1, 20), 1e150 * rng.uniform(-1, 1, 20)),
+        (1e-300 * rng.normal(size=20), 1e-300 * rng.normal(size=20)),
+        (1e10 + 1e-6 * rng.normal(size=20), [1e10] * 20),
+    ],
+)
+def test_quantities_of_any_size_make_a_page(tmp_path, true, predicted):
+    check_page(saved(evaluate_quantities(true, predicted), tmp_path))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "losses", [[1.0], [1.0, math.nan], [math.inf, 1.0], [0.0, 0.0], [1e300, 1e-300, 1.0]]
+)
+def test_losses_of_any_kind_make_a_page(losses):
+    epochs = [Epoch(k + 1, loss, loss, loss, 0.1 / (k + 1), 0.5) for k, loss in enumerate(losses)]
+    page = check_page(Page("Learning", training_sections(History(epochs), None)).render())
+    assert page.all_of("h2") == ["Learning"]
 
 
 def test_several_labels_make_a_page(tmp_path):
