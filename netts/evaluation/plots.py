@@ -152,7 +152,7 @@ def _draw_others(axes: Any, curves: Sequence[Curve], drawstyle: str) -> None:
 
 
 def confusion_plot(name: str, title: str, matrix: np.ndarray, labels: Sequence[str]) -> Plot:
-    """Draw a confusion matrix: each cell as dark as its share of its row."""
+    """Draw a confusion matrix: each cell as strong in colour as its share of its row."""
     n_classes = len(labels)
 
     def draw(axes: Any) -> None:

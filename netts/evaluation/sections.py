@@ -90,8 +90,8 @@ def _confusions(evaluation: ClassificationEvaluation) -> Section:
     if len(labels) <= MAX_CELLS_WITH_NUMBERS:
         tables.append(_matrix_rows(matrix, labels))
     text = (
-        "A row of the matrix for each class, a column for what it was taken for; the darker, the "
-        "larger the share of the row."
+        "A row of the matrix for each class, a column for what it was taken for; the stronger the "
+        "colour, the larger the share of the row."
     )
     return Section(title, text, plots=plots, tables=tuple(tables))
 
@@ -131,7 +131,8 @@ def _rankings(evaluation: ClassificationEvaluation) -> Section:
         for one in ranked
         if one.precision_recall
     ]
-    text = "Each class against all others, with the area under its curve" + _which(len(roc))
+    whom = "Each class against all others" if len(roc) > 1 else "One class against the other"
+    text = f"{whom}, with the area under its curve{_which(len(roc))}"
     if not roc:
         return Section("Ranking", "All rows are of one class, so there is nothing to rank.")
     return Section(
