@@ -70,6 +70,10 @@ class DataError(NettsError, ValueError):
     """A table or array of data cannot be used as it is."""
 
 
+class MissingPackageError(NettsError, ImportError):
+    """What was asked for needs a package of an extra that is not installed."""
+
+
 class OneClassWarning(UserWarning):
     """A classifier was trained on samples of one class, so it knows no other."""
 

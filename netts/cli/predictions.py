@@ -1,4 +1,4 @@
-"""What `train`, `predict` and `evaluate` share: predictions from columns, and their report."""
+"""What `train`, `predict` and `evaluate` share: predictions from columns, and how good they are."""
 
 from __future__ import annotations
 
@@ -11,19 +11,14 @@ import numpy as np
 from sklearn.base import is_classifier
 
 import netts
-from netts import devices
+from netts import devices, evaluation
 from netts.cli.messages import note
 from netts.data import Reading, ReadOptions
 from netts.data.datasets import find_path
 from netts.data.reading import RowsToPredict, read_again
 from netts.errors import DataError, ModelKindError
 from netts.estimators import TableModel
-from netts.evaluation import (
-    ClassificationReport,
-    RegressionReport,
-    classification_report,
-    regression_report,
-)
+from netts.evaluation import Evaluation
 
 
 def load_model(path: Path, device: str, precision: str | None) -> tuple[TableModel, Reading]:
@@ -77,26 +72,28 @@ def predict_proba(
     return _without_complaints(model, columns, line_numbers).predict_proba(columns)
 
 
-def report(
-    model: TableModel, y: np.ndarray, predictions: np.ndarray
-) -> ClassificationReport | RegressionReport:
-    """Compare predictions with the target of a table.
+def evaluate(
+    model: TableModel,
+    y: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    line_numbers: Sequence[int] | np.ndarray,
+) -> Evaluation:
+    """Compare predictions with the target of a table, and say what training has not seen.
 
     Raises
     ------
     DataError
         Where the target has a label that is none of the model's classes.
     """
-    if not is_classifier(model):
-        return regression_report(y, predictions)
-    unknown = np.setdiff1d(y, model.classes_)
-    if unknown.size:
-        listed = ", ".join(map(str, model.classes_))
-        raise DataError(
-            f"the target has the label {str(unknown[0])!r}, which is none of the classes that the "
-            f"model knows: {listed}"
-        )
-    return classification_report(y, predictions, model.classes_)
+    if is_classifier(model):
+        unknown = np.setdiff1d(y, model.classes_)
+        if unknown.size:
+            listed = ", ".join(map(str, model.classes_))
+            raise DataError(
+                f"the target has the label {str(unknown[0])!r}, which is none of the classes that "
+                f"the model knows: {listed}"
+            )
+    return evaluation.evaluate(_without_complaints(model, columns, line_numbers), columns, y)
 
 
 def _without_complaints(

@@ -25,14 +25,16 @@ from netts.cli.options import (
     share,
 )
 from netts.cli.output import print_columns, print_wrapped
-from netts.cli.predictions import predict, report
+from netts.cli.predictions import evaluate
+from netts.cli.reports import add_report, check_report, write_report
 from netts.compiler.cache import cache_size_bytes
 from netts.data import Table, TableEncoder, dataset_names, find_table
 from netts.data.splitting import split_table
 from netts.errors import BrokenModelError, InterruptedFitWarning, ModelFileError
 from netts.estimators import MLPClassifier, MLPRegressor, TableModel
+from netts.evaluation import Evaluation
 from netts.persistence import check_replaceable, read_model_file
-from netts.training import ProgressBar
+from netts.training import Callback, ProgressBar, StepProfile
 
 EPILOG = f"""\
 A table is a CSV file. What its columns are is told from their cells, and said
@@ -77,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("classification", "regression"),
         help="by default classification for text and for at most 20 different whole numbers",
     )
+    add_report(parser)
     _add_training(parser)
     group = add_reading(parser)
     group.add_argument(
@@ -146,6 +149,7 @@ def run(options: argparse.Namespace) -> int:
     """Load, split, train, report and save; 130 if Ctrl-C ended the training early."""
     devices.choose(options.device)  # refuses a wrong name before anything is printed
     table = _find(options)
+    check_report(options.report)
     path = _model_path(options)
     if path is not None:
         _check_path(path)  # before the time for training is spent
@@ -161,10 +165,17 @@ def run(options: argparse.Namespace) -> int:
     model.reading_ = table.reading
     if not options.quiet:
         print(_describe_training(model, seconds))
+    evaluation = None
     if held_back is not None:
-        model.report_ = _report(model, held_back, is_quiet=options.quiet)
+        evaluation = _evaluate(model, held_back, is_quiet=options.quiet)
+        model.report_ = evaluation.report
     if path is not None:
         _save(model, path, is_quiet=options.quiet)
+    if options.report is not None:
+        title, facts = f"Learning {table.target_name}", _facts(table, training, held_back)
+        said = write_report(options.report, title, facts, model, evaluation)
+        if not options.quiet:
+            print(said)
     return INTERRUPTED if was_interrupted else SUCCESS
 
 
@@ -215,8 +226,17 @@ def _estimator(table: Table, options: argparse.Namespace, n_samples: int) -> Any
         random_state=options.seed,
         device=options.device,
         precision=options.precision,
-        callbacks=[ProgressBar()] if sys.stderr.isatty() and not options.quiet else [],
+        callbacks=_callbacks(options),
     )
+
+
+def _callbacks(options: argparse.Namespace) -> list[Callback]:
+    found: list[Callback] = []
+    if sys.stderr.isatty() and not options.quiet:
+        found.append(ProgressBar())
+    if options.report is not None:
+        found.append(StepProfile())
+    return found
 
 
 def _fit(model: TableModel, training: Table) -> bool:
@@ -241,9 +261,18 @@ def _describe_training(model: TableModel, seconds: float) -> str:
     )
 
 
-def _report(model: TableModel, held_back: Table, *, is_quiet: bool) -> Any:
-    predictions = predict(model, held_back.columns, held_back.line_numbers)
-    result = report(model, held_back.y, predictions)
+def _facts(table: Table, training: Table, held_back: Table | None) -> dict[str, str]:
+    held = "none" if held_back is None else f"{held_back.n_samples:,}"
+    return {
+        "table": table.name,
+        "target": f"{table.target_name} ({table.task})",
+        "rows trained on": f"{training.n_samples:,}",
+        "rows held back": held,
+    }
+
+
+def _evaluate(model: TableModel, held_back: Table, *, is_quiet: bool) -> Evaluation:
+    result = evaluate(model, held_back.y, held_back.columns, held_back.line_numbers)
     if not is_quiet:
         print(f"\non the {held_back.n_samples:,} rows held back:")
     print(result)

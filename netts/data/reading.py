@@ -38,6 +38,11 @@ class Reading:
     names: tuple[str, ...]
     has_header: bool
 
+    def with_target(self, name: str) -> Reading:
+        """Return the same for a file whose target has another name."""
+        names = tuple(name if one == self.target.name else one for one in self.names)
+        return replace(self, target=replace(self.target, name=name), names=names)
+
 
 @dataclass(frozen=True, eq=False)
 class RowsToPredict:

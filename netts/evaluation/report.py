@@ -1,42 +1,39 @@
-"""Reports on predictions: scores in frozen dataclasses that print as a table.
+"""The scores of a classifier, in frozen dataclasses that print as a table.
 
-The scores are scikit-learn's; what is undefined there is 0 here for precision, recall and F1 (a
-class that was never predicted, or has no sample), and NaN for R2 (one sample, or constant targets).
+The scores are scikit-learn's. Precision, recall and F1 are 0 where they are undefined (a class that
+was never predicted, or has no sample); everything else is None there, and where it was not asked
+for: without probabilities, or in a model file of an earlier netts.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.metrics import (
-    mean_absolute_error,
-    precision_recall_fscore_support,
-    r2_score,
-    root_mean_squared_error,
-)
-
-from netts.errors import DataError
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores of one class, or their mean over the classes.
+    """Scores of one class against the rest, or their mean over the classes.
 
     Attributes
     ----------
     label : str
     precision : float
-        Share of the predictions of this class that are right.
+        Share of the predictions of this class that are right: TP / (TP + FP).
     recall : float
-        Share of the samples of this class that were found.
+        Share of the samples of this class that were found: TP / (TP + FN).
     f1 : float
         Harmonic mean of precision and recall.
     support : int
         Number of samples of this class.
+    specificity : float or None
+        Share of the samples of other classes that were not taken for this one: TN / (TN + FP).
+    f_beta : float or None
+        Weighted harmonic mean of precision and recall, recall `beta` times as important.
+    roc_auc : float or None
+        The probability that a sample of this class is given a higher probability of it than a
+        sample of another class.
+    average_precision : float or None
+        The area under the steps of the precision-recall curve.
     """
 
     label: str
@@ -44,6 +41,10 @@ class ClassScores:
     recall: float
     f1: float
     support: int
+    specificity: float | None = None
+    f_beta: float | None = None
+    roc_auc: float | None = None
+    average_precision: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,158 +54,95 @@ class ClassificationReport:
     Attributes
     ----------
     accuracy : float
-        Share of the predictions that are right.
+        Share of the samples whose prediction is right; where a sample may have several labels,
+        of those with all labels right.
     classes : tuple of ClassScores
         In the order in which the classes were given.
     macro_average : ClassScores
-        Unweighted means over the classes; its support is the number of samples.
+        Unweighted means over the classes, as far as they are defined; its support is the number of
+        samples.
+    weighted_average : ClassScores or None
+        Means over the classes, weighted by their samples.
+    micro_average : ClassScores or None
+        Of all decisions together, where a sample may have several labels: else it is the accuracy.
+    balanced_accuracy : float or None
+        Mean recall of the classes that have samples.
+    mcc : float or None
+        Matthews's correlation coefficient, from -1 to 1; 0 is no better than chance.
+    hamming_loss : float or None
+        Share of the decisions about single labels that are wrong, where there may be several.
+    log_loss : float or None
+        Mean negative logarithm of the probability given to what is true.
+    brier_score : float or None
+        Mean squared difference between probabilities and what is true; for two classes and for
+        single labels half of that.
+    beta : float
+        Of `f_beta`.
     """
 
     accuracy: float
     classes: tuple[ClassScores, ...]
     macro_average: ClassScores
+    weighted_average: ClassScores | None = None
+    micro_average: ClassScores | None = None
+    balanced_accuracy: float | None = None
+    mcc: float | None = None
+    hamming_loss: float | None = None
+    log_loss: float | None = None
+    brier_score: float | None = None
+    beta: float = 1.0
+
+    @property
+    def averages(self) -> tuple[ClassScores, ...]:
+        """Return those that there are."""
+        found = (self.macro_average, self.weighted_average, self.micro_average)
+        return tuple(scores for scores in found if scores is not None)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return what a table of the classes shows: titles by the names of attributes."""
+        shown = {"precision": "precision", "recall": "recall", "specificity": "specificity"}
+        shown |= {"f1": "F1"} | ({"f_beta": f"F{self.beta:g}"} if self.beta != 1 else {})
+        shown |= {"roc_auc": "ROC AUC", "average_precision": "PR AUC"}
+        known = [
+            name
+            for name in shown
+            if any(getattr(one, name) is not None for one in (*self.classes, *self.averages))
+        ]
+        return {name: shown[name] for name in known}
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """Return the scores of all classes together that there are, by their names."""
+        found = {
+            "accuracy": self.accuracy,
+            "balanced accuracy": self.balanced_accuracy,
+            "MCC": self.mcc,
+            "Hamming loss": self.hamming_loss,
+            "log loss": self.log_loss,
+            "Brier score": self.brier_score,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def __str__(self) -> str:
-        rows = [*self.classes, self.macro_average]
-        width = max(len(scores.label) for scores in rows)
-        lines = [f"{'':{width}}  precision  recall     F1  support"]
-        lines += [_line(scores, width) for scores in self.classes]
-        lines += ["", _line(self.macro_average, width)]
-        lines += [f"{'accuracy':{width}}{self.accuracy:26.3f}{self.macro_average.support:9d}"]
+        rows = [*self.classes, *self.averages]
+        width = max(len(name) for name in [*(one.label for one in rows), *self.measures])
+        titles = "".join(f"{title:>{_width(title)}}" for title in self.columns.values())
+        lines = [f"{'':{width}}{titles} support"]
+        lines += [self._line(scores, width) for scores in self.classes]
+        lines += ["", *(self._line(scores, width) for scores in self.averages), ""]
+        lines += [f"{name:{width}}{value:11.3f}" for name, value in self.measures.items()]
         return "\n".join(lines)
 
-
-@dataclass(frozen=True)
-class RegressionReport:
-    """Scores of a regressor.
-
-    Attributes
-    ----------
-    rmse : float
-        Root of the mean squared error, in the target's unit.
-    mae : float
-        Mean absolute error, in the target's unit.
-    r2 : float
-        Coefficient of determination: 1 is perfect, 0 is as good as the mean of the targets.
-    n_samples : int
-    """
-
-    rmse: float
-    mae: float
-    r2: float
-    n_samples: int
-
-    def __str__(self) -> str:
-        meaning = "1 is perfect, 0 no better than the mean"
-        if math.isnan(self.r2):
-            meaning = "undefined: the targets are all equal"
-        return (
-            f"RMSE  {self.rmse:10.4g}  root mean squared error, in the target's unit\n"
-            f"MAE   {self.mae:10.4g}  mean absolute error, in the target's unit\n"
-            f"R2    {self.r2:10.4f}  {meaning}"
-        )
+    def _line(self, scores: ClassScores, width: int) -> str:
+        cells = [
+            f"{'-' if value is None else f'{value:.3f}':>{_width(title)}}"
+            for name, title in self.columns.items()
+            for value in [getattr(scores, name)]
+        ]
+        return f"{scores.label:{width}}{''.join(cells)}{scores.support:8d}"
 
 
-def classification_report(
-    y_true: ArrayLike, y_pred: ArrayLike, classes: Iterable[object]
-) -> ClassificationReport:
-    """Compare predicted labels with true ones.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Labels.
-    classes : iterable
-        Every label that may occur, each once, in the order to report them.
-
-    Raises
-    ------
-    DataError
-        If there are no samples, the lengths differ, or a label is not one of the classes.
-
-    Examples
-    --------
-    >>> print(classification_report(["a", "b", "b", "b"], ["a", "a", "b", "b"], ["a", "b"]))
-                   precision  recall     F1  support
-    a                  0.500   1.000  0.667        1
-    b                  1.000   0.667  0.800        3
-    <BLANKLINE>
-    macro average      0.750   0.833  0.733        4
-    accuracy                          0.750        4
-    """
-    true, predicted = _check_pair(y_true, y_pred)
-    labels = np.array(list(classes))
-    _check_labels(true, predicted, labels)
-    scores = precision_recall_fscore_support(true, predicted, labels=labels, zero_division=0.0)
-    rows = zip(labels, *scores, strict=True)
-    means = [float(np.mean(score)) for score in scores[:3]]
-    return ClassificationReport(
-        accuracy=float(np.mean(true == predicted)),
-        classes=tuple(
-            ClassScores(str(label), float(precision), float(recall), float(f1), int(support))
-            for label, precision, recall, f1, support in rows
-        ),
-        macro_average=ClassScores("macro average", means[0], means[1], means[2], len(true)),
-    )
-
-
-def regression_report(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionReport:
-    """Compare predicted values with true ones.
-
-    Parameters
-    ----------
-    y_true, y_pred : array-like of shape (n_samples,)
-        Numbers.
-
-    Raises
-    ------
-    DataError
-        If there are no samples, the lengths differ, or a value is NaN or infinite.
-
-    Examples
-    --------
-    >>> print(regression_report([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]))
-    RMSE      0.5774  root mean squared error, in the target's unit
-    MAE       0.3333  mean absolute error, in the target's unit
-    R2        0.5000  1 is perfect, 0 no better than the mean
-    """
-    true, predicted = _check_pair(y_true, y_pred)
-    for name, values in (("y_true", true), ("y_pred", predicted)):
-        if not np.all(np.isfinite(values)):
-            raise DataError(f"{name} contains NaN or infinity, which no score can be computed from")
-    is_constant = bool(np.all(true == true[0]))
-    return RegressionReport(
-        rmse=float(root_mean_squared_error(true, predicted)),
-        mae=float(mean_absolute_error(true, predicted)),
-        r2=math.nan if is_constant else float(r2_score(true, predicted)),
-        n_samples=len(true),
-    )
-
-
-def _line(scores: ClassScores, width: int) -> str:
-    return (
-        f"{scores.label:{width}}{scores.precision:11.3f}{scores.recall:8.3f}"
-        f"{scores.f1:7.3f}{scores.support:9d}"
-    )
-
-
-def _check_pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    true, predicted = np.asarray(y_true), np.asarray(y_pred)
-    if true.ndim != 1 or true.shape != predicted.shape:
-        raise DataError(
-            "y_true and y_pred must both have shape (n_samples,), "
-            f"got {true.shape} and {predicted.shape}"
-        )
-    if true.size == 0:
-        raise DataError("y_true and y_pred are empty: there is nothing to score")
-    return true, predicted
-
-
-def _check_labels(true: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> None:
-    for name, values in (("y_true", true), ("y_pred", predicted)):
-        unknown = np.setdiff1d(values, labels)
-        if unknown.size:
-            listed = ", ".join(map(str, labels))
-            raise DataError(
-                f"{name} contains {str(unknown[0])!r}, which is none of the classes {listed}"
-            )
+def _width(title: str) -> int:
+    """Return the width of a column with room for its title and for 0.123."""
+    return max(len(title), 5) + 2

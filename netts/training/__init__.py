@@ -8,6 +8,7 @@ from netts.training.callbacks import Callback
 from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.fitting import Resumable
 from netts.training.history import Epoch, History
+from netts.training.step_profile import StepProfile
 from netts.training.trainer import Trainer
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Plateau",
     "ProgressBar",
     "Resumable",
+    "StepProfile",
     "Trainer",
 ]
 

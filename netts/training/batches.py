@@ -181,6 +181,11 @@ class Feed:
         if is_last:
             finish_epoch(self.running_loss, self.cursor, self.loss_sum)
 
+    def rewind(self) -> None:
+        """Go back to the start of an epoch from anywhere in it."""
+        self.cursor.array[...] = 0
+        self.running_loss.array[...] = 0
+
     def run(self, plan: Plan, name: str) -> None:
         """Replay an epoch.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from netts.errors import DeviceLostError, DivergenceError, InterruptedFitWarning, warn
+from netts.graph.profile import Profile
 from netts.training.descents import descent_of
 from netts.training.early_stopping import EarlyStopping
 from netts.training.history import Epoch, History
@@ -86,12 +87,14 @@ class Fit:
     def run(self) -> History:
         """Run the epochs, and leave the network in a state that can be used, whatever happens."""
         self.trainer.is_stopping = False
+        self.trainer.running_ = self
         try:
             self._run()
         except DeviceLostError as error:
             raise self._lost(error) from error
         finally:
             self._notify("on_fit_end", self.history)
+            self.trainer.running_ = None
         return self.history
 
     def _run(self) -> None:
@@ -104,6 +107,10 @@ class Fit:
             self.history.stopped_by = "interrupt"
             kept = self._weights_kept(len(self.history))
             warn(f"training was interrupted: {kept}", InterruptedFitWarning)
+
+    def profile(self, steps: int) -> Profile:
+        """Time the operations of training steps; the training goes on as if nothing had been."""
+        return self.session.profile(steps, self.last)
 
     def resumable(self) -> Resumable:
         """Return what a later fit needs to go on from where this one ended.

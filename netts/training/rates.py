@@ -20,7 +20,7 @@ def take_rate(rates, position, rate):
 
 
 @accelerate
-def rewind(position):
+def to_first_rate(position):
     """Go back to the first step."""
     for i in parallel(position.shape[0]):
         position[i] = 0
@@ -70,9 +70,14 @@ class Rates:
         """Set the rate of the epoch that begins, or those of its steps."""
         self._written.array[...] = rates
 
+    def rewind(self) -> None:
+        """Go back to the rate of the first step from anywhere in an epoch."""
+        if self.is_per_step:
+            self._position.array[...] = 0
+
     def record(self, *, is_last: bool) -> None:
         """Record what gives a step its rate, before anything reads it."""
         if self.is_per_step:
             take_rate(self._written, self._position, self.current)
             if is_last:
-                rewind(self._position)
+                to_first_rate(self._position)

@@ -6,6 +6,7 @@ import numpy as np
 
 from netts.devices.memory import BufferView
 from netts.graph import TaskGraph, Usage
+from netts.graph.profile import Profile
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
@@ -203,6 +204,33 @@ class Session:
     def restore(self, slot: int) -> None:
         """Go back to a snapshot; the optimiser's state stays what it is."""
         self.plan.run(recording=f"restore_{slot}")
+
+    def profile(self, steps: int, slot: int) -> Profile:
+        """Time the operations of a training step, and leave everything as it was.
+
+        Parameters
+        ----------
+        steps
+            How many, at most the full batches of an epoch.
+        slot
+            A snapshot of what the network has learned up to now, to go back to.
+        """
+        name, available = (
+            ("step", self.feed.n_steps - 1) if self.feed.n_steps > 1 else ("step_last", 1)
+        )
+        state = self.update.state.copied()
+        try:
+            self.plan.run(recording=name)  # the first step warms caches
+            self._rewind()
+            return self.plan.profile(min(steps, available), recording=name)
+        finally:
+            self._rewind()
+            self.restore(slot)
+            self.update.state.restore(state)
+
+    def _rewind(self) -> None:
+        self.feed.rewind()
+        self._rates.rewind()
 
     @property
     def _learned(self) -> list[ParameterSet]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from netts.devices.precision import precision_from
 from netts.errors import ParameterError, ShapeError
+from netts.graph.profile import Profile
 from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
 from netts.network import Network
@@ -85,6 +86,8 @@ class Trainer:
         Whether `stop` was called during it.
     resumable_ : Resumable
         What `fit` goes on with when it resumes.
+    running_ : Fit or None
+        The fit that is running.
 
     Notes
     -----
@@ -128,6 +131,7 @@ class Trainer:
     precision_: str = field(default="", init=False, repr=False)
     is_stopping: bool = field(default=False, init=False, repr=False)
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
+    running_: Fit | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, Network):
@@ -173,6 +177,29 @@ class Trainer:
     def stop(self) -> None:
         """End training after the epoch that runs; for callbacks and other threads."""
         self.is_stopping = True
+
+    def profile(self, steps: int = 20) -> Profile:
+        """Time the operations of training steps; for callbacks, while `fit` runs.
+
+        The training goes on as if nothing had been: its results have the same bits.
+
+        Parameters
+        ----------
+        steps : int
+            How many; at most as many as an epoch has full batches are taken.
+
+        Raises
+        ------
+        ParameterError
+            Where no fit is running, or `steps` is below 1.
+        """
+        check_whole("steps", steps, 1)
+        if self.running_ is None:
+            raise ParameterError(
+                "a trainer is profiled while it trains: pass callbacks=[StepProfile()], which does "
+                "so and keeps the result as its profile_"
+            )
+        return self.running_.profile(steps)
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Return what the loss makes of the network's outputs: probabilities, or values.

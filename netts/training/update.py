@@ -52,6 +52,10 @@ class OptimizerState:
         is_finite = all(bool(np.isfinite(view.read()).all()) for view in self.vectors.values())
         return self._arena.flat(np.uint8).read() if is_finite else None
 
+    def copied(self) -> np.ndarray:
+        """Return a copy of the bytes of everything."""
+        return self._arena.flat(np.uint8).read().copy()
+
     def restore(self, kept: np.ndarray) -> None:
         """Go on with what another fit has kept.
 
@@ -181,8 +185,8 @@ class GradientSum:
     def __init__(self, network: Network, regularization: Regularization) -> None:
         self.network, self.regularization = network, regularization
         self.gradients = network.parameters.like("gradients")
-        self.state = OptimizerState(network, ())
-        self._total = network.parameters.like("sum of gradients").flat
+        self.state = OptimizerState(network, ("sum of gradients",))
+        (self._total,) = self.state.vectors.values()
         self.gradient = network.parameters.like("gradient of all samples").flat
         self._one = constant(np.ones(1, network.dtype))
 

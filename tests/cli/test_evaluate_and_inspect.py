@@ -95,3 +95,54 @@ def test_inspect_names_a_damaged_file(capsys, model):
     model.write_bytes(content)
     assert main(["inspect", str(model)]) == 1
     assert "damaged" in capsys.readouterr().err
+
+
+def test_evaluate_writes_a_page_and_all_numbers(capsys, model, tmp_path):
+    pytest.importorskip("matplotlib")
+    table = write_csv(tmp_path / "other.csv", messy_rows(90, seed=2))
+    page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
+    arguments = ["evaluate", model, table, "--report", page, "--json", numbers]
+    capsys.readouterr()
+    assert main(list(map(str, arguments))) == 0
+    captured = capsys.readouterr()
+    assert f"wrote the report to {page} (" in captured.err
+    found = json.loads(numbers.read_text(encoding="utf-8"))
+    assert found["n_samples"] == 90
+    assert found["report"]["classes"][0]["label"] == "günstig"
+    assert f"{found['report']['mcc']:.3f}" in captured.out
+    html = page.read_text(encoding="utf-8")
+    assert "How Klasse is predicted" in html
+    assert "günstig" in html
+    assert "Learning" in html  # how it was trained is in the model file
+
+
+def test_evaluate_takes_a_target_of_another_name(capsys, model, tmp_path):
+    rows = messy_rows(90, seed=2)
+    same = write_csv(tmp_path / "same.csv", rows)
+    rows[0] = ["kategorie" if name == "Klasse" else name for name in rows[0]]
+    renamed = write_csv(tmp_path / "renamed.csv", rows)
+    capsys.readouterr()
+    assert main(["evaluate", str(model), str(same)]) == 0
+    expected = capsys.readouterr().out.splitlines()[1:]
+    assert main(["evaluate", str(model), str(renamed), "--target", "kategorie"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == expected
+    assert main(["evaluate", str(model), str(renamed), "--target", "katgorie"]) == 1
+    assert "lacks 'katgorie', which the model needs; it has 'kategorie'" in capsys.readouterr().err
+
+
+def test_evaluate_needs_two_names_for_two_files(capsys, model, tmp_path):
+    pytest.importorskip("matplotlib")
+    one = str(tmp_path / "one")
+    table = write_csv(tmp_path / "other.csv", messy_rows(30, seed=2))
+    assert main(["evaluate", str(model), str(table), "--report", one, "--json", one]) == 1
+    assert "choose two files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "kind"), [("--report", "HTML page"), ("--json", "JSON text")])
+def test_evaluate_replaces_no_other_file(capsys, model, tmp_path, option, kind):
+    pytest.importorskip("matplotlib")
+    table = write_csv(tmp_path / "other.csv", messy_rows(30, seed=2))
+    before = table.read_bytes()
+    assert main(["evaluate", str(model), str(table), option, str(table)]) == 1
+    assert f"other.csv is no {kind}, and would be replaced by one" in capsys.readouterr().err
+    assert table.read_bytes() == before

@@ -170,7 +170,7 @@ def _call_training(dtype: type, rng: np.random.Generator) -> None:
     regularization.limit_column_norms(X, 1.5)
     regularization.limit_row_norms(X, 1.5)
     rates.take_rate(vector, cursor, one)
-    rates.rewind(cursor.copy())
+    rates.to_first_rate(cursor.copy())
     training.add_gradient(vector, one, vector.copy())
     training.finish_gradient(vector, one, vector.copy(), vector.copy())
     training.finish_batch(vector, vector.copy(), one, cursor, step)

@@ -51,13 +51,17 @@ def test_numbers_may_be_labels():
 
 def test_a_classification_report_prints_as_a_table():
     assert str(classification_report(TRUE, PREDICTED, ["cat", "dog", "emu"])).splitlines() == [
-        "               precision  recall     F1  support",
-        "cat                0.667   0.667  0.667        3",
-        "dog                0.333   0.500  0.400        2",
-        "emu                0.000   0.000  0.000        1",
+        "                   precision  recall  specificity     F1 support",
+        "cat                    0.667   0.667        0.667  0.667       3",
+        "dog                    0.333   0.500        0.500  0.400       2",
+        "emu                    0.000   0.000        1.000  0.000       1",
         "",
-        "macro average      0.333   0.389  0.356        6",
-        "accuracy                          0.500        6",
+        "macro average          0.333   0.389        0.722  0.356       6",
+        "weighted average       0.444   0.500        0.667  0.467       6",
+        "",
+        "accuracy               0.500",
+        "balanced accuracy      0.389",
+        "MCC                    0.151",
     ]
 
 
@@ -65,8 +69,8 @@ def test_columns_stay_aligned_under_a_long_label():
     lines = str(classification_report([0, 1], [0, 1], [0, 1])).splitlines()
     long = ["a label longer than any other", "b"]
     wide = str(classification_report(long, long, long)).splitlines()
-    assert len({len(line) for line in lines if line}) == 1
-    assert len({len(line) for line in wide if line}) == 1
+    for table in (lines, wide):
+        assert len({len(line) for line in table[: table.index("")]}) == 1
 
 
 def test_regression_scores_are_those_computed_by_hand():
@@ -84,36 +88,41 @@ def test_r2_of_constant_targets_is_nan_and_said_to_be_undefined(true, predicted)
     assert str(report).endswith("nan  undefined: the targets are all equal")
 
 
-def test_a_regression_report_prints_as_three_lines():
+def test_a_regression_report_prints_as_lines():
     assert str(regression_report([100.0, 200.0, 300.0], [100.0, 200.0, 400.0])).splitlines() == [
         "RMSE       57.74  root mean squared error, in the target's unit",
         "MAE        33.33  mean absolute error, in the target's unit",
+        "MSE         3333  mean squared error",
         "R2        0.5000  1 is perfect, 0 no better than the mean",
     ]
 
 
+REPORTS = {
+    "(n_samples,) or (n_samples, n_labels)": lambda *y: classification_report(*y, [0, 1]),
+    "(n_samples,) or (n_samples, n_outputs)": regression_report,
+}
+
+
+@pytest.mark.parametrize("shapes", REPORTS)
 @pytest.mark.parametrize(
-    "report", [lambda *y: classification_report(*y, [0, 1]), regression_report]
-)
-@pytest.mark.parametrize(
-    ("true", "predicted", "message"),
+    ("true", "predicted", "got"),
     [
-        ([], [], "y_true and y_pred are empty: there is nothing to score"),
-        (
-            [0, 1],
-            [0],
-            "y_true and y_pred must both have shape (n_samples,), got (2,) and (1,)",
-        ),
-        (
-            [[0], [1]],
-            [[0], [1]],
-            "y_true and y_pred must both have shape (n_samples,), got (2, 1) and (2, 1)",
-        ),
+        ([0, 1], [0], "(2,) and (1,)"),
+        ([[0], [1]], [0, 1], "(2, 1) and (2,)"),
+        ([[[0]]], [[[0]]], "(1, 1, 1) and (1, 1, 1)"),
+        (0, 1, "() and ()"),
     ],
 )
-def test_what_cannot_be_compared_is_refused(report, true, predicted, message):
+def test_shapes_that_cannot_be_compared_are_refused(shapes, true, predicted, got):
+    message = f"y_true and y_pred must both have shape {shapes}, got {got}"
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
-        report(true, predicted)
+        REPORTS[shapes](true, predicted)
+
+
+@pytest.mark.parametrize("shapes", REPORTS)
+def test_nothing_cannot_be_scored(shapes):
+    with pytest.raises(DataError, match="y_pred are empty: there is nothing to score"):
+        REPORTS[shapes]([], [])
 
 
 @pytest.mark.parametrize(

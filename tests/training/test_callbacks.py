@@ -3,6 +3,7 @@
 import io
 import math
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -136,3 +137,41 @@ def test_progress_bar_is_quiet_without_a_terminal(data):
     text = io.StringIO()
     trainer(callbacks=[ProgressBar(Console(file=text))]).fit(*data)
     assert text.getvalue() == ""
+
+
+@pytest.mark.parametrize("batch_size", [3, 1000])
+@pytest.mark.parametrize("event", ["on_fit_begin", "on_epoch_end", "on_fit_end"])
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"), [("adam", "constant"), ("adam", "one_cycle"), ("lbfgs", "constant")]
+)
+def test_a_profile_leaves_a_training_as_it_is(data, batch_size, event, optimizer, schedule):
+    def fitted(callbacks):
+        network = Network(
+            [layers.Dense(8), layers.BatchNorm(), layers.Dropout(0.5), layers.Dense(2)]
+            if optimizer == "adam"
+            else [layers.Dense(8, "tanh"), layers.Dense(2)]
+        )
+        one = Trainer(
+            network, optimizer=optimizer, schedule=schedule, epochs=4, batch_size=batch_size,
+            callbacks=callbacks, random_state=0,
+        )  # fmt: skip
+        history = one.fit(*data)
+        return one, [*network.weights().values(), np.array(history.loss)]
+
+    class Watch(Callback):
+        profiles: ClassVar[list] = []
+
+    setattr(Watch, event, lambda self, trainer, *_: self.profiles.append(trainer.profile(3)))
+    profiled, values = fitted([Watch()])
+    _, plain = fitted([])
+    for value, expected in zip(values, plain, strict=True):
+        np.testing.assert_array_equal(value, expected)
+    assert any("dense_forward" in row.label for row in Watch.profiles[0].rows)
+    assert profiled.running_ is None
+
+
+def test_a_trainer_that_does_not_train_cannot_be_profiled(data):
+    one = trainer()
+    one.fit(*data)
+    with pytest.raises(ParameterError, match="a trainer is profiled while it trains"):
+        one.profile()

@@ -257,3 +257,23 @@ def test_auto_follows_the_context_and_stays_on_the_cpu_otherwise(fake_gpu: FakeG
 def test_layers_of_ones_own_are_tried_there_too(fake_gpu: FakeGpu):
     check_layer(layers.BatchNorm(), (3,), batch_sizes=(2, 3))
     assert fake_gpu.taken("launch")
+
+
+@pytest.mark.parametrize("event", ["on_fit_begin", "on_epoch_end"])
+def test_a_profile_leaves_a_training_on_the_device_as_it_is(fake_gpu: FakeGpu, event):
+    class Watch(Callback):
+        pass
+
+    def fitted(device, callbacks):
+        network = Network([layers.Dense(8, "relu"), layers.BatchNorm(), layers.Dense(3)])
+        trainer = Trainer(
+            network, epochs=3, batch_size=16, device=device, callbacks=callbacks, random_state=0
+        )
+        return [*trainer.fit(X, CLASSES).loss, *network.weights().values()]
+
+    profiles = []
+    setattr(Watch, event, lambda self, trainer, *_: profiles.append(trainer.profile(2)))
+    expected, found = fitted("cpu", []), fitted("cuda", [Watch()])
+    for value, one in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(value, one)
+    assert {(one.device, one.steps) for one in profiles} == {("cuda", 2)}
