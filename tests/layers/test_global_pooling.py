@@ -26,14 +26,19 @@ GLOBAL = [
 ]
 
 
-@pytest.mark.parametrize(("layer", "shape", "reduce"), GLOBAL, ids=str)
+def named(value):
+    """Return the same name for a value in every process: pytest-xdist compares them."""
+    return getattr(value, "__name__", None) or str(value)
+
+
+@pytest.mark.parametrize(("layer", "shape", "reduce"), GLOBAL, ids=named)
 def test_global_pools_equal_numpys(layer, shape, reduce, run_layer, device):
     x = np.random.default_rng(0).normal(size=shape)
     found = Network([layer], np.float64).build(shape[1:]).predict(x, device=device)
     np.testing.assert_allclose(found, reduce(x, axis=tuple(range(2, len(shape)))), rtol=1e-14)
 
 
-@pytest.mark.parametrize(("layer", "shape", "reduce"), GLOBAL[:4], ids=str)
+@pytest.mark.parametrize(("layer", "shape", "reduce"), GLOBAL[:4], ids=named)
 def test_gradients_go_to_the_first_maximum_or_to_all(layer, shape, reduce, run_layer):
     x = np.random.default_rng(0).integers(-2, 3, shape).astype(np.float64)  # with ties
     found = run_layer(layer, x, np.random.default_rng(1).standard_normal)
