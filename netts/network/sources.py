@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeGuard
 
 import numpy as np
@@ -50,9 +52,20 @@ class SampleSource(Protocol):
     2
     """
 
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    n_threads: int = 1
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n_samples, *sample_shape)."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the samples."""
+        ...
+
+    @property
+    def n_threads(self) -> int:
+        """In how many threads `read` may run."""
+        return 1
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
         """Write samples to memory that is given.
@@ -126,22 +139,24 @@ class ArraySource:
     ----------
     array : array-like of shape (n_samples, *sample_shape)
         Kept as it is, and not copied where it is an array of numbers.
+    n_threads : int, optional
+        In how many threads rows are copied; by default a quarter of the machine's cores, at most 4:
+        one core copies some gigabytes a second, and the bus of a GPU takes several times that.
     """
 
-    n_threads = 1
-
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: Any, n_threads: int | None = None) -> None:
         self.array = as_array(array, "X")
         self.shape, self.dtype = self.array.shape, self.array.dtype
+        cores = os.cpu_count() or 1
+        self.n_threads = max(1, min(cores // 4, 4)) if n_threads is None else n_threads
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int = 0) -> None:
         """Copy rows; see `SampleSource.read`."""
-        with np.errstate(over="ignore"):  # what leaves float32's range is found to be infinite
-            if self.dtype == out.dtype and self.array.flags.c_contiguous and out.flags.c_contiguous:
-                # Without a mode, numbers out of range would be looked for in a copy of the rows.
-                np.take(self.array, indices, axis=0, out=out, mode="clip")
-            else:
-                out[...] = self.array[indices]
+        if self.dtype == out.dtype and self.array.flags.c_contiguous and out.flags.c_contiguous:
+            # Without a mode, numbers out of range would be looked for in a copy of the rows.
+            np.take(self.array, indices, axis=0, out=out, mode="clip")
+        else:
+            out[...] = self.array[indices]
 
 
 @dataclass(frozen=True)
@@ -176,3 +191,99 @@ class Subset:
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
         """Read the samples of the source; see `SampleSource.read`."""
         self.source.read(np.asarray(self.rows)[indices], out, epoch=epoch)
+
+
+class _NotFiniteError(DataError):
+    """Some sample of a block has values that are not finite."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The samples of a source as rows of a matrix, each checked as it is read.
+
+    Attributes
+    ----------
+    source
+        Of samples as a network takes them.
+    dtype
+        Of the network.
+    check
+        Raises an error where the network's layers cannot take some rows; called with a matrix and
+        its name.
+    name
+        What the user calls the source.
+    """
+
+    source: SampleSource
+    dtype: np.dtype
+    check: Callable[[np.ndarray, str], None]
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_samples, features)."""
+        return self.source.shape[0], math.prod(self.source.shape[1:])
+
+    @property
+    def n_threads(self) -> int:
+        """In how many threads `read` may run."""
+        return threads_of(self.source)
+
+    def __len__(self) -> int:
+        return self.source.shape[0]
+
+    def __getitem__(self, rows: np.ndarray) -> Rows:
+        return replace(self, source=Subset(self.source, rows))
+
+    def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
+        """Write rows to a matrix of the network's dtype.
+
+        Raises
+        ------
+        DataError
+            Where a sample has values that are not finite, or that a layer cannot take.
+        Exception
+            What the source raises, with a note that names the sample.
+        """
+        try:
+            self._read(indices, out, epoch)
+            return
+        except Exception as error:  # noqa: BLE001 - raised below
+            failed = error
+        self._locate(indices, out, epoch)
+        failed.add_note(
+            f"while reading samples {indices.min()} to {indices.max()} of {self.name}, each of "
+            "which can be read by itself"
+        )
+        raise failed
+
+    def _read(self, indices: np.ndarray, out: np.ndarray, epoch: int) -> None:
+        out.fill(np.nan)  # so that samples that the source forgets are found
+        samples = out.reshape(-1, *self.source.shape[1:])
+        with np.errstate(over="ignore"):  # what leaves the dtype's range is infinite then
+            self.source.read(indices, samples, epoch=epoch)
+        if not np.isfinite(out).all():
+            raise _NotFiniteError(f"{self.name} has values that are not finite")
+        self.check(out, self.name)
+
+    def _locate(self, indices: np.ndarray, out: np.ndarray, epoch: int) -> None:
+        """Read samples one by one, and raise the error of the first that cannot be read."""
+        for position, index in enumerate(indices.tolist()):
+            row = out[position : position + 1]
+            try:
+                self._read(indices[position : position + 1], row, epoch)
+            except _NotFiniteError:
+                raise self._not_finite(index, row[0]) from None
+            except Exception as error:
+                error.add_note(f"while reading sample {index} of {self.name}")
+                raise
+
+    def _not_finite(self, index: int, row: np.ndarray) -> DataError:
+        place = int(np.flatnonzero(~np.isfinite(row))[0])
+        where = tuple(map(int, np.unravel_index(place, self.source.shape[1:])))
+        return DataError(
+            f"sample {index} of {self.name} has values that are not finite (or too large for "
+            f"{row.dtype}, or that the source has not written), the first at "
+            f"{where if len(where) > 1 else where[0]}: {row[place]}; repair the source or leave "
+            "the sample out"
+        )

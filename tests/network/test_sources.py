@@ -41,10 +41,6 @@ def test_an_array_in_a_file_is_not_copied(tmp_path):
     np.testing.assert_array_equal(read(source, [1, 4]), ROWS[[1, 4]])
 
 
-def test_what_leaves_the_range_of_the_dtype_becomes_infinite():
-    assert np.isinf(read(ArraySource(np.full((2, 1), 1e300)), [0, 1])).all()
-
-
 def test_a_subset_counts_from_zero_and_passes_the_epoch_on():
     source = Subset(Bare(), [4, 2, 5])
     assert (source.shape, source.dtype, source.n_threads) == ((3, 4), np.float32, 1)
