@@ -463,6 +463,17 @@ def test_stop_ends_a_streamed_fit_behind_its_epoch(where):
     assert (len(trainer.history_), trainer.history_.stopped_by) == (2, "callback")
 
 
+def test_profiling_a_streamed_fit_changes_nothing(where):
+    class Profiling(Callback):
+        def on_epoch_end(self, trainer, history):
+            assert trainer.profile(2).rows
+
+    options = {"data_memory_bytes": HALVES * 16 * SAMPLE_BYTES}
+    expected = learned(fitted(mlp(), X, CLASSES, where, **options), X)
+    found = fitted(mlp(), X, CLASSES, where, callbacks=[Profiling()], **options)
+    assert_same(learned(found, X), expected)
+
+
 def test_two_fits_stream_at_once():
     expected = learned(fitted(mlp(), X, CLASSES, "cpu"), X)
     found = [None, None]
