@@ -20,6 +20,7 @@ _HOMES = {
     ),
     "netts.graph": ("Plan", "TaskGraph"),
     "netts.network": ("Network",),
+    "netts.network.sources": ("ArraySource", "SampleSource"),
     "netts.training": ("Trainer",),
     "netts.estimators": ("MLPClassifier", "MLPRegressor"),
     "netts.persistence": ("load",),

@@ -37,7 +37,7 @@ PYTHON
 # Warnings of packages in versions that CI has not seen are printed, and fail nothing here.
 "$python" -m pytest -q -m gpu -W default -p no:cacheprovider --durations=8 \
     tests/compiler/test_cuda_gpu.py tests/training/test_training_gpu.py \
-    tests/devices/test_devices_gpu.py "$@"
+    tests/devices/test_devices_gpu.py tests/training/test_streaming_gpu.py "$@"
 status=$?
 if [ $status -eq 0 ]; then echo "GPU EXAM: passed"; else echo "GPU EXAM: failed ($status)"; fi
 exit $status

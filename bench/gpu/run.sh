@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the GPU exam and the measurements of this folder within a number of seconds.
-#   bench/gpu/run.sh SECONDS [exam|steps|epoch|own_kernels|paper|policy|fashion ...]
+#   bench/gpu/run.sh SECONDS [exam|steps|epoch|own_kernels|paper|policy|fashion|streaming ...]
 # Without names all run, in this order, the most important first. Each gets its share of what is
 # left, and what one leaves goes to the next. FASHION_DATA names the folder of Fashion-MNIST's files;
 # without it, and without the default folder, that one says that they are missing. Output goes to
@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 total="${1:?how many seconds may it take?}"
 shift
 names=("$@")
-[ ${#names[@]} -gt 0 ] || names=(exam steps epoch own_kernels paper policy fashion)
+[ ${#names[@]} -gt 0 ] || names=(exam steps epoch own_kernels paper policy fashion streaming)
 
 export PYTHONPATH="$PWD:$PWD/bench${PYTHONPATH:+:$PYTHONPATH}"
 export NETTS_CACHE_DIR="${NETTS_CACHE_DIR:-$(mktemp -d)}" # one for all: nothing compiles twice
@@ -19,7 +19,8 @@ export PYTHONUNBUFFERED=1
 python="${PYTHON:-python3}"
 log="${OUT:-$(mktemp -d)}"
 # Of a round of all: what each is worth of the time that it and those behind it have.
-declare -A weight=([exam]=200 [steps]=230 [epoch]=60 [own_kernels]=35 [paper]=140 [policy]=90 [fashion]=60)
+declare -A weight=([exam]=200 [steps]=230 [epoch]=60 [own_kernels]=35 [paper]=140 [policy]=90 [fashion]=60
+    [streaming]=60)
 grace=20 # seconds from the end of the last script's budget to its end by force
 
 command_of() { # name seconds

@@ -48,10 +48,23 @@ class Pinned(Protocol):
         ...
 
 
+class Event(Protocol):
+    """A mark in the order of what a device does: see `Machine.record`."""
+
+    def wait(self) -> None:
+        """Wait on the host until it is reached."""
+        ...
+
+    def seconds_since(self, earlier: Any) -> float:
+        """Return how much later it was reached than another one, both being reached."""
+        ...
+
+
 class Machine(Protocol):
     """A device with memory of its own: `devices.cuda.CudaDevice`, or what tests put in its place.
 
     Copies and launches run in the order in which they were asked for; `synchronize` waits for them.
+    What is asked for aside runs beside them, in an order of its own; events tie the two orders.
     """
 
     name: str
@@ -59,6 +72,10 @@ class Machine(Protocol):
 
     def enter(self) -> AbstractContextManager[None]:
         """Prepare the calling thread for the other calls, at most for a `with` block."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Return how much memory is free."""
         ...
 
     def allocate(self, nbytes: int) -> Memory:
@@ -83,6 +100,18 @@ class Machine(Protocol):
 
     def synchronize(self) -> None:
         """Wait for everything."""
+        ...
+
+    def upload_aside(self, address: int, source: np.ndarray) -> None:
+        """Copy contiguous pinned memory to the device, beside what runs there."""
+        ...
+
+    def record(self, event: Any = None, *, aside: bool = False) -> Event:
+        """Return an event, a new one or one to use again, that is reached behind what was asked."""
+        ...
+
+    def hold(self, event: Any, *, aside: bool = False) -> None:
+        """Let what is asked from now on begin after an event that was recorded."""
         ...
 
     def launch(self, launch: Any) -> None:

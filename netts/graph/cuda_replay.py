@@ -134,6 +134,21 @@ class CudaReplay:
             finally:  # after Ctrl-C too the caller's arrays hold what was done
                 self._access.behind()
 
+    def launch(self, steps: int, stop: np.ndarray) -> int:
+        if self._access.results or self._access.held or not self._placed:
+            return self.run(steps, stop)
+        done = 0
+        with self._machine.enter():
+            self._access.before()
+            while done < steps and not stop[0]:
+                done += self._launch(steps - done, stop)
+        return done
+
+    def wait(self) -> None:
+        with self._machine.enter():
+            self._machine.synchronize()
+        self._raise_faults()
+
     def _run(self, steps: int, stop: np.ndarray) -> int:
         done = 0
         while done < steps and not stop[0]:

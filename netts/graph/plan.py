@@ -85,6 +85,28 @@ class Plan:
         self._stop[0] = 0
         return replay.run(steps, self._stop)
 
+    def launch(self, steps: int, recording: str) -> int:
+        """Do what `run` does, but do not wait for a device with memory of its own.
+
+        Errors that its tests find are raised by `wait`, which is to follow; on other devices, and
+        where the caller's own arrays are written, all is done and found when this returns.
+        """
+        replay = self._replay(recording)
+        _check_steps(steps, least=0)
+        self._stop[0] = 0
+        return replay.launch(steps, self._stop)
+
+    def wait(self) -> None:
+        """Wait for what was launched.
+
+        Raises
+        ------
+        BoundsError
+            Where a subscript that depends on data left its array.
+        """
+        for replay in self._replays.values():
+            replay.wait()
+
     def stop(self) -> None:
         """End the run in progress after its step; may be called from another thread."""
         self._stop[0] = 1

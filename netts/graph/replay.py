@@ -38,6 +38,14 @@ class Replay(Protocol):
         """Run up to `steps` steps, fewer once `stop[0]` is set; return the steps done."""
         ...
 
+    def launch(self, steps: int, stop: np.ndarray) -> int:
+        """Do the same without waiting for the device, where it has memory of its own."""
+        ...
+
+    def wait(self) -> None:
+        """Wait for what was launched, and raise what its tests have found."""
+        ...
+
     def profile(self, steps: int) -> Profile:
         """Run `steps` steps, timing every operation."""
         ...
@@ -63,6 +71,11 @@ class PythonReplay:
             for task in self._tasks:
                 self._run_task(task.kernel, task.arguments)
         return steps
+
+    launch = run
+
+    def wait(self) -> None:
+        pass
 
     def profile(self, steps: int) -> Profile:
         seconds = np.zeros(len(self._tasks))
@@ -143,6 +156,12 @@ class CpuReplay:
             if chunk:
                 self._seconds_per_step = (perf_counter() - start) / chunk
         return done
+
+    def launch(self, steps: int, stop: np.ndarray) -> int:
+        return self.run(steps, stop)
+
+    def wait(self) -> None:
+        pass
 
     def _chunk(self) -> int:
         """Return how many steps to run before looking at Python again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,6 +13,9 @@ from netts.choices import did_you_mean
 from netts.errors import DataError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Shape
+
+if TYPE_CHECKING:
+    from netts.network.sources import SampleSource
 
 T = TypeVar("T")
 
@@ -109,13 +112,13 @@ def _listed(names: Iterable[Any]) -> str:
     return ", ".join(map(repr, names)) or "none"
 
 
-def dtype_for(*arrays: np.ndarray) -> np.dtype:
+def dtype_for(*arrays: np.ndarray | SampleSource) -> np.dtype:
     """Return the dtype in which a network trains on data.
 
     float32 where all that is floating is no wider, float64 otherwise. Whole numbers, such as
     categories beside quantities, have no say unless they are alone: then it is float64.
     """
-    floating = [one.dtype for one in arrays if one.dtype.kind == "f"]
+    floating = [dtype for dtype in (np.dtype(one.dtype) for one in arrays) if dtype.kind == "f"]
     narrow = bool(floating) and all(one in (np.float16, np.float32) for one in floating)
     return np.dtype(np.float32 if narrow else np.float64)
 
@@ -182,16 +185,22 @@ def as_samples(X: Any, input_shape: Shape, dtype: np.dtype, name: str = "X") -> 
         Where values are not finite, or not numbers.
     """
     array = as_array(X, name)
-    if array.ndim != len(input_shape) + 1 or array.shape[1:] != input_shape:
-        axes = ", ".join(["n_samples", *map(str, input_shape)])
-        raise ShapeError(
-            f"the network takes {name} of shape ({axes}), got {array.shape}: "
-            + _reshaping(array.shape, input_shape, name)
-        )
+    check_shape(array.shape, input_shape, name)
     with np.errstate(over="ignore"):  # what leaves float32's range is refused below
         rows = np.ascontiguousarray(array, dtype).reshape(len(array), math.prod(input_shape))
     check_finite(rows, name)
     return rows
+
+
+def check_shape(shape: tuple[int, ...], input_shape: Shape, name: str) -> None:
+    """Raise `ShapeError` where data are not samples of a shape."""
+    if shape[1:] == input_shape and shape:
+        return
+    axes = ", ".join(["n_samples", *map(str, input_shape)])
+    raise ShapeError(
+        f"the network takes {name} of shape ({axes}), got {shape}: "
+        + _reshaping(shape, input_shape, name)
+    )
 
 
 def _reshaping(shape: tuple[int, ...], input_shape: Shape, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import threading
@@ -14,16 +15,33 @@ from numpy.typing import DTypeLike
 from netts.devices.memory import BufferView
 from netts.devices.precision import precision_from
 from netts.devices.registry import choose
-from netts.errors import BrokenModelError, NettsError, NotBuiltError, ParameterError, ShapeError
+from netts.errors import (
+    BrokenModelError,
+    DataError,
+    DeviceMemoryError,
+    NettsError,
+    NotBuiltError,
+    ParameterError,
+    ShapeError,
+)
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
 from netts.network.inference import Inference, chunk_rows, rows_for
-from netts.network.inputs import as_arrays, as_samples, as_shapes, by_name, floating
+from netts.network.inputs import (
+    as_arrays,
+    as_samples,
+    as_shapes,
+    by_name,
+    check_shape,
+    floating,
+)
+from netts.network.loading import chunks
 from netts.network.nodes import check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
 from netts.network.saved import describe_network, registry
+from netts.network.sources import Rows, SampleSource, check_source, is_source
 from netts.network.summary import summary_table
 from netts.network.wiring import wire
 from netts.persistence import save_model
@@ -297,7 +315,9 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape), or dict of them by the names of inputs
+        X : array-like of shape (n_samples, *input_shape), SampleSource, or dict of arrays
+            Of a dict, by the names of inputs. A source is read while the samples before are
+            computed, and never held as a whole.
         loss : str or Loss, optional
             The loss that the network was trained with, to get its predictions: probabilities
             where it is a cross-entropy. By default the raw output of the last layer.
@@ -319,22 +339,25 @@ class Network:
             Where the network has no parameters yet.
         ShapeError, DataError
             Where samples have another shape than `input_shape`, or values that are not finite.
+        Exception
+            What a source raises.
         """
         self._require_built()
-        rows = self.samples(X)
+        rows = self.rows(X) if is_source(X) else self.samples(X)
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
-        step = batch_size or chunk_rows(self)
         chosen = None if loss is None else loss_from(loss)
         device, precision = choose(device), precision_from(precision)
         output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
         flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
-        with self._lock:
-            for start in range(0, len(rows), step):
-                chunk = rows[start : start + step]
+        start = 0
+        with self._lock, contextlib.ExitStack() as stack:
+            step = batch_size or self._fitting(len(rows), device, chosen, precision)
+            for chunk in stack.enter_context(contextlib.closing(chunks(rows, step))):
                 infer = self._inference(rows_for(len(chunk), step), device, chosen, precision)
                 device = infer.device  # the first chunk settles "auto" for all
-                infer(chunk, flat[start : start + step])
+                infer(chunk, flat[start : start + len(chunk)])
+                start += len(chunk)
         return output
 
     def samples(self, X: Any, name: str = "X") -> np.ndarray:
@@ -360,6 +383,39 @@ class Network:
             raise ShapeError(f"inputs have the same samples, but {counts}")
         check_samples(self.nodes, self._n_inputs, parts, list(arrays))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def rows(self, source: SampleSource, name: str = "X") -> Rows:
+        """Return the samples of a source as rows of the network's dtype, checked when read.
+
+        Raises
+        ------
+        ShapeError, DataError, ParameterError
+            Where it has samples of another shape, or does not say what it holds.
+        """
+        check_source(source, name)
+        if self._n_inputs > 1:
+            raise DataError(
+                f"{name} is a source, whose samples are one array each, but the network has "
+                f"{self._n_inputs} inputs: pass a dictionary of arrays"
+            )
+        check_shape(source.shape, self.shapes[0], name)
+
+        def check(rows: np.ndarray, called: str) -> None:
+            check_samples(self.nodes, self._n_inputs, [rows], [called])
+
+        return Rows(source, self.dtype, check, name)
+
+    def _fitting(self, n_samples: int, device: str, loss: Loss | None, precision: str) -> int:
+        """Return how many samples go through at once: the default, or fewer if memory is short."""
+        step = chunk_rows(self)
+        while True:
+            try:
+                self._inference(rows_for(min(n_samples, step), step), device, loss, precision)
+                return step
+            except DeviceMemoryError:
+                if step == 1:
+                    raise
+            step = max(step // 4, 1)
 
     def _inference(self, rows: int, device: str, loss: Loss | None, precision: str) -> Inference:
         key = (rows, device, loss, precision)

@@ -1,8 +1,8 @@
-"""Batches: rows of a resident data set, gathered inside the plan.
+"""Batches: rows of a data set, gathered inside the plan.
 
 Per epoch the host writes the order of the samples. Each step gathers the rows that come next,
 adds up its losses and moves a cursor; the last one sets the cursor back and gives the sum. No step
-needs the host.
+needs the host, but for a streamed data set to have its next chunk loaded.
 """
 
 from __future__ import annotations
@@ -11,42 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netts.devices.memory import Arena, BufferView, Lifetime, constant
+from netts.devices.memory import Arena, BufferView, Lifetime
 from netts.graph import Plan, TaskGraph
 from netts.training.kernels import finish_batch, finish_epoch, gather_batch, gather_weights
-
-
-@dataclass(frozen=True)
-class Samples:
-    """A data set as kernels take it; all arrays are C-contiguous.
-
-    Attributes
-    ----------
-    X
-        (n_samples, features), of the network's dtype.
-    y
-        (n_samples, k), as the loss returned them.
-    weights
-        (n_samples,), of the network's dtype; None where all are 1.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray | None = None
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    @property
-    def total_weight(self) -> float:
-        """The sum of the weights."""
-        return float(len(self) if self.weights is None else self.weights.sum(dtype=np.float64))
-
-    def take(self, rows: np.ndarray) -> Samples:
-        """Return some of the samples, copied."""
-        return Samples(
-            self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows]
-        )
+from netts.training.supply import Ahead, Coming, Room, Samples, supply_of
 
 
 @dataclass(frozen=True)
@@ -103,11 +71,14 @@ class Feed:
         Not allocated yet; order, cursor and sums are reserved in them.
     step
         Counts the batches given, int64 of shape (1,).
+    room
+        For the samples.
     is_reordered
         Whether epochs may have orders of their own.
 
     Attributes
     ----------
+    supply
     cursor, running_loss
         How many samples of an epoch were gathered so far, and what their losses add up to, both of
         shape (1,); zero between epochs.
@@ -123,10 +94,11 @@ class Feed:
         controls: Controls,
         step: BufferView,
         *,
+        room: Room,
         is_reordered: bool,
     ) -> None:
         self.samples = samples
-        self._X, self._y = constant(samples.X), constant(samples.y)
+        self.supply = supply_of(samples, batch_size, room, controls.fixed)
         self.batch_size = batch_size
         self.n_steps = -(-len(samples) // batch_size)
         self.n_last = len(samples) - (self.n_steps - 1) * batch_size
@@ -139,8 +111,7 @@ class Feed:
         self.loss_sum = controls.results.reserve((1,), dtype)
         self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
         self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
-        self._sample_weights = None if samples.weights is None else constant(samples.weights)
-        if self._sample_weights is not None:
+        if samples.weights is not None:
             self._weights = graph.transient((batch_size,), dtype, "weights")
             self._weight_sums = graph.transient((2,), dtype, "weight sum")
         else:
@@ -150,7 +121,8 @@ class Feed:
     def fill(self) -> None:
         """Write what no step changes, once the controls are allocated."""
         self.order.array[...] = np.arange(len(self.samples))
-        if self._sample_weights is None:
+        self.supply.fill()
+        if self.samples.weights is None:
             self._weights.array[...] = 1
             self._weight_sums.array[...] = self.batch_size, self.n_last
 
@@ -170,9 +142,11 @@ class Feed:
         """Record the gathering of the next `rows` samples."""
         x, targets, weights = self._x[:rows], self._targets[:rows], self._weights[:rows]
         weight_sum = self._weight_sums[:1] if rows == self.batch_size else self._weight_sums[1:]
-        gather_batch(self._X, self._y, self.order, self.cursor, x, targets)
-        if self._sample_weights is not None:
-            gather_weights(self._sample_weights, self.order, self.cursor, weights, weight_sum)
+        supply = self.supply
+        places = self.order if supply.places is None else supply.places
+        gather_batch(supply.X, supply.y, places, self.cursor, x, targets)
+        if supply.weights is not None:
+            gather_weights(supply.weights, places, self.cursor, weights, weight_sum)
         return Batch(x, targets, weights, weight_sum)
 
     def finish(self, batch: Batch, losses: BufferView, *, is_last: bool) -> None:
@@ -186,18 +160,35 @@ class Feed:
         self.cursor.array[...] = 0
         self.running_loss.array[...] = 0
 
-    def run(self, plan: Plan, name: str) -> None:
-        """Replay an epoch.
+    def run(self, plan: Plan, name: str, epoch: int = 0, ahead: Ahead | None = None) -> None:
+        """Replay an epoch, in the order that was written.
 
         Parameters
         ----------
         plan
         name
             Of the recordings: `name`, and `name` + "_last" for the last batch.
+        epoch
+            Its number.
+        ahead
+            What it is expected to be followed by.
         """
-        if self.n_steps > 1:
-            plan.run(recording=name, steps=self.n_steps - 1)
-        plan.run(recording=f"{name}_last")
+        # A device that has the next chunk already need not wait until the host knows of the last.
+        run, left = plan.launch if self.supply.is_streamed else plan.run, self.n_steps
+        try:
+            self.supply.begin(Coming(self.order.read(), epoch), ahead)
+            for n_samples in self.supply.chunks():
+                steps = -(-n_samples // self.batch_size)
+                left -= steps
+                full = steps if left else steps - 1
+                if full:
+                    run(full, name)
+                if not left:
+                    run(1, f"{name}_last")
+            if self.supply.is_streamed:
+                plan.wait()
+        finally:
+            self.supply.end()
 
     @property
     def mean_loss(self) -> float:

@@ -5,6 +5,7 @@ A descent runs epochs and calls back behind each; what happens between epochs is
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +17,7 @@ from netts.optimizers import Minimizer, Outcome, optimizer_from
 from netts.schedules import MONITORS, Progress, schedule_from
 from netts.training.history import Epoch
 from netts.training.session import Session
+from netts.training.supply import Coming
 from netts.training.update import GradientSum
 
 if TYPE_CHECKING:
@@ -92,9 +94,10 @@ class StepDescent:
 
     def run(self, end_epoch: EndEpoch) -> None:
         """Run the epochs."""
-        for _ in range(self.trainer.epochs):
-            rates = self._rates()
-            self.session.run_epoch(rates, self._order())
+        last = self.epochs + self.trainer.epochs - 1
+        while self.epochs <= last:
+            rates, ahead = self._rates(), self._expected if self.epochs < last else None
+            self.session.run_epoch(rates, self._order(), self.epochs, ahead)
             if not end_epoch(float(np.ravel(rates)[-1])):
                 return
 
@@ -142,6 +145,14 @@ class StepDescent:
                 )
             return order
         return self.generator.permutation(n_samples) if shuffle else None
+
+    def _expected(self) -> Coming | None:
+        """Return what the next epoch will be, if nobody draws from the generator meanwhile."""
+        n_samples, shuffle = len(self.session.feed.samples), self.trainer.shuffle
+        if callable(shuffle):
+            return None
+        drawn = copy.deepcopy(self.generator).permutation(n_samples) if shuffle else None
+        return Coming(np.arange(n_samples) if drawn is None else drawn, self.epochs + 1)
 
 
 class Minimization:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from netts.errors import DeviceLostError, DivergenceError, InterruptedFitWarning, warn
+from netts.errors import DeviceError, DeviceLostError, DivergenceError, InterruptedFitWarning, warn
 from netts.graph.profile import Profile
 from netts.training.descents import descent_of
 from netts.training.early_stopping import EarlyStopping
@@ -107,6 +107,10 @@ class Fit:
             self.history.stopped_by = "interrupt"
             kept = self._weights_kept(len(self.history))
             warn(f"training was interrupted: {kept}", InterruptedFitWarning)
+        except Exception as error:
+            if not isinstance(error, DeviceError):  # which may have been lost
+                self.session.restore(self.last)
+            raise
 
     def profile(self, steps: int) -> Profile:
         """Time the operations of training steps; the training goes on as if nothing had been."""
@@ -158,6 +162,7 @@ class Fit:
             validation_score=validation_score,
             learning_rate=learning_rate,
             seconds=now - self._epoch_start,
+            stalled_seconds=session.stalled_seconds(),
         )
         self.history.epochs.append(epoch)
         self.descent.adapt(epoch)

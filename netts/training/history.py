@@ -24,6 +24,9 @@ class Epoch:
         minimiser, which has none.
     seconds
         It took, validation included.
+    stalled_seconds
+        Of these, how long the device had nothing to do but to wait for streamed data; 0 where data
+        are resident.
     """
 
     number: int
@@ -32,6 +35,7 @@ class Epoch:
     validation_score: float | None
     learning_rate: float | None
     seconds: float
+    stalled_seconds: float = 0.0
 
 
 @dataclass
@@ -86,3 +90,9 @@ class History:
     def seconds(self) -> list[float]:
         """How long each epoch took."""
         return [epoch.seconds for epoch in self.epochs]
+
+    @property
+    def stalled_share(self) -> float:
+        """The part of the time of all epochs in which the device waited for streamed data."""
+        seconds = sum(self.seconds)
+        return sum(epoch.stalled_seconds for epoch in self.epochs) / seconds if seconds else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,30 @@ from netts.errors import DataError, ShapeError
 from netts.losses import Loss
 from netts.network import Network
 from netts.network.inputs import as_array, check_finite
-from netts.training.batches import Samples
+from netts.network.sources import ArraySource, Rows, is_source
+from netts.training.supply import Samples
 
 
 def prepare(
-    network: Network, loss: Loss, X: Any, y: Any, sample_weight: Any = None, *, name: str = "X"
+    network: Network,
+    loss: Loss,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    name: str = "X",
+    data_memory_bytes: int | None = None,
 ) -> Samples:
-    """Check and convert a data set, once.
+    """Check and convert a data set, once; the samples of a source when they are read.
+
+    An array that takes more than `data_memory_bytes` in the network's dtype counts as a source.
 
     Raises
     ------
     ShapeError, DataError
         Where lengths or shapes differ, or values cannot be trained on.
     """
-    rows = network.samples(X, name)
+    rows = _rows(network, X, name, data_memory_bytes)
     if not len(rows):
         raise DataError(f"{name} has no samples: pass at least one")
     targets = np.require(np.asarray(y), requirements=["ALIGNED"])
@@ -37,7 +48,17 @@ def prepare(
     return Samples(rows, columns, _weights(sample_weight, rows, name))
 
 
-def _weights(sample_weight: Any, rows: np.ndarray, name: str) -> np.ndarray | None:
+def _rows(network: Network, X: Any, name: str, data_memory_bytes: int | None) -> np.ndarray | Rows:
+    if is_source(X):
+        return network.rows(X, name)
+    if data_memory_bytes is not None and not isinstance(X, Mapping):
+        array = as_array(X, name)
+        if array.size * network.dtype.itemsize > data_memory_bytes:
+            return network.rows(ArraySource(array), name)
+    return network.samples(X, name)
+
+
+def _weights(sample_weight: Any, rows: np.ndarray | Rows, name: str) -> np.ndarray | None:
     if sample_weight is None:
         return None
     weights = np.ascontiguousarray(as_array(sample_weight, "sample_weight"), rows.dtype)

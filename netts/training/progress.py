@@ -57,10 +57,12 @@ class ProgressBar(Callback):
 
 
 def describe_epoch(epoch: Epoch) -> str:
-    """Return the losses and the score of an epoch in a few words."""
+    """Return losses and score of an epoch in a few words, and whether data came too late."""
     parts = [f"loss {epoch.loss:.4f}"]
     if epoch.validation_loss is not None:
         parts.append(f"validation {epoch.validation_loss:.4f}")
     if epoch.validation_score is not None:
         parts.append(f"score {epoch.validation_score:.4f}")
+    if epoch.stalled_seconds > 0.01 * epoch.seconds:
+        parts.append(f"{epoch.stalled_seconds / epoch.seconds:.0%} waiting for data")
     return "  ".join(parts)

@@ -13,10 +13,11 @@ from netts.network import Network
 from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
 from netts.optimizers import AnyOptimizer
-from netts.training.batches import Batch, Controls, Feed, Samples
+from netts.training.batches import Batch, Controls, Feed
 from netts.training.kernels import copy_vector, count_not_finite
 from netts.training.rates import Rates
 from netts.training.regularization import Regularization
+from netts.training.supply import Ahead, Room, Samples
 from netts.training.update import update_of
 from netts.training.validation import Validation
 
@@ -48,6 +49,8 @@ class Session:
         How many there may be.
     before
         The device on which a fit began that this one goes on with; None where it begins.
+    room
+        For the samples of training, and for those of validation; what is larger is streamed.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Session:
         epochs: int,
         before: str | None,
         precision: str | None = None,
+        room: Room | None = None,
     ) -> None:
         self.network, self.loss = network, loss
         self.graph = TaskGraph()
@@ -74,14 +78,16 @@ class Session:
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
         self._not_finite = controls.results.reserve((1,), np.int64)
+        room = room or Room()
         self.feed = Feed(
-            training, batch_size, self.graph, controls, self.update.state.step, is_reordered=True
-        )
+            training, batch_size, self.graph, controls, self.update.state.step,
+            room=room, is_reordered=True,
+        )  # fmt: skip
         self._rates = Rates(
             controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
         )
         self._validation = (
-            Validation(network, loss, validation, batch_size, self.graph, controls)
+            Validation(network, loss, validation, batch_size, self.graph, controls, room)
             if validation is not None
             else None
         )
@@ -93,15 +99,16 @@ class Session:
         self.plan = self.graph.compile(
             device=device, precision=precision, usage=self._usage(controls, epochs, before)
         )
+        for feed in self._feeds:
+            feed.supply.open(self.plan.device)
 
     def _usage(self, controls: Controls, epochs: int, before: str | None) -> Usage:
         """Return how the plan is used: an epoch sends its inputs and brings down its results."""
         steps = self.feed.steps("step") | {"keep_0": 1}
         if self._validation is not None:
             steps |= self._validation.feed.steps("validation")
-        return Usage(
-            steps, epochs, controls.inputs.nbytes, controls.results.nbytes, "an epoch", before
-        )
+        sent = controls.inputs.nbytes + sum(feed.supply.streamed_bytes for feed in self._feeds)
+        return Usage(steps, epochs, sent, controls.results.nbytes, "an epoch", before)
 
     def _record(self) -> None:
         feed, shapes, dtype = self.feed, self.network.shapes, self.network.dtype
@@ -160,7 +167,13 @@ class Session:
         )
         return batch
 
-    def run_epoch(self, rates: float | np.ndarray, order: np.ndarray | None) -> None:
+    def run_epoch(
+        self,
+        rates: float | np.ndarray,
+        order: np.ndarray | None,
+        epoch: int,
+        ahead: Ahead | None = None,
+    ) -> None:
         """Train on every batch once, and measure the validation data.
 
         Nothing is read from the device before all of it is under way, so that it comes down once.
@@ -171,17 +184,34 @@ class Session:
             The learning rate, or that of each step with `has_step_rates`.
         order : int64 array of shape (n_samples,), optional
             The order of the samples; that of the epoch before by default.
+        epoch
+            Its number, for sources whose samples differ from epoch to epoch.
+        ahead
+            What the epoch behind it is expected to be; None where there is to be none.
         """
         self._rates.write(rates)
         if order is not None:
             self.feed.order.array[...] = order
-        self.feed.run(self.plan, "step")
-        self.validate()
+        self.feed.run(self.plan, "step", epoch, ahead)
+        self.validate(is_last=ahead is None)
 
-    def validate(self) -> None:
-        """Measure the validation data, where there is some."""
+    def validate(self, *, is_last: bool = False) -> None:
+        """Measure the validation data, where there is some; ahead of the next time if not last."""
         if self._validation is not None:
-            self._validation.run(self.plan)
+            self._validation.run(self.plan, is_last=is_last)
+
+    @property
+    def _feeds(self) -> list[Feed]:
+        return [self.feed] if self._validation is None else [self.feed, self._validation.feed]
+
+    def stalled_seconds(self) -> float:
+        """Return how long the last epoch had nothing to do but to wait for data."""
+        return sum(feed.supply.stalled_seconds() for feed in self._feeds)
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        for feed in self._feeds:
+            feed.supply.close()
 
     @property
     def mean_loss(self) -> float:

@@ -15,10 +15,10 @@ from netts.hyperparameters import check_real, check_whole
 from netts.losses import Loss, loss_from
 from netts.network import Network
 from netts.network.inputs import as_arrays, by_name, dtype_for
+from netts.network.sources import SampleSource, check_source, is_source
 from netts.optimizers import AnyOptimizer, Minimizer, optimizer_from
 from netts.random_state import RandomState, generator_from
 from netts.schedules import Schedule, schedule_from
-from netts.training.batches import Samples
 from netts.training.callbacks import Callback, check_callbacks
 from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.fitting import Fit, Resumable
@@ -26,6 +26,7 @@ from netts.training.history import History
 from netts.training.preparation import hold_out, prepare
 from netts.training.regularization import Regularization
 from netts.training.session import Session
+from netts.training.supply import Room, Samples, check_memory, with_less
 
 
 @dataclass
@@ -66,6 +67,11 @@ class Trainer:
         "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference". "auto" takes what is
         estimated to train `epochs` epochs in less time, with what starting a GPU and sending it
         the data costs; a fit that resumes stays where it ran.
+    data_memory_bytes : int, optional
+        The most bytes that training samples, and those of validation, may each take where they are
+        computed with; larger sets are streamed in chunks, loaded while others are computed, and
+        learn the same to the last bit. None takes what the device has; on the CPU arrays
+        are read where they lie. Samples of a `SampleSource` are streamed at any size.
     random_state : int, Generator or None
         Seeds initial weights, held out samples, order and dropout.
     precision : {None, "float32", "tf32"}
@@ -125,6 +131,7 @@ class Trainer:
     device: str = "auto"
     random_state: RandomState = None
     precision: str | None = None
+    data_memory_bytes: int | None = None
     history_: History = field(default_factory=History, init=False, repr=False)
     device_: str = field(default="", init=False, repr=False)
     device_reason_: str = field(default="", init=False, repr=False)
@@ -146,6 +153,8 @@ class Trainer:
         check_whole("epochs", self.epochs, 1)
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1)
+        if self.data_memory_bytes is not None:
+            check_whole("data_memory_bytes", self.data_memory_bytes, 1)
         check_real("validation_fraction", self.validation_fraction, "[0, 1)")
         self._check_minimizer()
         if not (isinstance(self.shuffle, bool | np.bool) or callable(self.shuffle)):
@@ -206,7 +215,8 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape), or dict of them by the names of inputs
+        X : array-like of shape (n_samples, *input_shape), SampleSource, or dict of arrays
+            Of a dict, by the names of inputs.
         batch_size : int, optional
             As `Network.predict` takes it.
 
@@ -231,7 +241,8 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape), or dict of them by the names of inputs
+        X : array-like of shape (n_samples, *input_shape), SampleSource, or dict of arrays
+            Of a dict, by the names of inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class numbers for cross_entropy.
         sample_weight : array-like of shape (n_samples,), optional
@@ -250,6 +261,10 @@ class Trainer:
             Where the data cannot be trained on.
         ParameterError
             Where settings do not fit each other or the data.
+        DeviceMemoryError
+            Where the device has no room for the fit, even with streamed data.
+        Exception
+            What a source raises; the weights of the last finished epoch are restored.
         DivergenceError
             Where the loss is no longer finite; the weights of the last good epoch are restored.
         DeviceLostError
@@ -264,9 +279,9 @@ class Trainer:
         """
         resumed = self._resumed(resume)
         generator = resumed.generator or generator_from(self.random_state)
-        arrays = as_arrays(self.network.input_names, X)
+        arrays = _as_given(self.network.input_names, X)
         self._build(arrays, generator)
-        X = by_name(self.network.input_names, [*arrays.values()])
+        X = by_name(self.network.input_names, [*arrays.values()]) if not is_source(X) else X
         words = resumed.words
         if words is None:
             words = generator.integers(0, 2**32, size=3)
@@ -280,6 +295,7 @@ class Trainer:
         try:
             return fit.run()
         finally:
+            session.close()
             self.resumable_ = fit.resumable()
 
     def _resumed(self, resume: bool | Resumable) -> Resumable:
@@ -287,9 +303,11 @@ class Trainer:
             return resume
         return self.resumable_ if resume else Resumable()
 
-    def _build(self, arrays: dict[str, np.ndarray], generator: np.random.Generator) -> None:
+    def _build(
+        self, arrays: dict[str, np.ndarray | SampleSource], generator: np.random.Generator
+    ) -> None:
         for name, X in arrays.items():
-            if X.ndim < 2:
+            if len(X.shape) < 2:
                 raise ShapeError(
                     f"{name} has a row for each sample, got shape {X.shape}: {name}.reshape(-1, 1) "
                     "makes one feature of it"
@@ -309,39 +327,48 @@ class Trainer:
 
     def _open(
         self,
-        X: np.ndarray,
+        X: np.ndarray | SampleSource,
         y: Any,
         sample_weight: Any,
         validation_data: tuple[Any, ...] | None,
         words: np.ndarray,
         before: str | None,
     ) -> Session:
-        network, loss = self.network, loss_from(self.loss)
-        training = prepare(network, loss, X, y, sample_weight)
+        network, loss, allowed = self.network, loss_from(self.loss), self.data_memory_bytes
+        training = prepare(network, loss, X, y, sample_weight, data_memory_bytes=allowed)
         validation: Samples | None = None
         if validation_data is not None:
             _check_validation_data(validation_data)
-            validation = prepare(network, loss, *validation_data, name="validation X")
+            validation = prepare(
+                network, loss, *validation_data, name="validation X", data_memory_bytes=allowed
+            )
         elif self.validation_fraction:
             chooser = generator_from(words[2])
             training, validation = hold_out(training, self.validation_fraction, chooser)
         self._check_monitor(validation)
-        return Session(
-            network,
-            loss=loss,
-            optimizer=optimizer_from(self.optimizer),
-            training=training,
-            validation=validation,
-            batch_size=min(self.batch_size or len(training), len(training)),
-            has_step_rates=schedule_from(self.schedule).is_per_step,
-            regularization=self._regularization,
-            key=words[:2],
-            n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
-            device=self.device,
-            precision=self.precision,
-            epochs=self.epochs,
-            before=before,
-        )
+        batch_size = min(self.batch_size or len(training), len(training))
+        check_memory(allowed, training, batch_size)
+
+        def session(room: Room) -> Session:
+            return Session(
+                network,
+                loss=loss,
+                optimizer=optimizer_from(self.optimizer),
+                training=training,
+                validation=validation,
+                batch_size=batch_size,
+                has_step_rates=schedule_from(self.schedule).is_per_step,
+                regularization=self._regularization,
+                key=words[:2],
+                n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
+                device=self.device,
+                precision=self.precision,
+                epochs=self.epochs,
+                before=before,
+                room=room,
+            )
+
+        return with_less(session, Room(allowed), training, batch_size)
 
     @property
     def _regularization(self) -> Regularization:
@@ -367,6 +394,14 @@ class Trainer:
                     f"the schedule watches {monitor!r}, but there is no validation data: pass "
                     "validation_fraction or validation_data, or monitor='loss' to the schedule"
                 )
+
+
+def _as_given(names: Sequence[str], X: Any) -> dict[str, np.ndarray | SampleSource]:
+    """Return the arrays of each input, or the source of the only one, by what messages say."""
+    if is_source(X):
+        check_source(X, "X")
+        return {"X": X}
+    return {**as_arrays(names, X)}
 
 
 def _check_validation_data(data: Any) -> None:

@@ -12,8 +12,9 @@ from netts.losses import Loss
 from netts.network import Network
 from netts.network.inference import chunk_rows
 from netts.network.propagation import Propagation
-from netts.training.batches import Controls, Feed, Samples
+from netts.training.batches import Controls, Feed
 from netts.training.kernels import keep_outputs
+from netts.training.supply import Coming, Room, Samples
 
 
 class Validation:
@@ -28,6 +29,9 @@ class Validation:
     graph
     controls
         Not allocated yet.
+    room
+        For the samples. Batches are smaller where two of them would take more, but never smaller
+        than those of training.
     """
 
     def __init__(
@@ -38,11 +42,15 @@ class Validation:
         batch_size: int,
         graph: TaskGraph,
         controls: Controls,
+        room: Room,
     ) -> None:
         self.network, self.loss, self.graph = network, loss, graph
-        rows = min(max(batch_size, chunk_rows(network)), len(samples))
+        rows = chunk_rows(network)
+        if not room.holds(samples):
+            rows = min(rows, room.chunk_rows(samples))
+        rows = min(max(batch_size, rows), len(samples))
         step = controls.results.reserve((1,), np.int64)
-        self.feed = Feed(samples, rows, graph, controls, step, is_reordered=False)
+        self.feed = Feed(samples, rows, graph, controls, step, room=room, is_reordered=False)
         n_outputs = math.prod(network.shapes[-1])
         self._outputs = controls.results.reserve((len(samples), n_outputs), network.dtype)
 
@@ -60,9 +68,10 @@ class Validation:
                 keep_outputs(output, self.feed.cursor, self._outputs)
                 self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
 
-    def run(self, plan: Plan) -> None:
-        """Replay it."""
-        self.feed.run(plan, "validation")
+    def run(self, plan: Plan, *, is_last: bool) -> None:
+        """Replay it; data that are streamed are read ahead for the next time, unless it is last."""
+        again = Coming(self.feed.order.read(), 0)
+        self.feed.run(plan, "validation", 0, None if is_last else lambda: again)
 
     def measures(self) -> tuple[float, float]:
         """Return the weighted mean loss, without penalty, and the score of the last run."""

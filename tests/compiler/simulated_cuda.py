@@ -39,9 +39,9 @@ from netts.errors import BoundsError, KernelDivisionError
 from netts.layers.pooling import max_pool_backward, max_pool_forward
 from netts.losses import loss_from
 from netts.optimizers import Adam
-from netts.training.batches import Samples
 from netts.training.regularization import Regularization
 from netts.training.session import Session
+from netts.training.supply import Samples
 
 TERMS = 64
 """Roundings that a result of these small kernels may be off, each of the largest element."""

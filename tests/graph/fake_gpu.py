@@ -1,14 +1,18 @@
 """A device with memory of its own, without a GPU: it keeps a log, and runs kernels as the CPU does.
 
 What is asked of it is done only when somebody waits for it, as late as a real device may do it: a
-copy whose memory was used again meanwhile is seen. Memory that was not written holds NaN; what
-lies outside of an allocation cannot be reached.
+copy whose memory was used again meanwhile is seen. What is asked aside is done likewise, or, if it
+is hasty, as soon as a real device may. Memory that was not written holds NaN; what lies outside of
+an allocation cannot be reached.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -25,8 +29,8 @@ from netts.devices.cuda_driver import Gpu
 from netts.devices.memory import BufferView, allocate
 from netts.devices.names import name_of
 from netts.devices.transfers import Transfers
-from netts.errors import DeviceError, KernelError
-from netts.graph import cuda_replay, trial
+from netts.errors import DeviceError, DeviceMemoryError, KernelError
+from netts.graph import cuda_replay, trial, window
 
 LIFTED = 1 << 52
 """Device addresses are those of the host plus this: one taken for the other is a segfault away."""
@@ -43,20 +47,24 @@ class Layout(NamedTuple):
 class Turn(AbstractContextManager[None]):
     """A device being current for the thread, as CUDA has it: the one before is so again behind."""
 
-    current: ClassVar[FakeGpu | None] = None
+    threads: ClassVar[threading.local] = threading.local()
 
     def __init__(self, gpu: FakeGpu) -> None:
-        self._before, Turn.current = Turn.current, gpu
+        self._before, Turn.threads.gpu = Turn.current(), gpu
 
     def __exit__(self, *_error: object) -> None:
-        Turn.current = self._before
+        Turn.threads.gpu = self._before
+
+    @classmethod
+    def current(cls) -> FakeGpu | None:
+        return getattr(cls.threads, "gpu", None)
 
 
 class Block:
     """An allocation."""
 
-    def __init__(self, gpu: FakeGpu, nbytes: int, fill: int) -> None:
-        self._gpu = gpu
+    def __init__(self, gpu: FakeGpu, nbytes: int, fill: int, *, is_pinned: bool = False) -> None:
+        self._gpu, self.is_pinned = gpu, is_pinned
         self.array = allocate(max(nbytes, 1))
         self.array[...] = fill
         self.address = self.array.ctypes.data + LIFTED
@@ -67,6 +75,35 @@ class Block:
             with self._gpu.enter():
                 self._gpu.synchronize()
         del self._gpu.blocks[self.address]
+
+
+@dataclass(eq=False)
+class FakeEvent:
+    """How often it was recorded, and how many of these records were reached."""
+
+    gpu: FakeGpu
+    records: int = 0
+    reached: int = 0
+    seconds: float = 0.0
+
+    def reach(self, record: int) -> None:
+        self.reached, self.seconds = max(self.reached, record), time.perf_counter()
+
+    def wait(self) -> None:
+        self.gpu.work_until(lambda: self.reached == self.records)
+
+    def seconds_since(self, earlier: FakeEvent) -> float:
+        assert self.reached == self.records
+        assert earlier.reached == earlier.records
+        return self.seconds - earlier.seconds
+
+
+@dataclass(frozen=True)
+class Held:
+    """An entry of a queue: what follows waits for a record of an event."""
+
+    event: FakeEvent
+    record: int
 
 
 @dataclass
@@ -81,13 +118,16 @@ class FakeGpu:
     capability: tuple[int, int] = (9, 0)
     log: list[tuple[str, int]] = field(default_factory=list)
     blocks: dict[int, Block] = field(default_factory=dict)
+    is_hasty: bool = False
     is_installed: bool = False
     is_broken: bool = False
     lost: str = ""
 
     def __post_init__(self) -> None:
         self.transfers = Transfers(self)
-        self._queue: list[Callable[[], None]] = []
+        self._queue: deque[Callable[[], None] | Held] = deque()
+        self._aside: deque[Callable[[], None] | Held] = deque()
+        self._lock = threading.RLock()
         self.process = os.getpid()
 
     # ------------------------------------------------------------ memory and copies
@@ -104,19 +144,24 @@ class FakeGpu:
         return Turn(self)
 
     def _take_turn(self) -> None:
-        assert not self.is_installed or Turn.current is self, f"{self.name} is not current"
+        assert not self.is_installed or Turn.current() is self, f"{self.name} is not current"
         if self.lost:
             raise failures.lost(self.name, self.lost)
 
+    def free_bytes(self) -> int:
+        return self.nbytes - sum(
+            len(one.array) for one in self.blocks.values() if not one.is_pinned
+        )
+
     def allocate(self, nbytes: int) -> Block:
         self._take_turn()
-        if self.allocated_bytes + nbytes > self.nbytes:
-            raise DeviceError(f"{self.name} has no room for {nbytes:,} bytes")
+        if nbytes > self.free_bytes():
+            raise DeviceMemoryError(f"{self.name} has no room for {nbytes:,} bytes")
         return Block(self, nbytes, 255)
 
     def pin(self, nbytes: int) -> Block:
         self._take_turn()
-        return Block(self, nbytes, 0)
+        return Block(self, nbytes, 0, is_pinned=True)
 
     def clear(self, address: int, nbytes: int) -> None:
         target = self._bytes(address, nbytes)
@@ -132,14 +177,64 @@ class FakeGpu:
         source = self._bytes(address, target.nbytes)
         self._queue.append(lambda: target.__setitem__(..., source))
 
+    def upload_aside(self, address: int, source: np.ndarray) -> None:
+        self.log.append(("aside", source.nbytes))
+        pinned = [one.array for one in self.blocks.values() if one.is_pinned]
+        assert any(np.shares_memory(source, one) for one in pinned)
+        target = self._bytes(address, source.nbytes)
+        data = source.reshape(-1).view(np.uint8)
+        self._ask_aside(lambda: target.__setitem__(..., data))
+
+    def record(self, event: FakeEvent | None = None, *, aside: bool = False) -> FakeEvent:
+        with self._lock:
+            found = event or FakeEvent(self)
+            found.records += 1
+            record = found.records
+            if aside:
+                self._ask_aside(lambda: found.reach(record))
+            else:
+                self._queue.append(lambda: found.reach(record))
+            return found
+
+    def hold(self, event: FakeEvent, *, aside: bool = False) -> None:
+        with self._lock:
+            assert event.records
+            (self._aside if aside else self._queue).append(Held(event, event.records))
+
+    def _ask_aside(self, act: Callable[[], None]) -> None:
+        with self._lock:
+            self._aside.append(act)
+            while self.is_hasty and self._step(self._aside):
+                pass
+
     def synchronize(self) -> None:
         self._take_turn()
         if self.is_broken:
             self.lost = "a test broke it"
             self._take_turn()
-        queue, self._queue = self._queue, []
-        for act in queue:
-            act()
+        self.work_until(lambda: not self._queue)
+
+    def work_until(self, is_done: Callable[[], bool]) -> None:
+        """Do what was asked, aside only what cannot wait, until something is true."""
+        with self._lock:
+            while not is_done():
+                if not (self._step(self._queue) or self._step(self._aside)):
+                    raise AssertionError("two streams wait for one another")
+
+    @staticmethod
+    def _step(queue: deque[Callable[[], None] | Held]) -> bool:
+        """Do the first entry of a queue; False where there is none, or it has to wait."""
+        if not queue:
+            return False
+        first = queue[0]
+        if isinstance(first, Held):
+            if first.event.reached < first.record:
+                return False
+            queue.popleft()
+            return True
+        queue.popleft()
+        first()
+        return True
 
     def _bytes(self, address: int, nbytes: int) -> np.ndarray:
         self._take_turn()
@@ -191,11 +286,11 @@ class FakeGpu:
     def launch_graph(self, graph: tuple[Callable[[], None], ...]) -> None:
         self._take_turn()
         self.log.append(("graph", len(graph)))
-        self._queue += graph
+        self._queue.extend(graph)
 
     def timed(self, launches: Sequence[Callable[[], None]]) -> list[float]:
         self.log.append(("timed", len(launches)))
-        self._queue += launches
+        self._queue.extend(launches)
         self.synchronize()
         return [1e-6 * (number + 1) for number in range(len(launches))]
 
@@ -241,8 +336,8 @@ def install_several(
     """Put fakes in the place of the first GPUs, of `nbytes` each."""
     names = ("a fake GPU", *(f"fake GPU {ordinal}" for ordinal in range(1, count)))
     gpus = tuple(FakeGpu(nbytes, name, is_installed=True) for name in names)
-    patch.setattr(cuda_replay, "opened", lambda ordinal=0: gpus[ordinal])
-    patch.setattr(trial, "opened", lambda ordinal=0: gpus[ordinal])
+    for module in (cuda_replay, trial, window):
+        patch.setattr(module, "opened", lambda ordinal=0: gpus[ordinal])
     patch.setattr(
         cuda_replay, "prepared", lambda operation, gpu, *rest: gpu.prepared(operation, *rest)
     )
@@ -250,6 +345,6 @@ def install_several(
     described = tuple(Gpu(one.name, one.nbytes, one.capability, (13, 0)) for one in gpus)
     info = registry.DeviceInfo(name_of("cuda", 0), True, gpus[0].name, gpus=described)
     patch.setitem(registry._DEVICES, "cuda", lambda: info)
-    patch.setattr(Turn, "current", None)
+    patch.setattr(Turn, "threads", threading.local())
     patch.setattr(sys.modules[__name__], "KNOWN", {})
     return gpus

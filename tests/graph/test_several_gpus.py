@@ -57,7 +57,7 @@ def test_a_buffer_goes_from_one_to_the_other_by_the_host(gpus):
     for plan in (*plans, plans[0]):
         plan.run()
     np.testing.assert_array_equal(out.array, 3 * np.arange(8.0))
-    assert Turn.current is None
+    assert Turn.current() is None
     copies = ("upload", "download")
     assert [kind for kind, _ in first.taken(*copies)] == ["upload", "download"] * 2
     assert [kind for kind, _ in second.taken(*copies)] == ["upload", "download"]
@@ -72,7 +72,7 @@ def test_memory_of_one_that_is_given_back_amid_the_others_work_disturbs_nothing(
     with second.enter():
         del left, y
         gc.collect()
-        assert Turn.current is second
+        assert Turn.current() is second
         plan.run()
     assert first.allocated_bytes == STAGING_BYTES
     np.testing.assert_array_equal(out.read(), 2 * np.arange(8.0))

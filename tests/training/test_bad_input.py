@@ -18,8 +18,8 @@ from netts.errors import (
 )
 from netts.optimizers import SGD
 from netts.training import Callback, EarlyStopping
-from netts.training.batches import Samples
 from netts.training.preparation import hold_out
+from netts.training.supply import Samples
 
 
 @pytest.fixture

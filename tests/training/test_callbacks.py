@@ -3,6 +3,7 @@
 import io
 import math
 import threading
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from rich.console import Console
 from netts import Network, Trainer, layers
 from netts.errors import ParameterError
 from netts.training import Callback, EarlyStopping, Epoch, ProgressBar
+from netts.training.progress import describe_epoch
 
 
 @pytest.fixture
@@ -131,6 +133,12 @@ def test_progress_bar_shows_epoch_loss_and_score(data):
     assert "4/4" in text.getvalue()
     assert f"loss {history.loss[-1]:.4f}" in text.getvalue()
     assert "score" in text.getvalue()
+
+
+def test_epochs_that_wait_for_data_say_so():
+    epoch = Epoch(1, 0.5, None, None, 0.1, seconds=2.0, stalled_seconds=0.5)
+    assert describe_epoch(epoch) == "loss 0.5000  25% waiting for data"
+    assert describe_epoch(replace(epoch, stalled_seconds=0.01)) == "loss 0.5000"
 
 
 def test_progress_bar_is_quiet_without_a_terminal(data):

@@ -10,8 +10,8 @@ from netts import Network, Trainer, devices, layers
 from netts.optimizers import SGD, Adam
 from netts.schedules import Cosine, StepDecay
 from netts.training import Callback, EarlyStopping
-from netts.training.batches import Samples
 from netts.training.preparation import hold_out
+from netts.training.supply import Samples
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import numpy as np
 from netts.devices.cublas import WORKSPACE_BYTES, Cublas, GemmLaunch
 from netts.devices.cuda import failures, packages
 from netts.devices.cuda.compilation import KernelImage
+from netts.devices.cuda.events import CudaEvent
 from netts.devices.cuda.kernels import Kernels, Launch
 from netts.devices.cuda.memory import DeviceMemory, PinnedMemory
 from netts.devices.gemm import Gemm
@@ -85,7 +86,7 @@ class CudaDevice:
             capability = device.compute_capability
             self.capability = (int(capability.major), int(capability.minor))
             self.name = str(device.name)
-            self.stream = device.create_stream()
+            self.stream, self._aside = device.create_stream(), device.create_stream()
         self.transfers = Transfers(self)
         self._lock = threading.RLock()
         self.kernels = Kernels(self, self._core)
@@ -166,6 +167,10 @@ class CudaDevice:
         _, free, total = self._driver.cuMemGetInfo()
         return int(free), int(total)
 
+    def free_bytes(self) -> int:
+        """Return how much of the GPU's memory no program has."""
+        return self._memory()[0]
+
     def allocate(self, nbytes: int) -> DeviceMemory:
         """Return memory with undefined contents.
 
@@ -211,6 +216,23 @@ class CudaDevice:
             self.call(
                 "cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, self.stream.handle
             )
+
+    def upload_aside(self, address: int, source: np.ndarray) -> None:
+        """Copy contiguous pinned memory on the second stream; it must not change before that."""
+        self.call(
+            "cuMemcpyHtoDAsync", address, source.ctypes.data, source.nbytes, self._aside.handle
+        )
+
+    def record(self, event: Any = None, *, aside: bool = False) -> CudaEvent:
+        """Return an event that is reached when a stream has done all that it was asked so far."""
+        found: CudaEvent = event or CudaEvent(self)
+        self.call("cuEventRecord", found.handle, (self._aside if aside else self.stream).handle)
+        return found
+
+    def hold(self, event: Any, *, aside: bool = False) -> None:
+        """Let a stream wait for what an event was recorded behind."""
+        stream = self._aside if aside else self.stream
+        self.call("cuStreamWaitEvent", stream.handle, event.handle, 0)
 
     def clear(self, address: int, nbytes: int) -> None:
         """Set bytes to zero."""

@@ -1,0 +1,193 @@
+"""Training on data that are given less memory than they need, beside resident data. Markdown.
+
+    PYTHONPATH=.:bench python bench/gpu/streaming.py --seconds 90
+    PYTHONPATH=.:bench python bench/gpu/streaming.py --device cpu --tiny
+
+Each set is trained on three times from one seed: resident, streamed from an array of the host's,
+and streamed from compressed samples that are decoded as they are read, by as many threads as there
+are cores. "Waiting" is the part of the later epochs in which the device had nothing to do but to
+wait for data (`Epoch.stalled_seconds`); the weights must be the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cnn_peers
+import numpy as np
+import peers
+from report import Budget, duration, in_words, machine, ratio, save, table
+
+from netts import Network, Trainer, layers
+from netts.optimizers import Adam
+from netts.training.history import History
+
+MIB = 2**20
+SHARE_ALLOWED = 0.1
+"""The most of an epoch that a device may wait, of the issue."""
+
+N_CLASSES = 10
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, the shape of its samples, how many, and what they are given."""
+
+    name: str
+    network: Callable[[], Network]
+    sample_shape: tuple[int, ...]
+    n_samples: int
+    batch_size: int
+    data_memory_bytes: int
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return samples of 256 levels, a quarter of which differ from sample to sample."""
+        generator = np.random.default_rng(0)
+        X = np.zeros((self.n_samples, *self.sample_shape), np.uint8)
+        X[..., ::4] = generator.integers(0, 256, X[..., ::4].shape, np.uint8)
+        return X, generator.integers(0, N_CLASSES, self.n_samples)
+
+
+def colour_network() -> Network:
+    """Return two convolutions for images in colour."""
+    return Network(
+        [
+            layers.Conv2D(32, 3, padding="same", activation="relu"), layers.MaxPool2D(2),
+            layers.Conv2D(64, 3, padding="same", activation="relu"), layers.MaxPool2D(2),
+            layers.Flatten(), layers.Dense(128, "relu"), layers.Dense(N_CLASSES),
+        ],
+        np.float32,
+    )  # fmt: skip
+
+
+DENSE = partial(peers.netts_network, (784, 256, 128, N_CLASSES))
+GREY = partial(cnn_peers.netts_network, cnn_peers.NETS["conv32-conv64-128-10"])
+CASES = [
+    Case(
+        "colour images 64 x 64, two convolutions",
+        colour_network,
+        (3, 64, 64),
+        20_000,
+        64,
+        128 * MIB,
+    ),
+    Case("784-256-128-10", DENSE, (784,), 200_000, 128, 64 * MIB),
+    Case("grey images 28 x 28, conv32-conv64", GREY, (1, 28, 28), 100_000, 128, 32 * MIB),
+]
+TINY = [
+    Case("colour images 16 x 16, two convolutions", colour_network, (3, 16, 16), 500, 64, MIB),
+    Case("784-256-128-10", DENSE, (784,), 2000, 128, MIB),
+]
+
+
+class Compressed:
+    """Samples as zlib keeps them, decoded as they are read."""
+
+    n_threads = os.cpu_count() or 1
+
+    def __init__(self, X: np.ndarray) -> None:
+        self.shape, self.dtype = X.shape, np.dtype(np.float32)
+        self._samples = [zlib.compress(one.tobytes(), 1) for one in X]
+
+    def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
+        for index, place in zip(indices, out, strict=True):
+            plain = np.frombuffer(zlib.decompress(self._samples[index]), np.uint8)
+            np.divide(plain.reshape(place.shape), np.float32(255), out=place)
+
+
+def train(
+    case: Case, X: Any, y: np.ndarray, device: str, epochs: int, limit: int | None
+) -> Trainer:
+    trainer = Trainer(
+        case.network(),
+        optimizer=Adam(peers.LEARNING_RATE),
+        epochs=epochs,
+        batch_size=case.batch_size,
+        device=device,
+        data_memory_bytes=limit,
+        random_state=0,
+    )
+    trainer.fit(X, y)
+    return trainer
+
+
+def figures(history: History) -> tuple[float, float]:
+    """Return the seconds of an epoch and the share spent waiting, without the first epoch."""
+    later = history.epochs[1:] or history.epochs
+    seconds = statistics.median(one.seconds for one in later)
+    return seconds, sum(one.stalled_seconds for one in later) / sum(one.seconds for one in later)
+
+
+def measure(case: Case, device: str, epochs: int) -> dict[str, Any]:
+    """Return what each way of training took."""
+    levels, y = case.data()
+    X = levels.astype(np.float32) / np.float32(255)
+    limit = case.data_memory_bytes
+    ways: dict[str, tuple[Any, int | None]] = {
+        "resident": (X, None), "streamed array": (X, limit),
+        f"streamed, decoded by {Compressed.n_threads} threads": (Compressed(levels), limit),
+    }  # fmt: skip
+    found: dict[str, Any] = {"case": case.name, "bytes": X.nbytes, "given": limit, "ways": {}}
+    weights: dict[str, np.ndarray] = {}
+    for name, (data, given) in ways.items():
+        trainer = train(case, data, y, device, epochs, given)
+        learned = trainer.network.weights()
+        weights = weights or learned
+        seconds, waiting = figures(trainer.history_)
+        found["ways"][name] = {
+            "seconds": seconds,
+            "waiting": waiting,
+            "same": all(np.array_equal(learned[one], weights[one]) for one in weights),
+        }
+    return found
+
+
+def rows(found: dict[str, Any]) -> list[list[Any]]:
+    resident = found["ways"]["resident"]["seconds"]
+    return [
+        [
+            found["case"], f"{found['bytes'] / MIB:,.0f} MiB",
+            "all" if name == "resident" else f"{found['given'] / MIB:,.0f} MiB", name,
+            duration(one["seconds"]), ratio(one["seconds"] / resident), f"{one['waiting']:.1%}",
+            "same" if one["same"] else "DIFFER",
+        ]
+        for name, one in found["ways"].items()
+    ]  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
+    parser.add_argument("--seconds", type=float, default=90.0)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--tiny", action="store_true", help="small sets, to try the script")
+    options = parser.parse_args()
+    budget, results, failures = Budget(options.seconds), [], []
+    print(f"# Streaming\n\n{machine()}\n", flush=True)
+    for case in TINY if options.tiny else CASES:
+        if not budget.allows(case.name, 10.0):
+            continue
+        try:
+            results.append(measure(case, options.device, options.epochs))
+        except Exception as error:  # noqa: BLE001 - the others are still worth their time
+            failures.append(f"{case.name}: {in_words(error)}")
+    lines = [row for found in results for row in rows(found)]
+    header = ["set", "size", "memory", "way", "epoch", "resident = 1", "waiting", "weights"]
+    print(table(header, lines), *failures, f"\n{budget}", sep="\n")
+    save("streaming", results)
+    ways = [one for found in results for one in found["ways"].values()]
+    late = any(one["waiting"] > SHARE_ALLOWED for one in ways)
+    print(f"waiting at most {SHARE_ALLOWED:.0%} of the time: {'no' if late else 'yes'}")
+    return 1 if failures or not all(one["same"] for one in ways) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
