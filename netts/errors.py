@@ -90,6 +90,14 @@ class DataFileNotFoundError(DataFileError, FileNotFoundError):
     """A file of data does not exist."""
 
 
+class ImageFileError(DataError):
+    """A file is no picture, or one that cannot be used."""
+
+
+class MissingPackageError(NettsError, ImportError):
+    """A package that netts does not install by itself is needed and not there."""
+
+
 class UnknownDatasetError(DataError, LookupError):
     """No bundled table has this name."""
 

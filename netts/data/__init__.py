@@ -1,11 +1,13 @@
-"""Tables of data: the bundled ones by name, CSV files by path, and what makes numbers of them.
+"""Tables and images: bundled ones by name, files by path, and what makes numbers of them.
 
-`TableEncoder` and `netts.data.splitting` need scikit-learn; reading a table does not.
+`TableEncoder` and `netts.data.splitting` need scikit-learn; reading a table does not. Images need
+Pillow.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from netts.data.datasets import dataset_names, find_table, load
 from netts.data.fashion_mnist import fashion_mnist
@@ -14,24 +16,40 @@ from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
 from netts.data.targets import Task
 
+if TYPE_CHECKING:
+    from netts.data.encoder import TableEncoder
+    from netts.data.image_decoding import ImageOptions
+    from netts.data.images import ImageSet, image_folder, image_index
+
 __all__ = [
     "ReadOptions",
     "Reading",
     "Table",
+    "ImageOptions",
+    "ImageSet",
     "TableEncoder",
     "Task",
     "dataset_names",
     "fashion_mnist",
     "find_table",
+    "image_folder",
+    "image_index",
     "load",
     "read_table",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # scikit-learn takes a second to import, which only who encodes a table should pay.
-    if name == "TableEncoder":
-        from netts.data.encoder import TableEncoder  # noqa: PLC0415 - see above
+# What takes long to import, or needs a package that need not be there, is imported when used.
+_HOMES = {
+    "ImageOptions": "image_decoding",
+    "ImageSet": "images",
+    "TableEncoder": "encoder",
+    "image_folder": "images",
+    "image_index": "images",
+}
 
-        return TableEncoder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,205 @@
+"""Pictures to arrays: the one module that imports Pillow.
+
+Whatever the bytes of a file are, the answer is an array of the size asked for or an error that
+names the file. Only formats that Pillow decodes by itself are tried: others, such as PostScript,
+would start programs.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from netts.errors import (
+    DataFileError,
+    DataFileNotFoundError,
+    ImageFileError,
+    MissingPackageError,
+    ParameterError,
+)
+from netts.hyperparameters import check_whole
+
+try:
+    from PIL import Image, ImageOps
+except ImportError as error:
+    raise MissingPackageError(
+        "images are read by Pillow, which is not installed: pip install Pillow, or install netts "
+        "with its extra `images`"
+    ) from error
+
+Fit = Literal["crop", "pad", "stretch"]
+ColorMode = Literal["rgb", "grayscale"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+
+MAX_PIXELS = 89_478_485
+"""Pillow's own limit, a quarter of a GiB in RGB: a file of some kB can say that it has more."""
+
+HIGHEST_PIXEL = 255
+_MODES: dict[ColorMode, tuple[str, int]] = {"rgb": ("RGB", 3), "grayscale": ("L", 1)}
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """How pictures become arrays of one shape.
+
+    Attributes
+    ----------
+    size : int or (height, width), optional
+        Of all images; a whole number for both. By default that of the pictures, which must agree.
+    fit : {"crop", "pad", "stretch"}
+        What happens where the sides have another ratio: the picture covers the size and what is
+        over is cut off at both sides; it fits into the size on a black ground; or it is distorted.
+    color_mode : {"rgb", "grayscale"}
+        Three channels, or one: 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601).
+    mean, std : float or tuple of float, optional
+        Of each channel, in units of 1: images are in [0, 1], then `mean` is subtracted and the rest
+        divided by `std`.
+    max_pixels : int
+        A picture with more is refused before it is decoded.
+    """
+
+    size: int | tuple[int, int] | None = None
+    fit: Fit = "crop"
+    color_mode: ColorMode = "rgb"
+    mean: float | tuple[float, ...] = 0.0
+    std: float | tuple[float, ...] = 1.0
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        for name, value, known in [
+            ("fit", self.fit, ("crop", "pad", "stretch")),
+            ("color_mode", self.color_mode, tuple(_MODES)),
+        ]:
+            if value not in known:
+                raise ParameterError(f"{name} is one of {', '.join(known)}, got {value!r}")
+        sides = self.size if isinstance(self.size, tuple) else (self.size,) * 2
+        if len(sides) != 2:
+            raise ParameterError(f"size is a whole number or (height, width), got {self.size!r}")
+        for side in sides if self.size is not None else ():
+            check_whole("each side of size", side, 1)
+        check_whole("max_pixels", self.max_pixels, 1)
+        self._check_statistics()
+
+    def _check_statistics(self) -> None:
+        for name in ("mean", "std"):
+            value = np.asarray(getattr(self, name))
+            is_number = value.dtype.kind in "iuf" and np.isfinite(value).all()
+            if not is_number or value.shape not in ((), (self.n_channels,)):
+                raise ParameterError(
+                    f"{name} is a number, or one for each of the {self.n_channels} channels, got "
+                    f"{getattr(self, name)!r}"
+                )
+        if np.any(np.asarray(self.std) <= 0):
+            raise ParameterError(f"std is above 0, got {self.std!r}")
+
+    @property
+    def n_channels(self) -> int:
+        """Return 3 or 1."""
+        return _MODES[self.color_mode][1]
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Return (height, width), None where they are those of the pictures."""
+        if self.size is None or isinstance(self.size, tuple):
+            return self.size
+        return self.size, self.size
+
+
+def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
+    """Return a picture as uint8 of shape (channels, height, width), upright as its EXIF data say.
+
+    Raises
+    ------
+    DataFileNotFoundError, DataFileError
+        Where there is no such file, or it cannot be opened.
+    ImageFileError
+        Where it is no picture of a known format, is damaged or cut off, has several frames, or
+        more pixels than allowed.
+    """
+    _check_is_file(path)
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+            _check_header(picture, path, options)
+            pixels = np.asarray(_prepared(picture, options, path))
+    except ImageFileError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise ImageFileError(
+            f"{path} is no picture of a format that netts reads: {', '.join(FORMATS)}"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(path, options, str(error)) from error
+    except PermissionError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # decoders raise anything about damaged bytes
+        raise ImageFileError(f"{path} is damaged: {error or type(error).__name__}") from error
+    return np.atleast_3d(pixels).transpose(2, 0, 1)
+
+
+def _check_is_file(path: Path) -> None:
+    """Refuse what is no file: opening a pipe would wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataFileNotFoundError(f"there is no file {path}") from error
+    except (OSError, ValueError) as error:
+        raise DataFileError(f"{str(path)!r} cannot be read: {error}") from error
+    if not stat.S_ISREG(mode):
+        raise ImageFileError(f"{path} is no file: a picture is one")
+
+
+def _check_header(picture: Image.Image, path: Path, options: ImageOptions) -> None:
+    width, height = picture.size
+    if width * height > options.max_pixels:
+        raise _too_large(path, options, f"{width} x {height} pixels")
+    n_frames = getattr(picture, "n_frames", 1)
+    if n_frames > 1:
+        raise ImageFileError(
+            f"{path} has {n_frames} frames, and an image is one: save the one that counts"
+        )
+
+
+def _too_large(path: Path, options: ImageOptions, what: str) -> ImageFileError:
+    return ImageFileError(
+        f"{path} is too large ({what}): at most {options.max_pixels:,} pixels are decoded; pass "
+        "max_pixels if it is meant"
+    )
+
+
+def _prepared(picture: Image.Image, options: ImageOptions, path: Path) -> Image.Image:
+    """Return the picture upright, in its colours and of its size."""
+    if picture.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
+        picture = _in_eight_bits(picture)
+    elif picture.mode in ("I", "F"):
+        raise ImageFileError(
+            f"{path} has numbers of 32 bits, of which nobody can tell what is white: save it with "
+            "8 or 16"
+        )
+    upright = ImageOps.exif_transpose(picture)
+    colored = _opaque(upright).convert(_MODES[options.color_mode][0])
+    if options.sides is None or colored.size == options.sides[::-1]:
+        return colored
+    size = options.sides[::-1]
+    if options.fit == "crop":
+        return ImageOps.fit(colored, size, Image.Resampling.BILINEAR)
+    if options.fit == "pad":
+        return ImageOps.pad(colored, size, Image.Resampling.BILINEAR)
+    return colored.resize(size, Image.Resampling.BILINEAR)
+
+
+def _in_eight_bits(picture: Image.Image) -> Image.Image:
+    orientation = picture.getexif()
+    wide = np.asarray(picture).astype(np.uint32)
+    narrow = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    narrow.getexif().update(orientation)
+    return narrow
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Return a picture with a palette in its colours; transparency is dropped, as usual."""
+    return picture.convert("RGBA") if picture.mode == "P" else picture
