@@ -24,7 +24,7 @@ from netts.errors import (
 from netts.hyperparameters import check_whole
 
 try:
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 except ImportError as error:
     raise MissingPackageError(
         "images are read by Pillow, which is not installed: pip install Pillow, or install netts "
@@ -128,7 +128,7 @@ def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
             pixels = np.asarray(_prepared(picture, options, path))
     except ImageFileError:
         raise
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ImageFileError(
             f"{path} is no picture of a format that netts reads: {', '.join(FORMATS)}"
         ) from error
