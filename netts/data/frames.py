@@ -60,6 +60,13 @@ def number_of_days(dates: np.ndarray) -> np.ndarray:
     return np.asarray(days, np.float64)
 
 
+def dates_of(days: np.ndarray) -> np.ndarray:
+    """Return days since 1970-01-01 as dates, to the microsecond, NaT for NaN."""
+    microseconds = np.where(np.isnan(days), 0.0, days) * 86_400e6
+    dates = np.datetime64(0, "us") + np.rint(microseconds).astype("timedelta64[us]")
+    return np.where(np.isnan(days), np.datetime64("NaT"), dates)
+
+
 def label(value: Any) -> str | None:
     """Return a category as text, None for a missing one: 2.0 and 2 are both '2'."""
     if is_missing(value):
