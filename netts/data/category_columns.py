@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netts.data.frames import label
 from netts.data.kinds import Kind
 from netts.data.quoting import quoted
 from netts.data.scaling import Scaling
+from netts.data.values import label
 from netts.errors import BrokenModelError
 
 # How many categories a description names before it says how many more there are.

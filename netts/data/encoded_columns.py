@@ -13,10 +13,10 @@ import numpy as np
 
 from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
 from netts.data.cells import truth
-from netts.data.frames import dates_of, is_truth, label, number_of_days
 from netts.data.kinds import Kind
 from netts.data.quoting import quoted
 from netts.data.scaling import Scaling
+from netts.data.values import dates_of, is_truth, label, number_of_days
 from netts.errors import BrokenModelError, DataError
 
 

@@ -15,10 +15,11 @@ from netts.choices import nearest_first
 from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
 from netts.data.encoded_columns import EncodedColumn, IgnoredColumn, NumberColumn
 from netts.data.encoder_settings import settings_of
-from netts.data.frames import as_columns, label
+from netts.data.frames import as_columns
 from netts.data.learning import learn_column
 from netts.data.quoting import listed, quoted
 from netts.data.unknown import MAX_NAMED, Unknown
+from netts.data.values import label
 from netts.errors import (
     DataError,
     ShapeError,

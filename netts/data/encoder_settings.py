@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from netts.choices import nearest_first
-from netts.data.frames import label
 from netts.data.learning import ColumnSettings, Encoding
 from netts.data.quoting import listed, quoted
 from netts.data.scaling import check_scaler
+from netts.data.values import label
 from netts.errors import ParameterError, UnknownColumnError
 
 

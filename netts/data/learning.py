@@ -11,9 +11,9 @@ import numpy as np
 
 from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
 from netts.data.encoded_columns import EncodedColumn, IgnoredColumn, NumberColumn, as_numbers
-from netts.data.frames import is_truth, label
 from netts.data.quoting import listed, quoted
 from netts.data.scaling import Scaler, learn_scaling
+from netts.data.values import is_truth, label
 from netts.errors import DataError
 
 Encoding = Literal["automatic", "one-hot", "embedding"] | tuple[str, ...]
