@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from netts.data.datasets import dataset_names, find_table, load
 from netts.data.fashion_mnist import fashion_mnist
+from netts.data.idx import read_idx
+from netts.data.npz import read_npz
 from netts.data.reading import Reading
 from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
@@ -20,11 +22,14 @@ if TYPE_CHECKING:
     from netts.data.encoder import TableEncoder
     from netts.data.image_decoding import ImageOptions
     from netts.data.images import ImageSet, image_folder, image_index
+    from netts.data.scaling import DecimalScaler
+    from netts.data.splitting import split_rows, split_table
 
 __all__ = [
     "ReadOptions",
     "Reading",
     "Table",
+    "DecimalScaler",
     "ImageOptions",
     "ImageSet",
     "TableEncoder",
@@ -35,17 +40,24 @@ __all__ = [
     "image_folder",
     "image_index",
     "load",
+    "read_idx",
+    "read_npz",
     "read_table",
+    "split_rows",
+    "split_table",
 ]
 
 
 # What takes long to import, or needs a package that need not be there, is imported when used.
 _HOMES = {
+    "DecimalScaler": "scaling",
     "ImageOptions": "image_decoding",
     "ImageSet": "images",
     "TableEncoder": "encoder",
     "image_folder": "images",
     "image_index": "images",
+    "split_rows": "splitting",
+    "split_table": "splitting",
 }
 
 

@@ -29,6 +29,9 @@ except ImportError as error:
 MAX_CELLS = 2**28
 """Rows times columns that a file may declare: each cell takes 8 bytes or more in memory."""
 
+MAX_BYTES = 2**31
+"""What the columns of a file may declare to unpack to."""
+
 MAX_THRIFT_BYTES = 2**24
 MAX_THRIFT_ITEMS = 10**6
 """What the description in a file may take; pyarrow's own limits allow 100 MB."""
@@ -69,6 +72,12 @@ def _check_declared(file: parquet.ParquetFile, path: Path) -> list[str]:
         raise DataError(
             f"{path} says that it has {metadata.num_rows:,} rows of {len(schema):,} columns, and "
             f"at most {MAX_CELLS:,} cells are read at once: write fewer rows or columns"
+        )
+    n_bytes = sum(metadata.row_group(k).total_byte_size for k in range(metadata.num_row_groups))
+    if n_bytes > MAX_BYTES:
+        raise DataError(
+            f"{path} says that it unpacks to {n_bytes:,} bytes, and at most {MAX_BYTES:,} are read "
+            "at once: write fewer rows or columns"
         )
     if not metadata.num_rows:
         raise DataError(f"{path} has no rows")
