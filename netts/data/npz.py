@@ -14,12 +14,13 @@ import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from netts.choices import did_you_mean_file
+from netts.data.idx import read_exactly
 from netts.data.quoting import listed, quoted
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
 
@@ -128,15 +129,15 @@ def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) ->
         # NumPy takes no shape whose other axes are too long, even where one is 0.
         if math.prod(max(length, 1) for length in shape) * dtype.itemsize > 2**62:
             raise DataError(f"{place} has shape {_shown(shape)}, which no array can have")
-        content = bytearray(n_bytes)
-        if file.readinto(content) != n_bytes or file.read(1):
+        content = read_exactly(file, n_bytes)
+        if len(content) != n_bytes or file.read(1):
             raise DataError(f"{place} is cut off")
     array = np.frombuffer(content, dtype) if dtype.itemsize else np.zeros(math.prod(shape), dtype)
     array = array.reshape(shape, order="F" if is_fortran else "C")
     return np.asarray(array, dtype.newbyteorder("="))
 
 
-def _read_header(file: zipfile.ZipExtFile, place: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _read_header(file: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(file)
     read: Any = {
         (1, 0): npy.read_array_header_1_0,
