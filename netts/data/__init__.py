@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netts.data.datasets import dataset_names, find_table, load
 from netts.data.fashion_mnist import fashion_mnist
 from netts.data.idx import read_idx
+from netts.data.installed import diamonds, mnist_5000, shuttle, yeast
 from netts.data.npz import read_npz
 from netts.data.reading import Reading
 from netts.data.rows import ReadOptions
@@ -35,16 +36,20 @@ __all__ = [
     "TableEncoder",
     "Task",
     "dataset_names",
+    "diamonds",
     "fashion_mnist",
     "find_table",
     "image_folder",
     "image_index",
     "load",
+    "mnist_5000",
     "read_idx",
     "read_npz",
     "read_table",
+    "shuttle",
     "split_rows",
     "split_table",
+    "yeast",
 ]
 
 

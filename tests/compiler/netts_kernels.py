@@ -18,6 +18,7 @@ from netts.devices.memory import BufferView
 from netts.estimators.losses import MeanSquaredError
 from netts.graph import TaskGraph
 from netts.layers import RandomCounters
+from netts.layers.augmentation import cut_out
 from netts.layers.norms import batch_norm_predict
 from netts.losses import LOSSES
 from netts.network.propagation import Propagation
@@ -51,6 +52,12 @@ LAYERS: tuple[tuple[layers.Layer, tuple[int, ...]], ...] = (
     (layers.Multiply([[], [], [layers.ReLU()]]), (5,)),
     (layers.Concatenate([[], [layers.Conv2D(3, 1)]]), IMAGES),
     (layers.Residual([layers.Dense(5)], activation="relu"), (5,)),
+    (layers.RandomFlip(vertical=True), IMAGES),
+    (layers.RandomShift(2), IMAGES),
+    (layers.RandomCrop((3, 4), padding=1), IMAGES),
+    (layers.RandomRotation(30), IMAGES),
+    (layers.RandomBrightness(0.5), IMAGES),
+    (layers.GaussianNoise(0.5), IMAGES),
 )
 ROWS = 4
 
@@ -88,6 +95,8 @@ def calls(dtype: type) -> list[Call]:
         _call_training(dtype, rng)
         values, channels = rng.normal(size=(ROWS, 2, 5)).astype(dtype), np.ones(2, dtype)
         batch_norm_predict(values, *[channels.copy() for _ in range(4)], values.copy(), 1e-5)
+        images = rng.normal(size=(ROWS, *IMAGES)).astype(dtype)
+        cut_out(images, images[:, :, :3, :4].copy(), 1, -1)
     return found
 
 
