@@ -15,6 +15,7 @@ from netts import Network, layers
 from netts.compiler import Kernel
 from netts.compiler.launch import launching
 from netts.devices.memory import BufferView
+from netts.errors import MissingPackageError
 from netts.estimators.losses import MeanSquaredError
 from netts.graph import TaskGraph
 from netts.layers import RandomCounters
@@ -79,7 +80,10 @@ def all_kernels() -> set[str]:
     names = set()
     for info in pkgutil.walk_packages(netts.__path__, "netts."):
         if info.name != "netts.__main__":
-            module = importlib.import_module(info.name)
+            try:
+                module = importlib.import_module(info.name)
+            except MissingPackageError:  # it reads a format, and that package is not there
+                continue
             found = [one for one in vars(module).values() if isinstance(one, Kernel)]
             names |= {f"{one.function.__module__}.{one.routine.name}" for one in found}
     return names
