@@ -302,3 +302,38 @@ def test_options_that_make_no_sense_are_refused(options, message):
 def test_how_errors_are_met_is_one_of_two_ways(folder):
     with pytest.raises(ParameterError, match="on_error is 'raise' or 'skip', got 'ignore'"):
         image_folder(folder, on_error="ignore")
+
+
+def test_a_trainer_streams_a_folder_to_the_same_bits_as_its_array(tmp_path):
+    from netts import Network, Trainer, layers
+
+    random = np.random.default_rng(0)
+    for k in range(48):
+        level = 60 + 120 * (k % 2)
+        pixels = level + random.integers(0, 40, (8, 8))
+        picture(tmp_path / "ab"[k % 2] / f"{k:02}.png", pixels)
+    images = image_folder(tmp_path, ImageOptions(color_mode="grayscale"), n_threads=2)
+
+    def weights(X, limit):
+        network = Network(
+            [layers.RandomFlip(), layers.RandomShift(1), layers.Flatten(), layers.Dense(2)],
+            np.float32,
+        )
+        trainer = Trainer(
+            network, epochs=3, batch_size=8, data_memory_bytes=limit, random_state=0, device="cpu"
+        )
+        trainer.fit(X, images.targets)
+        return network.weights()["3.weight"]
+
+    streamed = weights(images, 2 * 2 * 8 * 8 * 8 * 4)  # two halves of two batches
+    np.testing.assert_array_equal(streamed, weights(images.load(), None))
+
+
+def test_a_file_that_breaks_while_it_streams_is_named(folder):
+    from netts import Network, Trainer, layers
+
+    images = image_folder(folder)
+    images.paths[2].write_bytes(b"gone")
+    trainer = Trainer(Network([layers.Flatten(), layers.Dense(2)], np.float32), epochs=1)
+    with pytest.raises(ImageFileError, match=r"x\.png is no picture of a format"):
+        trainer.fit(images, images.targets)
