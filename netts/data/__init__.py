@@ -21,7 +21,7 @@ from netts.data.targets import Task
 
 if TYPE_CHECKING:
     from netts.data.encoder import TableEncoder
-    from netts.data.image_decoding import ImageOptions
+    from netts.data.image_options import ImageOptions
     from netts.data.images import ImageSet, image_folder, image_index
     from netts.data.scaling import DecimalScaler
     from netts.data.splitting import split_rows, split_table
@@ -56,7 +56,7 @@ __all__ = [
 # What takes long to import, or needs a package that need not be there, is imported when used.
 _HOMES = {
     "DecimalScaler": "scaling",
-    "ImageOptions": "image_decoding",
+    "ImageOptions": "image_options",
     "ImageSet": "images",
     "TableEncoder": "encoder",
     "image_folder": "images",
