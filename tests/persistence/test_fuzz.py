@@ -60,7 +60,11 @@ def originals():
         fit(estimator("binary", max_iter=3), X, labels == "low"),
         fit(estimator("two outputs", max_iter=3, early_stopping=True), *table("two outputs")),
         fit(TableModel(estimator("multiclass", max_iter=3)), load("iris"), load("iris").y),
-        fit(TableModel(MLPRegressor((3,), max_iter=3), encoder=SCALED), COLUMNS, [1.0, 2.5, 4]),
+        fit(
+            TableModel(MLPRegressor(hidden_layer_sizes=(3,), max_iter=3), encoder=SCALED),
+            COLUMNS,
+            [1.0, 2.5, 4],
+        ),
     ]
     return [saved(model) for model in models]
 
