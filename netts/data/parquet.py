@@ -8,6 +8,7 @@ numbers into it, as they are in the file, so that a long one that recurs takes i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,7 @@ def read_parquet(path: Path) -> dict[str, np.ndarray]:
         Where it is damaged, too large, or holds what is no number, date, truth or text.
     """
     try:
-        with parquet.ParquetFile(
-            path,
-            thrift_string_size_limit=MAX_THRIFT_BYTES,
-            thrift_container_size_limit=MAX_THRIFT_ITEMS,
-            page_checksum_verification=True,
-        ) as file:
+        with _open(path) as file:
             texts = _check_declared(file, path)
         return _read_columns(path, texts)
     except DataError as error:
@@ -63,6 +59,17 @@ def read_parquet(path: Path) -> dict[str, np.ndarray]:
     except Exception as error:  # pyarrow raises anything about damaged bytes
         what = str(error).partition("\n")[0][:200] or type(error).__name__
         raise DataError(f"{path} is damaged, or no Parquet file: {what}") from error
+
+
+def _open(path: Path, texts: Sequence[str] = ()) -> parquet.ParquetFile:
+    """Open a file, some columns of which stay a dictionary of texts."""
+    return parquet.ParquetFile(
+        path,
+        read_dictionary=list(texts),
+        thrift_string_size_limit=MAX_THRIFT_BYTES,
+        thrift_container_size_limit=MAX_THRIFT_ITEMS,
+        page_checksum_verification=True,
+    )
 
 
 def _check_declared(file: parquet.ParquetFile, path: Path) -> list[str]:
@@ -96,17 +103,10 @@ def _check_declared(file: parquet.ParquetFile, path: Path) -> list[str]:
 
 
 def _read_columns(path: Path, texts: list[str]) -> dict[str, np.ndarray]:
-    parts: dict[str, list[np.ndarray]] = {}
     n_rows = 0
-    with parquet.ParquetFile(
-        path,
-        read_dictionary=texts,
-        thrift_string_size_limit=MAX_THRIFT_BYTES,
-        thrift_container_size_limit=MAX_THRIFT_ITEMS,
-        page_checksum_verification=True,
-    ) as file:
+    with _open(path, texts) as file:
         expected = file.metadata.num_rows
-        parts = {name: [] for name in file.schema_arrow.names}
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in file.schema_arrow.names}
         for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             batch.validate(full=True)
             n_rows += batch.num_rows
