@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from netts.data.image_options import MODES, ImageOptions
+from netts.data.quoting import in_short
 from netts.errors import (
     DataFileError,
     DataFileNotFoundError,
@@ -60,7 +61,7 @@ def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
     except PermissionError as error:
         raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
     except Exception as error:  # decoders raise anything about damaged bytes
-        raise ImageFileError(f"{path} is damaged: {error or type(error).__name__}") from error
+        raise ImageFileError(f"{path} is damaged: {in_short(error)}") from error
     return np.atleast_3d(pixels).transpose(2, 0, 1)
 
 

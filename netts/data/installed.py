@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from netts.data.idx import read_exactly
+from netts.data.quoting import in_short
 from netts.data.table import Table, read_table
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
 
@@ -106,7 +107,7 @@ def _read_numbers(package: str, file: str, n_columns: int, *, has_header: bool) 
         text = io.StringIO(content.decode("ascii"))
         numbers = np.loadtxt(text, delimiter=",", skiprows=int(has_header), ndmin=2)
     except (EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+        raise DataError(f"{path} is damaged: {in_short(error)}") from error
     except OSError as error:
         raise DataFileError(f"{path} cannot be read: {error.strerror or error}") from error
     if numbers.shape[1:] != (n_columns,):

@@ -21,7 +21,7 @@ from numpy.lib import format as npy
 
 from netts.choices import did_you_mean_file
 from netts.data.idx import read_exactly
-from netts.data.quoting import listed, quoted
+from netts.data.quoting import in_short, listed, quoted
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
 
 MAX_BYTES = 2**31
@@ -69,9 +69,9 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dic
     except OSError as error:
         raise DataFileError(f"{path} cannot be read: {error.strerror or error}") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path} is no NPZ file, or damaged: {error}") from error
+        raise DataError(f"{path} is no NPZ file, or damaged: {in_short(error)}") from error
     except (ValueError, TypeError, OverflowError, SyntaxError, MemoryError, struct.error) as error:
-        raise DataError(f"{path} is damaged: {error}") from error
+        raise DataError(f"{path} is damaged: {in_short(error)}") from error
 
 
 def _check_is_file(path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from netts.data.quoting import quoted
+from netts.data.quoting import in_short, quoted
 from netts.data.values import as_column, label
 from netts.errors import DataError, MissingPackageError
 
@@ -57,8 +57,7 @@ def read_parquet(path: Path) -> dict[str, np.ndarray]:
     except MemoryError as error:
         raise DataError(f"{path} is too large for the memory of this machine") from error
     except Exception as error:  # pyarrow raises anything about damaged bytes
-        what = str(error).partition("\n")[0][:200] or type(error).__name__
-        raise DataError(f"{path} is damaged, or no Parquet file: {what}") from error
+        raise DataError(f"{path} is damaged, or no Parquet file: {in_short(error)}") from error
 
 
 def _open(path: Path, texts: Sequence[str] = ()) -> parquet.ParquetFile:

@@ -148,3 +148,12 @@ def test_other_compression_is_refused(tmp_path):
     path = zipped(tmp_path / "a.npz", {"a.npy": npy(FOUR)}, zipfile.ZIP_LZMA)
     with pytest.raises(DataError, match=r"'a\.npy' is compressed as NumPy does not"):
         read_npz(path)
+
+
+def test_a_message_quotes_no_more_of_a_file_than_a_person_reads(tmp_path):
+    path = zipped(tmp_path / "a.npz", {"x" * 3000 + ".npy": npy(FOUR)})
+    content = path.read_bytes().replace(b"x", b"y", 1)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="File name in directory") as caught:
+        read_npz(path)
+    assert len(str(caught.value)) < 600
