@@ -62,7 +62,9 @@ class ImageModel:
         if not self.network.is_built:
             raise NotBuiltError("the network has no parameters yet: train it first")
         shape, n_outputs = self.network.input_shape, self.network.shapes[-1]
-        sides = self.options.sides or (shape or ())[1:]
+        if not isinstance(shape, tuple) or len(shape) != 3:
+            raise ShapeError(f"the network takes samples of shape {shape}, which are no images")
+        sides = self.options.sides or shape[1:]
         if shape != (self.options.n_channels, *sides):
             raise ShapeError(
                 f"the network takes samples of shape {shape}, and the images have shape "
@@ -127,7 +129,7 @@ class ImageModel:
         from netts.data.images import ImageSet  # noqa: PLC0415 - a model loads without Pillow
 
         shape = self.network.input_shape
-        assert shape is not None
+        assert isinstance(shape, tuple)
         channels, height, width = shape
         if not isinstance(images, ImageSet):
             paths = tuple(Path(one) for one in images)

@@ -13,7 +13,7 @@ from netts.compiler import accelerate, parallel
 from netts.errors import ParameterError, ShapeError
 from netts.layers.base import Layer, LayerBuffers, Shape
 from netts.layers.draws import chosen, draw
-from netts.layers.windows import Pair, as_pair, image_shape
+from netts.layers.windows import IMAGE, for_sides, lengths
 
 
 @accelerate
@@ -58,12 +58,22 @@ def cut_out(images, output, top, left):
         output[n, c, y, x] = value
 
 
+Pair = tuple[int, int]
+
+
+def as_pair(name: str, value: int | Pair, at_least: int) -> Pair:
+    """Return (vertical, horizontal) of a setting; raise `ParameterError` where it is none."""
+    down, right = for_sides(name, value, at_least, IMAGE)
+    return down, right
+
+
 class Augmentation(Layer):
     """A layer that changes images in training, and keeps two random numbers for each."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the images."""
-        return image_shape(input_shape)
+        lengths(input_shape, IMAGE)  # which checks it
+        return input_shape
 
     def transients(self, input_shape: Shape, rows: int) -> dict[str, Shape]:
         """Return `draws`."""
@@ -168,7 +178,7 @@ class RandomCrop(Augmentation):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of a part."""
-        channels, *sides = image_shape(input_shape)
+        channels, sides = input_shape[0], lengths(input_shape, IMAGE)
         size, padding = as_pair("size", self.size, 1), as_pair("padding", self.padding, 0)
         if any(s > n + 2 * p for s, n, p in zip(size, sides, padding, strict=True)):
             raise ShapeError(
