@@ -94,6 +94,10 @@ class DataFileNotFoundError(DataFileError, FileNotFoundError):
     """A file of data does not exist."""
 
 
+class ImageFileError(DataError):
+    """A file is no picture, or one that cannot be used."""
+
+
 class UnknownDatasetError(DataError, LookupError):
     """No bundled table has this name."""
 

@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = EPILOG
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of `netts train`")
-    parser.add_argument("table", metavar="TABLE", help="a CSV file, or a bundled table's name")
+    parser.add_argument(
+        "table", metavar="TABLE", help="a CSV or Parquet file, or a bundled table's name"
+    )
     parser.add_argument(
         "--target",
         metavar="COLUMN",

@@ -14,7 +14,7 @@ import netts
 from netts.cli.exit_codes import SUCCESS
 from netts.cli.output import print_columns, print_wrapped
 from netts.compiler.cost_constants import DEFAULTS
-from netts.estimators import MLPClassifier, MLPRegressor, TableModel
+from netts.estimators import ImageModel, MLPClassifier, MLPRegressor, TableModel
 from netts.estimators.saved import DeviceChoice
 from netts.network import Network
 from netts.persistence import ModelFile, read_model_file
@@ -57,6 +57,9 @@ def run(options: argparse.Namespace) -> int:
     print_wrapped(f"{options.model}: {_describe_file(file)}")
     if isinstance(model, TableModel):
         _describe_table_model(model)
+    elif isinstance(model, ImageModel):
+        print_wrapped(f"{len(model.class_names)} classes: {', '.join(model.class_names)}")
+        print(f"{model.options}\n\n{model.network.summary()}")
     elif isinstance(model, Network):
         print(f"\n{model.summary()}")
     else:

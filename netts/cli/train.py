@@ -37,8 +37,9 @@ from netts.persistence import check_replaceable, read_model_file
 from netts.training import Callback, ProgressBar, StepProfile
 
 EPILOG = f"""\
-A table is a CSV file. What its columns are is told from their cells, and said
-before training: numbers, categories, dates, yes or no, with missing cells.
+A table is a CSV or Parquet file. What its columns are is told from their cells
+or types, and said before training: numbers, categories, dates, yes or no, with
+missing cells.
 Part of the rows is held back, the network learns from the rest, and the report
 says how well it does on the rows held back. The model file holds all that it
 takes to predict from another table:
@@ -63,7 +64,9 @@ PENALIZED_ROWS = 4000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = EPILOG
-    parser.add_argument("table", metavar="TABLE", help="a CSV file, or the name of a bundled table")
+    parser.add_argument(
+        "table", metavar="TABLE", help="a CSV or Parquet file, or the name of a bundled table"
+    )
     parser.add_argument(
         "--target", metavar="COLUMN", help="what to learn (default: the last column)"
     )

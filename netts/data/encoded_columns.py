@@ -1,4 +1,4 @@
-"""What a column becomes: numbers standardised, categories one-hot, or nothing.
+"""What a column becomes: scaled numbers, or nothing; `category_columns` has the categories.
 
 Each class holds what was learned from the training rows, in plain values, so that a model file can
 hold it too; `encode` gives the inputs of the network.
@@ -11,19 +11,18 @@ from typing import Literal
 
 import numpy as np
 
+from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
 from netts.data.cells import truth
-from netts.data.frames import is_truth, label, number_of_days
 from netts.data.kinds import Kind
 from netts.data.quoting import quoted
+from netts.data.scaling import Scaling
+from netts.data.values import dates_of, is_truth, label, number_of_days
 from netts.errors import BrokenModelError, DataError
-
-# How many categories, or texts, a description names before it says how many more there are.
-MAX_SHOWN = 3
 
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers, dates, or yes and no, which is standardised.
+    """A column of numbers, dates, or yes and no, which is scaled.
 
     Dates are days since 1970-01-01, yes is 1 and no 0. A missing value becomes the median; where
     training rows had some, a second input marks them with 1.
@@ -35,10 +34,14 @@ class NumberColumn:
     low, high : float
         Smallest and largest value.
     median : float
-    mean, scale : float
-        Of the values, medians filled in; `scale` is the standard deviation, 1 where that is 0.
+    mean : float
+        Of the values, medians filled in.
+    scale : float
+        What the values are divided by.
     n_missing : int
         How many training rows had no value.
+    center : float, optional
+        What is subtracted before; by default the mean, as in all files before there were scalers.
     """
 
     name: str
@@ -49,11 +52,23 @@ class NumberColumn:
     mean: float
     scale: float
     n_missing: int
+    center: float | None = None
 
     def __post_init__(self) -> None:
         statistics = (self.low, self.high, self.median, self.mean, self.scale)
         if not (np.all(np.isfinite(statistics)) and self.scale > 0 and self.n_missing >= 0):
             raise BrokenModelError(f"column {self.name!r} has statistics {statistics}")
+        _ = self.scaling  # which checks it
+
+    @property
+    def scaling(self) -> Scaling:
+        """Return how the values are scaled."""
+        return Scaling(self.mean if self.center is None else self.center, self.scale)
+
+    @property
+    def stand_in(self) -> str:
+        """Say what a missing value counts as."""
+        return f"their median, {self.median:g}"
 
     @property
     def output_names(self) -> list[str]:
@@ -64,10 +79,18 @@ class NumberColumn:
         """Return the inputs, float64 of shape (n_samples, n_outputs)."""
         numbers = as_numbers(self.name, self.kind, values)
         is_missing = np.isnan(numbers)
-        with np.errstate(over="ignore"):  # what overflows is refused by the network, by name
-            standardised = (np.where(is_missing, self.median, numbers) - self.mean) / self.scale
-        columns = [standardised] + [is_missing.astype(np.float64)] * bool(self.n_missing)
+        scaled = self.scaling.apply(np.where(is_missing, self.median, numbers))
+        columns = [scaled] + [is_missing.astype(np.float64)] * bool(self.n_missing)
         return np.stack(columns, axis=1)
+
+    def decode(self, inputs: np.ndarray) -> np.ndarray:
+        """Return the values of inputs, in the form that `netts.data.frames` describes."""
+        numbers = self.scaling.invert(inputs[:, 0])
+        is_missing = inputs[:, 1] > 0.5 if self.n_missing else np.zeros(len(inputs), bool)
+        if self.kind == "yes/no":
+            return np.where(is_missing, np.array(None), numbers > 0.5)
+        numbers = np.where(is_missing, np.nan, numbers)
+        return dates_of(numbers) if self.kind == "date" else numbers
 
     def unknown(self, values: np.ndarray) -> np.ndarray:
         """Return the rows that have no value where every training row had one."""
@@ -83,83 +106,6 @@ class NumberColumn:
         if self.kind == "yes/no":
             return f"{self.mean:.0%} yes"
         return f"{self.low:g} to {self.high:g}, mean {self.mean:.4g}"
-
-
-@dataclass(frozen=True)
-class CategoryColumn:
-    """A column of categories, one input for each, which is 1 in its rows and 0 in the others.
-
-    A missing value is a category of its own where training rows had some. Rare categories beyond
-    the encoder's limit, and those that training has not seen, are 0 everywhere.
-
-    Attributes
-    ----------
-    name : str
-    categories : tuple of str
-    counts : tuple of int
-        How many training rows had each.
-    n_rare : int
-        How many different categories have no input of their own.
-    n_missing : int
-        How many training rows had no value.
-    """
-
-    name: str
-    categories: tuple[str, ...]
-    counts: tuple[int, ...]
-    n_rare: int
-    n_missing: int
-
-    def __post_init__(self) -> None:
-        if len(self.categories) != len(self.counts) or len(set(self.categories)) != len(
-            self.categories
-        ):
-            raise BrokenModelError(f"column {self.name!r} has categories {self.categories}")
-
-    @property
-    def kind(self) -> Kind:
-        """Return "category"."""
-        return "category"
-
-    @property
-    def output_names(self) -> list[str]:
-        """Return the name of each input that the column gives to the network."""
-        names = [f"{self.name}_{category}" for category in self.categories]
-        return names + [f"missingindicator_{self.name}"] * bool(self.n_missing)
-
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """Return the inputs, float64 of shape (n_samples, n_outputs)."""
-        places = self._places(values)
-        encoded = np.zeros((len(values), len(self.output_names) + 1))
-        encoded[np.arange(len(values)), places] = 1.0
-        return encoded[:, :-1]  # the last one is what has no input
-
-    def unknown(self, values: np.ndarray) -> np.ndarray:
-        """Return the rows whose category training has not seen.
-
-        None where categories without an input of their own are part of what was learned.
-        """
-        if self.n_rare:
-            return np.array([], np.int64)
-        return np.flatnonzero(self._places(values) == len(self.output_names))
-
-    def describe_values(self) -> str:
-        """Say what the training rows hold."""
-        order = sorted(range(len(self.counts)), key=lambda k: -self.counts[k])
-        shown = [f"{self.categories[k]} {self.counts[k]:,}" for k in order[:MAX_SHOWN]]
-        more = len(order) - MAX_SHOWN
-        rare = f" (and {self.n_rare} rare ones as none of them)" if self.n_rare else ""
-        return ", ".join(shown) + (f", {more} more" if more > 0 else "") + rare
-
-    def _places(self, values: np.ndarray) -> np.ndarray:
-        none_of_them = len(self.output_names)
-        place_of: dict[str | None, int] = {name: k for k, name in enumerate(self.categories)}
-        if self.n_missing:
-            place_of[None] = len(self.categories)
-        listed = values.tolist()
-        # A value that recurs is looked up once.
-        places = {value: place_of.get(label(value), none_of_them) for value in set(listed)}
-        return np.fromiter(map(places.__getitem__, listed), np.int64, len(listed))
 
 
 @dataclass(frozen=True)
@@ -196,7 +142,7 @@ class IgnoredColumn:
         return self.reason
 
 
-EncodedColumn = NumberColumn | CategoryColumn | IgnoredColumn
+EncodedColumn = NumberColumn | CategoryColumn | CodedColumn | OrdinalColumn | IgnoredColumn
 
 
 def as_numbers(name: str, kind: Kind, values: np.ndarray) -> np.ndarray:

@@ -9,19 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from netts.choices import nearest_first
-from netts.data.encoded_columns import (
-    CategoryColumn,
-    EncodedColumn,
-    IgnoredColumn,
-    NumberColumn,
-)
-from netts.data.frames import as_columns, label
+from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
+from netts.data.encoded_columns import EncodedColumn, IgnoredColumn, NumberColumn
+from netts.data.encoder_settings import settings_of
+from netts.data.frames import as_columns
 from netts.data.learning import learn_column
 from netts.data.quoting import listed, quoted
 from netts.data.unknown import MAX_NAMED, Unknown
+from netts.data.values import label
 from netts.errors import (
     DataError,
     ShapeError,
@@ -35,11 +33,11 @@ from netts.errors import (
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Make the inputs of a network from a table of numbers, categories, dates, and yes or no.
 
-    Numbers are standardised, dates become days since 1970-01-01 and yes or no becomes 1 or 0, both
-    standardised too; a missing value becomes the median, and a second input marks it where training
-    rows had missing ones. Categories become one input each. Columns with nothing to learn from are
-    ignored: those with the same value, or no value, in every row, and texts that are different in
-    most rows.
+    Numbers are scaled, dates become days since 1970-01-01 and yes or no becomes 1 or 0, both
+    scaled too; a missing value becomes the median, and a second input marks it where training
+    rows had missing ones. Categories become one input each, unless asked otherwise. Columns with
+    nothing to learn from are ignored: those with the same value, or no value, in every row, and
+    texts that are different in most rows.
 
     Parameters
     ----------
@@ -48,11 +46,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     handle_unknown : {'warn', 'error', 'ignore'}, default='warn'
         What to do about a category, or a missing value, in a column where training rows had none
         such. It counts as none of the categories, and as the median.
+    scaler : str, (low, high), or mapping of column names to such, default='standard'
+        What numbers are scaled by: 'standard' (mean 0, standard deviation 1), 'min-max' (to
+        [0, 1]), 'max-abs' (to [-1, 1], 0 stays), 'robust' (median 0, interquartile range 1),
+        'decimal' (by a power of ten, below 1), 'none', or to [low, high]. Columns that a mapping
+        does not name are standardised.
+    encodings : mapping of column names to encodings, optional
+        'one-hot'; 'embedding', whole numbers from 0 for `layers.Embedding`; or a list of the
+        categories from the lowest to the highest, which become their place in it, scaled. Columns
+        of numbers that are named here are categories.
 
     Attributes
     ----------
-    columns_ : tuple of NumberColumn, CategoryColumn or IgnoredColumn
+    columns_ : tuple of NumberColumn, CategoryColumn, CodedColumn, OrdinalColumn or IgnoredColumn
         What was learned of each column.
+    n_codes_ : dict of str to int
+        How many codes each column for an embedding has: `n_embeddings` of its layer.
     n_samples_seen_ : int
         How many rows it was fitted on.
     n_features_in_ : int
@@ -79,11 +88,22 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "max_categories": [Interval(Integral, 1, None, closed="left")],
         "handle_unknown": [StrOptions({"warn", "error", "ignore"})],
+        "scaler": [str, tuple, dict],
+        "encodings": [dict, None],
     }
 
-    def __init__(self, *, max_categories: int = 100, handle_unknown: str = "warn") -> None:
+    def __init__(
+        self,
+        *,
+        max_categories: int = 100,
+        handle_unknown: str = "warn",
+        scaler: Any = "standard",
+        encodings: Any = None,
+    ) -> None:
         self.max_categories = max_categories
         self.handle_unknown = handle_unknown
+        self.scaler = scaler
+        self.encodings = encodings
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> TableEncoder:
@@ -101,7 +121,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Raises
         ------
         DataError
-            Where there is nothing to learn from, or a number cannot be standardised.
+            Where there is nothing to learn from, a number cannot be scaled, or a category is not in
+            the order given.
+        ParameterError, UnknownColumnError
+            Where a scaler or encoding does not exist, or is for a column that does not.
         """
         columns, has_names = as_columns(X)
         n_samples = len(next(iter(columns.values()), ()))
@@ -110,7 +133,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 f"Found array with {n_samples} sample(s) and {len(columns)} feature(s) (shape="
                 f"({n_samples}, {len(columns)})) while a minimum of 1 is required by TableEncoder."
             )
-        learned = [learn_column(name, v, self.max_categories) for name, v in columns.items()]
+        settings = settings_of(columns, self.max_categories, self.scaler, self.encodings)
+        learned = [learn_column(name, v, settings[name]) for name, v in columns.items()]
         if not any(column.output_names for column in learned):
             reasons = "; ".join(
                 f"{quoted(c.name)}: {c.describe_values()}" for c in learned[:MAX_NAMED]
@@ -127,7 +151,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        columns : tuple of NumberColumn, CategoryColumn or IgnoredColumn
+        columns : tuple of EncodedColumn
         n_samples : int
             Of how many rows.
         has_names : bool
@@ -173,6 +197,62 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 self._complain(unknown)
         return np.hstack([column.encode(columns[column.name]) for column in self._used])
 
+    def transform_inputs(self, X: Any) -> dict[str, np.ndarray]:
+        """Return the inputs of a network that embeds columns: each by itself, the rest together.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        dict of str to ndarray
+            Codes of shape (n_samples, 1) by the names of their columns, and "numbers", all other
+            inputs side by side, where there are some.
+
+        Raises
+        ------
+        As `transform`.
+        """
+        inputs, found, start = self.transform(X), dict[str, np.ndarray](), 0
+        numbers = []
+        for column in self._used:
+            part = inputs[:, start : start + len(column.output_names)]
+            start += part.shape[1]
+            if isinstance(column, CodedColumn):
+                found[column.name] = part
+            else:
+                numbers.append(part)
+        return ({"numbers": np.hstack(numbers)} if numbers else {}) | found
+
+    def inverse_transform(self, inputs: Any) -> dict[str, np.ndarray]:
+        """Return the columns that inputs were made of, those that are ignored left out.
+
+        A value that was missing is NaN, NaT or None again where training rows had some; a category
+        without an input is None.
+
+        Parameters
+        ----------
+        inputs : array-like of shape (n_samples, n_outputs)
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        array = check_array(inputs, dtype=np.float64)
+        ends = np.cumsum([len(column.output_names) for column in self._used])
+        if array.shape[1] != ends[-1]:
+            raise ShapeError(f"the encoder gives {ends[-1]} inputs, got {array.shape[1]}")
+        parts = np.split(array, ends[:-1], axis=1)
+        return {c.name: c.decode(part) for c, part in zip(self._used, parts, strict=True)}
+
+    @property
+    def n_codes_(self) -> dict[str, int]:
+        """Return how many codes each column for an embedding has."""
+        check_is_fitted(self, "columns_")
+        return {c.name: c.n_codes for c in self.columns_ if isinstance(c, CodedColumn)}
+
     def find_unknown(self, X: Any) -> list[Unknown]:
         """Return what X has that no training row had, column by column."""
         return self._unknown(self._columns_of(X))
@@ -187,7 +267,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return found
 
     @property
-    def _used(self) -> list[NumberColumn | CategoryColumn]:
+    def _used(self) -> list[NumberColumn | CategoryColumn | CodedColumn | OrdinalColumn]:
         return [column for column in self.columns_ if not isinstance(column, IgnoredColumn)]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -90,7 +90,7 @@ def _read_array(file: Readable, path: Path, max_bytes: int) -> np.ndarray:
             f"{path} says that it holds {dtype.name} of shape {shape}; at most {max_bytes} bytes "
             "are read: pass max_bytes if that is right"
         )
-    content = _read_exactly(file, n_bytes)
+    content = read_exactly(file, n_bytes)
     if len(content) < n_bytes:
         raise DataError(
             f"{path} is truncated: shape {shape} takes {n_bytes} bytes, it has {len(content)}"
@@ -101,7 +101,7 @@ def _read_array(file: Readable, path: Path, max_bytes: int) -> np.ndarray:
 
 
 def _read_header(file: Readable, path: Path) -> tuple[np.dtype, tuple[int, ...]]:
-    magic = _read_exactly(file, 4)
+    magic = read_exactly(file, 4)
     is_idx = len(magic) == 4 and magic[:2] == b"\0\0" and magic[2] in DTYPES
     if not (is_idx and 1 <= magic[3] <= MAX_AXES):
         raise DataError(
@@ -109,13 +109,13 @@ def _read_header(file: Readable, path: Path) -> tuple[np.dtype, tuple[int, ...]]
             f"00 00, a type and a number of axes up to {MAX_AXES}"
         )
     n_axes = magic[3]
-    lengths = _read_exactly(file, 4 * n_axes)
+    lengths = read_exactly(file, 4 * n_axes)
     if len(lengths) < 4 * n_axes:
         raise DataError(f"{path} is truncated: it ends among the lengths of its {n_axes} axes")
     return np.dtype(DTYPES[magic[2]]), struct.unpack(f">{n_axes}I", lengths)
 
 
-def _read_exactly(file: Readable, n_bytes: int) -> bytearray:
+def read_exactly(file: Readable, n_bytes: int) -> bytearray:
     """Return the next bytes, fewer where the file ends."""
     content = bytearray()
     while len(content) < n_bytes:

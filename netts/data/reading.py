@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from netts.choices import nearest_first
-from netts.data.kinds import ColumnRule, read_column
+from netts.data.kinds import ColumnRule
 from netts.data.quoting import listed, quoted
-from netts.data.rows import AS_FOUND, ReadOptions, Rows, read_rows
-from netts.data.targets import TargetRule, read_target
+from netts.data.rows import AS_FOUND, ReadOptions
+from netts.data.table_files import TableFile, open_table
+from netts.data.targets import TargetRule
 from netts.errors import DataError, UnknownColumnError
 
 
@@ -96,45 +97,43 @@ def read_again(
     DataError
         As in `netts.data.read_table`.
     """
-    has_header = reading.has_header if options.has_header is None else options.has_header
-    rows = read_rows(path, replace(options, has_header=has_header))
-    names = rows.column_names if rows.has_header else _places(rows, reading)
-    rows = replace(rows, column_names=names)
+    file = open_table(path, options, has_header=reading.has_header)
+    names = file.column_names if file.has_header else _places(file, reading)
     rules = {rule.name: rule for rule in reading.columns if rule.name in used}
-    place_of = _find(rows, [*rules, reading.target.name] if with_target else list(rules))
+    place_of = _find(file, names, [*rules, reading.target.name] if with_target else list(rules))
     missing = frozenset(reading.missing) | {cell.strip().lower() for cell in options.missing}
     y = None
     if with_target:
-        y = read_target(rows, place_of[reading.target.name], reading.target, missing)
+        y = file.read_target(place_of[reading.target.name], reading.target, missing)
     known = set(reading.names)
     return RowsToPredict(
-        columns={n: read_column(rows, place_of[n], rule, missing) for n, rule in rules.items()},
+        columns={n: file.read(place_of[n], rule, missing) for n, rule in rules.items()},
         y=y,
-        line_numbers=rows.line_numbers,
+        line_numbers=file.line_numbers,
         unused=tuple(name for name in names if name not in known),
     )
 
 
-def _places(rows: Rows, reading: Reading) -> tuple[str, ...]:
+def _places(file: TableFile, reading: Reading) -> tuple[str, ...]:
     """Name the columns of a file without a header by their places."""
     without_target = tuple(name for name in reading.names if name != reading.target.name)
     for names in (reading.names, without_target):
-        if len(rows.column_names) == len(names):
+        if len(file.column_names) == len(names):
             return names
     raise DataError(
-        f"{rows.path} has no header and {len(rows.column_names)} columns, but the model was "
+        f"{file.path} has no header and {len(file.column_names)} columns, but the model was "
         f"trained on {len(reading.names)}, target {quoted(reading.target.name)} included: give the "
         "columns the names that they had there"
     )
 
 
-def _find(rows: Rows, needed: list[str]) -> dict[str, int]:
+def _find(file: TableFile, names: tuple[str, ...], needed: list[str]) -> dict[str, int]:
     """Return the places of columns by their names."""
-    place_of = {name: place for place, name in enumerate(rows.column_names)}
+    place_of = {name: place for place, name in enumerate(names)}
     lacking = [name for name in needed if name not in place_of]
     if not lacking:
         return place_of
     raise UnknownColumnError(
-        f"{rows.path} lacks {listed(lacking)}, which the model needs; it has "
-        f"{listed(nearest_first(lacking[0], rows.column_names))}"
+        f"{file.path} lacks {listed(lacking)}, which the model needs; it has "
+        f"{listed(nearest_first(lacking[0], names))}"
     )

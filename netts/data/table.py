@@ -10,18 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from netts.choices import nearest_first
-from netts.data.kinds import infer_column, missing_cells
+from netts.data.kinds import missing_cells
 from netts.data.quoting import listed, quoted
 from netts.data.reading import Reading
-from netts.data.rows import AS_FOUND, ReadOptions, Rows, read_rows
-from netts.data.targets import Task, check_variety, infer_target, read_target
+from netts.data.rows import AS_FOUND, ReadOptions
+from netts.data.table_files import TableFile, open_table
+from netts.data.targets import Task, check_variety
 from netts.errors import DataError, UnknownColumnError
 
 # Classes that a description names before it says how many more there are.
 MAX_CLASSES_SHOWN = 10
 
 # What programs call a first column that only numbers the rows; `column_1` is one without a name.
-ROW_NUMBER_NAMES = {"column_1", "unnamed: 0", "index", "id", "row", "rownames", "row_names"}
+ROW_NUMBER_NAMES = {
+    "column_1", "unnamed: 0", "index", "id", "row", "rownames", "row_names", "__index_level_0__",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,12 +127,13 @@ def read_table(
     task: Task | None = None,
     options: ReadOptions = AS_FOUND,
 ) -> Table:
-    """Read a CSV file of numbers, categories, dates and yes or no, with a target.
+    """Read a CSV or Parquet file of numbers, categories, dates and yes or no, with a target.
 
     Parameters
     ----------
     path : path-like
-        A text file whose cells are separated by semicolons, tabs, bars or commas.
+        A text file whose cells are separated by semicolons, tabs, bars or commas; or a Parquet
+        file, whose columns are what their types say.
     target : str, optional
         The column to learn, by default the last one.
     task : {"classification", "regression"}, optional
@@ -152,61 +156,67 @@ def read_table(
     DataError
         If the file is not such a table; the message names the line and column.
     """
-    rows = read_rows(Path(path), options)
-    if len(rows.column_names) == 1:
-        raise DataError(
-            f"{path} has one column, {quoted(rows.column_names[0])}: a table needs features and a "
-            "target, separated by semicolons, tabs, bars or commas"
-        )
-    target_column = _find(rows, target) if target is not None else len(rows.column_names) - 1
-    unused = dict.fromkeys((_find(rows, name) for name in options.ignored), "(as asked)")
-    unused = _row_numbers(rows) | unused
-    for name in options.categories:
-        _find(rows, name)
-    if target_column in unused:
-        name = rows.column_names[target_column]
-        raise DataError(f"{path}: {quoted(name)} is the target and cannot be ignored")
-    left_out = {*unused, target_column}
-    features = [column for column in range(len(rows.column_names)) if column not in left_out]
-    if not features:
-        reasons = ", ".join(f"{quoted(rows.column_names[k])} {why}" for k, why in unused.items())
-        raise DataError(f"{path}: no column is left to learn from beside the target: {reasons}")
-    target_rule = infer_target(rows, target_column, task, options)
-    missing = missing_cells(options)
-    y = read_target(rows, target_column, target_rule, missing)
-    check_variety(y, target_rule, rows)
-    inferred = [infer_column(rows, column, options) for column in features]
+    file = open_table(Path(path), options)
+    target_column, features, unused = _divide(file, target, options)
+    target_rule, y = file.infer_target(target_column, task)
+    check_variety(y, target_rule, file.path)
+    inferred = [file.infer(column) for column in features]
     reading = Reading(
         columns=tuple(rule for rule, _ in inferred),
         target=target_rule,
-        missing=tuple(sorted(missing)),
-        names=rows.column_names,
-        has_header=rows.has_header,
+        missing=tuple(sorted(missing_cells(options))),
+        names=file.column_names,
+        has_header=file.has_header,
     )
     return Table(
-        name=rows.path.stem,
+        name=file.path.stem,
         columns={rule.name: values for rule, values in inferred},
         y=y,
         reading=reading,
-        line_numbers=rows.line_numbers,
-        unused={rows.column_names[column]: why for column, why in unused.items()},
-        form=rows.describe(),
+        line_numbers=file.line_numbers,
+        unused={file.column_names[column]: why for column, why in unused.items()},
+        form=file.describe(),
     )
 
 
-def _find(rows: Rows, name: str) -> int:
-    names = rows.column_names
+def _divide(
+    file: TableFile, target: str | None, options: ReadOptions
+) -> tuple[int, list[int], dict[int, str]]:
+    """Return the place of the target, those to learn from, and why the others are left out."""
+    names = file.column_names
+    if len(names) == 1:
+        raise DataError(
+            f"{file.path} has one column, {quoted(names[0])}: a table needs features and a target, "
+            "separated by semicolons, tabs, bars or commas"
+        )
+    target_column = _find(file, target) if target is not None else len(names) - 1
+    unused = dict.fromkeys((_find(file, name) for name in options.ignored), "(as asked)")
+    unused = _row_numbers(file) | unused
+    for name in options.categories:
+        _find(file, name)
+    if target_column in unused:
+        raise DataError(
+            f"{file.path}: {quoted(names[target_column])} is the target and cannot be ignored"
+        )
+    features = [k for k in range(len(names)) if k not in unused and k != target_column]
+    if not features:
+        reasons = ", ".join(f"{quoted(names[k])} {why}" for k, why in unused.items())
+        raise DataError(
+            f"{file.path}: no column is left to learn from beside the target: {reasons}"
+        )
+    return target_column, features, unused
+
+
+def _find(file: TableFile, name: str) -> int:
+    names = file.column_names
     if name not in names:
         raise UnknownColumnError(
-            f"{rows.path} has no column {quoted(name)}; it has {listed(nearest_first(name, names))}"
+            f"{file.path} has no column {quoted(name)}; it has {listed(nearest_first(name, names))}"
         )
     return names.index(name)
 
 
-def _row_numbers(rows: Rows) -> dict[int, str]:
-    """Return the first column if it numbers the rows, by its name and its cells."""
-    is_named = rows.has_header and rows.column_names[0].lower() in ROW_NUMBER_NAMES
-    for first in (0, 1):
-        if is_named and rows.columns[0] == [str(row) for row in range(first, first + len(rows))]:
-            return {0: "(it numbers the rows)"}
-    return {}
+def _row_numbers(file: TableFile) -> dict[int, str]:
+    """Return the first column if it numbers the rows, by its name and its values."""
+    is_named = file.has_header and file.column_names[0].lower() in ROW_NUMBER_NAMES
+    return {0: "(it numbers the rows)"} if is_named and file.counts_rows(0) else {}

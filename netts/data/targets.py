@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -81,7 +82,7 @@ def infer_target(rows: Rows, column: int, task: Task | None, options: ReadOption
     values = read_column(rows, column, rule, missing)
     if task == "regression" or (task is None and not looks_like_classes(values)):
         return TargetRule(rule.name, "regression", None, rule.comma)
-    return TargetRule(rule.name, "classification", _kind_of_labels(values), rule.comma)
+    return TargetRule(rule.name, "classification", kind_of_labels(values), rule.comma)
 
 
 def read_target(
@@ -99,27 +100,36 @@ def read_target(
         _check_lengths(rows, column)
         return np.array(rows.columns[column])
     values = read_column(rows, column, rule.as_column(), missing)
-    if rule.labels == "whole":
-        return values.astype(np.int64) if _is_whole(values) else _decimal(values)
-    return _decimal(values) if rule.labels == "decimal" else values
+    return as_labels(values, rule.labels)
 
 
-def check_variety(y: np.ndarray, rule: TargetRule, rows: Rows) -> None:
+def as_labels(values: np.ndarray, labels: Labels | None) -> np.ndarray:
+    """Return numbers as the labels that they are; None leaves them quantities."""
+    if labels is None:
+        return values
+    if labels == "text":
+        return np.array([str(int(v)) if v.is_integer() else repr(v) for v in values.tolist()])
+    is_whole = labels == "whole" and _is_whole(values)
+    return values.astype(np.int64) if is_whole else _decimal(values)
+
+
+def check_variety(y: np.ndarray, rule: TargetRule, path: Path) -> None:
     """Refuse a target with one value, or with nearly as many labels as rows."""
     n_distinct = np.unique(y).size
     if n_distinct == 1:
         raise DataError(
-            f"{rows.path}: target {quoted(rule.name)} is {quoted(y[0])} in every row: there is "
+            f"{path}: target {quoted(rule.name)} is {quoted(y[0])} in every row: there is "
             "nothing to learn"
         )
     if rule.task == "classification" and n_distinct > y.size / 2:
         raise DataError(
-            f"{rows.path}: target {quoted(rule.name)} has {n_distinct:,} different labels in "
+            f"{path}: target {quoted(rule.name)} has {n_distinct:,} different labels in "
             f"{y.size:,} rows, too many to be classes: choose another column as the target"
         )
 
 
-def _kind_of_labels(values: np.ndarray) -> Labels:
+def kind_of_labels(values: np.ndarray) -> Labels:
+    """Tell how numbers that are labels are best kept."""
     if np.abs(values).max() >= FIRST_INEXACT:
         return "text"
     return "whole" if _is_whole(values) else "decimal"

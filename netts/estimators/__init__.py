@@ -7,7 +7,7 @@ from typing import Any
 from netts.estimators.classifier import MLPClassifier
 from netts.estimators.regressor import MLPRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "TableModel"]
+__all__ = ["ImageModel", "MLPClassifier", "MLPRegressor", "TableModel"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from netts.estimators.table_model import TableModel  # noqa: PLC0415 - see above
 
         return TableModel
+    if name == "ImageModel":
+        from netts.estimators.image_model import ImageModel  # noqa: PLC0415 - likewise
+
+        return ImageModel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

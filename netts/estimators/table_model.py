@@ -23,12 +23,15 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from netts.data import Reading
 from netts.data.encoder import TableEncoder
 from netts.data.learning import LARGEST
-from netts.errors import BrokenModelError, DataError, UnsavableError
+from netts.data.scaling import Scaler, Scaling, check_scaler, learn_scaling
+from netts.errors import BrokenModelError, DataError, ParameterError, UnsavableError
 from netts.estimators.base import MLPBase
 from netts.estimators.saved import describe_estimator
 from netts.estimators.saving import estimator_from
 from netts.estimators.table_saved import REGISTRY, Report, SavedEncoder, SavedTableModel
 from netts.persistence import ModelFile, decode_model, save_model
+
+AS_THEY_ARE = Scaling(0.0, 1.0)
 
 
 def _has_probabilities(model: TableModel) -> bool:
@@ -41,10 +44,12 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        A regressor with squared error learns standardised targets; its predictions are in the
-        target's own unit all the same.
+        A regressor with squared error learns scaled targets; its predictions are in the target's
+        own unit all the same.
     encoder : TableEncoder, optional
         One with its defaults, where it is None.
+    target_scaler : str or (low, high), default='standard'
+        What those targets are scaled by, as `scaler` of `netts.data.TableEncoder`.
 
     Attributes
     ----------
@@ -52,8 +57,9 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         Trained.
     encoder_ : TableEncoder
         Fitted.
-    target_mean_, target_scale_ : float
-        What targets were standardised with; 0 and 1 where they were not.
+    target_scaling_ : Scaling
+        What was subtracted from targets, and what they were then divided by: `center` and `scale`,
+        0 and 1 where they were left as they are.
     classes_ : ndarray of shape (n_classes,)
         Of a classifier.
     reading_ : Reading or None
@@ -72,9 +78,16 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
     array(['virginica'], dtype='<U10')
     """
 
-    def __init__(self, estimator: Any, *, encoder: TableEncoder | None = None) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        encoder: TableEncoder | None = None,
+        target_scaler: Scaler = "standard",
+    ) -> None:
         self.estimator = estimator
         self.encoder = encoder
+        self.target_scaler = target_scaler
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TableModel:
         """Learn the encoding, and train the estimator on what it gives.
@@ -88,25 +101,35 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ParameterError
+            Where the encoder makes codes for an embedding, which the estimator would take for
+            quantities, or there is no such scaler.
+        DataError
+            As in `TableEncoder.fit`, and where targets cannot be scaled.
         """
         encoder = TableEncoder() if self.encoder is None else clone(self.encoder)
         inputs = encoder.fit(X).transform(X)
         targets = np.asarray(y)
         check_consistent_length(inputs, targets)
-        mean, scale = self._target_statistics(targets)
-        if (mean, scale) != (0.0, 1.0):
-            targets = (targets - mean) / scale
+        _check_no_codes(encoder)
+        scaling = self._learn_target_scaling(targets)
+        if scaling != AS_THEY_ARE:
+            targets = scaling.apply(targets)
         estimator = clone(self.estimator).fit(inputs, targets, sample_weight)
         # Only now, so that what was learned before stays where this fails.
         self.encoder_, self.estimator_ = encoder, estimator
-        self.target_mean_, self.target_scale_ = mean, scale
+        self.target_scaling_ = scaling
         self.reading_: Reading | None = None
         self.report_: Report | None = None
         return self
 
-    def _target_statistics(self, targets: np.ndarray) -> tuple[float, float]:
+    def _learn_target_scaling(self, targets: np.ndarray) -> Scaling:
+        check_scaler(self.target_scaler)
         if not is_regressor(self) or self.estimator.loss != "squared_error":
-            return 0.0, 1.0
+            return AS_THEY_ARE
         if targets.dtype.kind not in "biuf" or not np.all(np.isfinite(targets)):
             raise DataError("y holds text, NaN or infinity, and a regressor learns finite numbers")
         largest = np.abs(targets).max(initial=0.0)
@@ -115,7 +138,9 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
                 f"the target holds {largest:g}, and targets are standardised up to {LARGEST:g} "
                 "only: write them in a larger unit"
             )
-        return float(targets.mean()), float(targets.std()) or 1.0
+        if targets.ndim != 1:
+            raise DataError(f"targets of a table are one column, got shape {targets.shape}")
+        return learn_scaling(self.target_scaler, targets)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the class, or the quantity, of each row.
@@ -133,7 +158,7 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         predictions = self.estimator_.predict(inputs)
         if is_classifier(self):
             return predictions
-        return predictions * self.target_scale_ + self.target_mean_
+        return self.target_scaling_.invert(predictions)
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -209,12 +234,15 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
                 columns=encoder.columns_,
                 n_samples=encoder.n_samples_seen_,
                 has_names=hasattr(encoder, "feature_names_in_"),
+                scaler=encoder.scaler,
+                encodings=encoder.encodings,
             ),
             estimator=describe_estimator(self.estimator_),
-            target_mean=self.target_mean_,
-            target_scale=self.target_scale_,
+            target_mean=self.target_scaling_.center,
+            target_scale=self.target_scaling_.scale,
             reading=self.reading_,
             report=self.report_,
+            target_scaler=self.target_scaler,
         )
 
     def _inputs(self, X: Any) -> np.ndarray:
@@ -230,6 +258,15 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+def _check_no_codes(encoder: TableEncoder) -> None:
+    if encoder.n_codes_:
+        raise ParameterError(
+            f"the encoder makes codes of {', '.join(map(repr, encoder.n_codes_))}, which are names "
+            "and no quantities: encode them one-hot, or give TableEncoder.transform_inputs to a "
+            "network with layers.Embedding"
+        )
+
+
 def from_model_file(model_file: ModelFile, custom: Iterable[Any] = ()) -> TableModel:
     """Return the table model of a model file.
 
@@ -240,7 +277,10 @@ def from_model_file(model_file: ModelFile, custom: Iterable[Any] = ()) -> TableM
     """
     saved: SavedTableModel = decode_model(model_file, SavedTableModel, REGISTRY, custom)
     encoder = TableEncoder(
-        max_categories=saved.encoder.max_categories, handle_unknown=saved.encoder.handle_unknown
+        max_categories=saved.encoder.max_categories,
+        handle_unknown=saved.encoder.handle_unknown,
+        scaler=saved.encoder.scaler,
+        encodings=saved.encoder.encodings,
     )
     try:
         encoder._validate_params()
@@ -250,8 +290,8 @@ def from_model_file(model_file: ModelFile, custom: Iterable[Any] = ()) -> TableM
         saved.encoder.columns, saved.encoder.n_samples, has_names=saved.encoder.has_names
     )
     estimator = estimator_from(saved.estimator)
-    model = TableModel(clone(estimator), encoder=clone(encoder))
+    model = TableModel(clone(estimator), encoder=clone(encoder), target_scaler=saved.target_scaler)
     model.encoder_, model.estimator_ = encoder, estimator
-    model.target_mean_, model.target_scale_ = saved.target_mean, saved.target_scale
+    model.target_scaling_ = Scaling(saved.target_mean, saved.target_scale)
     model.reading_, model.report_ = saved.reading, saved.report
     return model

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from netts.data import Reading
-from netts.data.encoded_columns import CategoryColumn, EncodedColumn, IgnoredColumn, NumberColumn
+from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
+from netts.data.encoded_columns import EncodedColumn, IgnoredColumn, NumberColumn
 from netts.data.kinds import ColumnRule
+from netts.data.scaling import Scaler, Scaling
 from netts.data.targets import TargetRule
 from netts.errors import BrokenModelError
 from netts.estimators import saved
@@ -26,6 +29,8 @@ class SavedEncoder:
     columns: tuple[EncodedColumn, ...]
     n_samples: int
     has_names: bool
+    scaler: Scaler | dict[str, Scaler] = "standard"
+    encodings: dict[str, str | list[Any] | tuple[Any, ...]] | None = None
 
     @property
     def n_outputs(self) -> int:
@@ -35,7 +40,10 @@ class SavedEncoder:
 
 @dataclass(frozen=True)
 class SavedTableModel:
-    """A trained table model as plain values and arrays."""
+    """A trained table model as plain values and arrays.
+
+    What is subtracted from targets is called `target_mean` since there was no other scaler.
+    """
 
     encoder: SavedEncoder
     estimator: SavedMLP
@@ -43,6 +51,7 @@ class SavedTableModel:
     target_scale: float
     reading: Reading | None
     report: Report | None
+    target_scaler: Scaler = "standard"
 
     def __post_init__(self) -> None:
         n_inputs = self.estimator.learned.n_features_in_
@@ -50,8 +59,7 @@ class SavedTableModel:
             raise BrokenModelError(
                 f"the encoder gives {self.encoder.n_outputs} inputs to a network of {n_inputs}"
             )
-        if self.target_scale <= 0:
-            raise BrokenModelError(f"the target has scale {self.target_scale}")
+        Scaling(self.target_mean, self.target_scale)  # which checks them
         self._check_reading()
 
     def _check_reading(self) -> None:
@@ -71,8 +79,9 @@ REGISTRY: Registry = {
     **{
         one.__name__: one
         for one in (
-            SavedTableModel, SavedEncoder, NumberColumn, CategoryColumn, IgnoredColumn, Reading,
-            ColumnRule, TargetRule, ClassificationReport, ClassScores, RegressionReport,
+            SavedTableModel, SavedEncoder, NumberColumn, CategoryColumn, CodedColumn, OrdinalColumn,
+            IgnoredColumn, Reading, ColumnRule, TargetRule, ClassificationReport, ClassScores,
+            RegressionReport,
         )
     },
 }  # fmt: skip

@@ -18,6 +18,7 @@ from netts.layers.sigmoids import GELU, Sigmoid, Swish, Tanh
 from netts.layers.softmax import Softmax
 
 if TYPE_CHECKING:
+    from netts.layers.augmentation import RandomCrop, RandomFlip, RandomShift
     from netts.layers.conv import Conv1D, Conv2D
     from netts.layers.embedding import Embedding
     from netts.layers.flatten import Flatten
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
         GlobalMaxPool2D,
     )
     from netts.layers.input import Input
+    from netts.layers.intensity import GaussianNoise, RandomBrightness
     from netts.layers.merging import Add, Concatenate, Multiply
     from netts.layers.norms import BatchNorm, LayerNorm
     from netts.layers.pooling import AveragePool1D, AveragePool2D, MaxPool1D, MaxPool2D
     from netts.layers.residual import Residual
+    from netts.layers.rotation import RandomRotation
 
 __all__ = [
     "ACTIVATIONS",
@@ -53,6 +56,7 @@ __all__ = [
     "GlobalAveragePool2D",
     "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GaussianNoise",
     "Identity",
     "Input",
     "Layer",
@@ -63,7 +67,12 @@ __all__ = [
     "MaxPool2D",
     "Multiply",
     "Parameter",
+    "RandomBrightness",
     "RandomCounters",
+    "RandomCrop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomShift",
     "ReLU",
     "Residual",
     "Sigmoid",
@@ -82,6 +91,7 @@ _HOMES = {
     "Conv2D": "conv",
     "Embedding": "embedding",
     "Flatten": "flatten",
+    "GaussianNoise": "intensity",
     "GlobalAveragePool1D": "global_pooling",
     "GlobalAveragePool2D": "global_pooling",
     "GlobalMaxPool1D": "global_pooling",
@@ -91,6 +101,11 @@ _HOMES = {
     "MaxPool1D": "pooling",
     "MaxPool2D": "pooling",
     "Multiply": "merging",
+    "RandomBrightness": "intensity",
+    "RandomCrop": "augmentation",
+    "RandomFlip": "augmentation",
+    "RandomRotation": "rotation",
+    "RandomShift": "augmentation",
     "Residual": "residual",
 }
 

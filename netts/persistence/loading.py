@@ -21,6 +21,7 @@ LOADERS = {
     "mlp_classifier": "netts.estimators.saving",
     "mlp_regressor": "netts.estimators.saving",
     "table_model": "netts.estimators.table_model",
+    "image_model": "netts.estimators.image_model",
 }
 """Kinds of models, and the module whose `from_model_file(model_file, custom)` makes them.
 
@@ -40,13 +41,14 @@ def load(
     ----------
     path : str or path
     kind : str, optional
-        What the file must hold: "network", "mlp_classifier", "mlp_regressor" or "table_model".
+        What the file must hold: "network", "mlp_classifier", "mlp_regressor", "table_model" or
+        "image_model".
     custom : iterable of class and function
         Layers, activations and initialisers of your own that the file may name.
 
     Returns
     -------
-    Network, MLPClassifier, MLPRegressor or TableModel
+    Network, MLPClassifier, MLPRegressor, TableModel or ImageModel
         As it was saved: it predicts the same, to the last bit, and trains on from there.
 
     Raises

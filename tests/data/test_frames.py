@@ -12,7 +12,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from netts.data import load
-from netts.data.frames import as_columns, is_missing, label
+from netts.data.frames import as_columns
+from netts.data.values import is_missing, label
 from netts.errors import DataError, ShapeError
 
 UTC = datetime.UTC

@@ -15,9 +15,11 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cross_val_score
 from sklearn.preprocessing import StandardScaler
 
+import netts
 from netts import MLPClassifier, MLPRegressor
 from netts.data import TableEncoder, load
-from netts.errors import DataError, UnknownValueError
+from netts.data.scaling import Scaling
+from netts.errors import DataError, ParameterError, UnknownValueError
 from netts.estimators import TableModel
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -63,7 +65,7 @@ def test_a_regressor_predicts_in_the_unit_of_the_target(regressor):
     X, _, prices = mixed()
     assert regressor.score(X, prices) > 0.8
     assert_allclose(regressor.predict(X).mean(), prices.mean(), rtol=0.05)
-    assert (regressor.target_mean_, regressor.target_scale_) == (prices.mean(), prices.std())
+    assert regressor.target_scaling_ == Scaling(prices.mean(), prices.std())
 
 
 def test_it_is_the_estimator_on_the_encoded_table():
@@ -89,14 +91,14 @@ def test_targets_of_the_poisson_loss_are_counts_and_stay_as_they_are():
     X, _, prices = mixed()
     counts = np.round(prices / 1e5)
     model = TableModel(MLPRegressor(loss="poisson", **QUICK)).fit(X, counts)
-    assert (model.target_mean_, model.target_scale_) == (0.0, 1.0)
+    assert model.target_scaling_ == Scaling(0.0, 1.0)
     assert (model.predict(X) > 0).all()
 
 
 def test_a_target_with_one_value_is_predicted_as_it_is():
     X, _, prices = mixed()
     model = TableModel(MLPRegressor(**QUICK)).fit(X, np.full_like(prices, 7.0))
-    assert model.target_scale_ == 1.0
+    assert model.target_scaling_.scale == 1.0
     assert_allclose(model.predict(X), 7.0, atol=0.5)
 
 
@@ -235,3 +237,27 @@ def test_what_was_learned_stays_where_fitting_again_fails(classifier):
     with pytest.raises(ValueError, match="NaN"):
         model.fit({"a": range(60)}, np.full(60, np.nan))
     assert_array_equal(model.predict(X), classifier.predict(X))
+
+
+@pytest.mark.parametrize("scaler", ["min-max", "robust", "decimal", (-1.0, 1.0)])
+def test_predictions_are_in_the_targets_unit_whatever_scaled_it(tmp_path, scaler):
+    X, _, prices = mixed()
+    encoder = TableEncoder(scaler={"size": scaler}, encodings={"place": ["Bern", "Chur", "Genf"]})
+    estimator = MLPRegressor(**{**QUICK, "max_iter": 300})
+    model = TableModel(estimator, encoder=encoder, target_scaler=scaler).fit(X, prices)
+    assert np.abs(model.predict(X) / prices - 1).mean() < 0.3
+    model.save(tmp_path / "a.netts")
+    loaded = netts.load(tmp_path / "a.netts")
+    assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.get_params()["encoder__encodings"] == encoder.encodings
+    assert loaded.target_scaler == scaler
+    assert loaded.encoder_.columns_ == model.encoder_.columns_
+
+
+def test_codes_are_no_quantities_and_scalers_are_known():
+    X, labels, prices = mixed()
+    encoder = TableEncoder(encodings={"place": "embedding"})
+    with pytest.raises(ParameterError, match="makes codes of 'place', which are names"):
+        TableModel(MLPClassifier(**QUICK), encoder=encoder).fit(X, labels)
+    with pytest.raises(ParameterError, match="a scaler is one of standard, min-max"):
+        TableModel(MLPRegressor(**QUICK), target_scaler="max").fit(X, prices)

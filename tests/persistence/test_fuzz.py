@@ -24,7 +24,7 @@ from model_bytes import assemble, repaired, take_apart
 
 import netts
 from netts import MLPClassifier, MLPRegressor, Network, layers
-from netts.data import load
+from netts.data import TableEncoder, load
 from netts.errors import NettsError
 from netts.estimators import TableModel
 from netts.persistence.forms import KEYS, MAX_TEXT_BYTES
@@ -35,6 +35,12 @@ MOST_SECONDS = 5
 BYTES_PER_BYTE = 200
 SPARE_BYTES = 16 * 2**20
 """Memory that a file may take: JSON's objects are about 50 times their text."""
+
+
+SCALED = TableEncoder(
+    scaler={"a": "robust", "size": (0.0, 1.0)}, encodings={"size": ["s", "m", "l"], "n": "one-hot"}
+)
+COLUMNS = {"a": [1.0, None, 3.0], "size": ["l", "s", None], "n": [3, 4, 3]}
 
 
 @functools.cache
@@ -54,6 +60,11 @@ def originals():
         fit(estimator("binary", max_iter=3), X, labels == "low"),
         fit(estimator("two outputs", max_iter=3, early_stopping=True), *table("two outputs")),
         fit(TableModel(estimator("multiclass", max_iter=3)), load("iris"), load("iris").y),
+        fit(
+            TableModel(MLPRegressor(hidden_layer_sizes=(3,), max_iter=3), encoder=SCALED),
+            COLUMNS,
+            [1.0, 2.5, 4],
+        ),
     ]
     return [saved(model) for model in models]
 

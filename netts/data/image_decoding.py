@@ -1,0 +1,129 @@
+"""Pictures to arrays: the one module that imports Pillow.
+
+Whatever the bytes of a file are, the answer is an array of the size asked for or an error that
+names the file. Only formats that Pillow decodes by itself are tried: others, such as PostScript,
+would start programs.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import numpy as np
+
+from netts.data.image_options import MODES, ImageOptions
+from netts.data.quoting import in_short
+from netts.errors import (
+    DataFileError,
+    DataFileNotFoundError,
+    ImageFileError,
+    MissingPackageError,
+)
+
+try:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+except ImportError as error:
+    raise MissingPackageError(
+        "images are read by Pillow, which is not installed: pip install Pillow, or install netts "
+        "with its extra `images`"
+    ) from error
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+
+HIGHEST_PIXEL = 255
+
+
+def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
+    """Return a picture as uint8 of shape (channels, height, width), upright as its EXIF data say.
+
+    Raises
+    ------
+    DataFileNotFoundError, DataFileError
+        Where there is no such file, or it cannot be opened.
+    ImageFileError
+        Where it is no picture of a known format, is damaged or cut off, has several frames, or
+        more pixels than allowed.
+    """
+    _check_is_file(path)
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+            _check_header(picture, path, options)
+            pixels = np.asarray(_prepared(picture, options, path))
+    except ImageFileError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageFileError(
+            f"{path} is no picture of a format that netts reads: {', '.join(FORMATS)}"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(path, options, str(error)) from error
+    except PermissionError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # decoders raise anything about damaged bytes
+        raise ImageFileError(f"{path} is damaged: {in_short(error)}") from error
+    return np.atleast_3d(pixels).transpose(2, 0, 1)
+
+
+def _check_is_file(path: Path) -> None:
+    """Refuse what is no file: opening a pipe would wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataFileNotFoundError(f"there is no file {path}") from error
+    except (OSError, ValueError) as error:
+        raise DataFileError(f"{str(path)!r} cannot be read: {error}") from error
+    if not stat.S_ISREG(mode):
+        raise ImageFileError(f"{path} is no file: a picture is one")
+
+
+def _check_header(picture: Image.Image, path: Path, options: ImageOptions) -> None:
+    width, height = picture.size
+    if width * height > options.max_pixels:
+        raise _too_large(path, options, f"{width} x {height} pixels")
+    n_frames = getattr(picture, "n_frames", 1)
+    if n_frames > 1:
+        raise ImageFileError(
+            f"{path} has {n_frames} frames, and an image is one: save the one that counts"
+        )
+
+
+def _too_large(path: Path, options: ImageOptions, what: str) -> ImageFileError:
+    return ImageFileError(
+        f"{path} is too large ({what}): at most {options.max_pixels:,} pixels are decoded; pass "
+        "max_pixels if it is meant"
+    )
+
+
+def _prepared(picture: Image.Image, options: ImageOptions, path: Path) -> Image.Image:
+    """Return the picture upright, in its colours and of its size."""
+    if picture.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
+        picture = _in_eight_bits(picture)
+    elif picture.mode in ("I", "F"):
+        raise ImageFileError(
+            f"{path} has numbers of 32 bits, of which nobody can tell what is white: save it with "
+            "8 or 16"
+        )
+    upright = ImageOps.exif_transpose(picture)
+    colored = _opaque(upright).convert(MODES[options.color_mode][0])
+    if options.sides is None or colored.size == options.sides[::-1]:
+        return colored
+    size = options.sides[::-1]
+    if options.fit == "crop":
+        return ImageOps.fit(colored, size, Image.Resampling.BILINEAR)
+    if options.fit == "pad":
+        return ImageOps.pad(colored, size, Image.Resampling.BILINEAR)
+    return colored.resize(size, Image.Resampling.BILINEAR)
+
+
+def _in_eight_bits(picture: Image.Image) -> Image.Image:
+    orientation = picture.getexif()
+    wide = np.asarray(picture).astype(np.uint32)
+    narrow = Image.fromarray(((wide + 128) // 257).astype(np.uint8))
+    narrow.getexif().update(orientation)
+    return narrow
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    """Return a picture with a palette in its colours; transparency is dropped, as usual."""
+    return picture.convert("RGBA") if picture.mode == "P" else picture
