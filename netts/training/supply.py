@@ -192,7 +192,8 @@ class Streamed:
         if samples.weights is not None:
             self.weights = window.reserve((), samples.weights.dtype)
         self.places: BufferView = fixed.reserve((len(samples),), np.int64)
-        self._rows = samples.X if isinstance(samples.X, Rows) else ArraySource(samples.X)
+        X = samples.X
+        self._rows = ArraySource(X) if isinstance(X, np.ndarray) else X
         self._loading: Loading | None = None
         self._next: tuple[Coming, Loading] | None = None
         self._ahead: Ahead | None = None
