@@ -62,6 +62,8 @@ class Layout:
         Whether the product goes into the result.
     packs
         Which operands are packed even if they are matrices in place: to have a constant step.
+    parts
+        Into how many parts of the same length each sum is divided.
     """
 
     left_factors: tuple[Expr, ...]
@@ -69,6 +71,7 @@ class Layout:
     hoisted_columns: int
     is_direct: bool
     packs: tuple[bool, bool] = (False, False)
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class ProductPlan:
     rows, columns, inner
         The indices that are collapsed into the axes of the product.
     total
-        The place of each sum: in an array where `is_direct`, else in scratch.
+        The place of each sum: in an array where `is_direct`, else in scratch. Where sums are
+        divided, that of its first part; those of the next part follow behind all of them.
     continues
         Whether it is added to what an earlier block has left.
     """
@@ -112,8 +116,13 @@ class ProductPlan:
         return self.is_direct and self.frame.contraction.is_plain
 
     @property
+    def parts(self) -> int:
+        """Into how many parts each sum is divided: products of a batch."""
+        return self.layout.parts
+
+    @property
     def sizes(self) -> tuple[int, int, int]:
-        """Rows and columns of a product, and the length of its sums."""
+        """Rows and columns of a product, and the length of its sums, all parts together."""
         volume = self.frame.volume
         return volume(self.rows), volume(self.columns), volume(self.inner)
 
@@ -133,9 +142,14 @@ class ProductPlan:
         return 4 if self.frame.dtype == "float32" else 8
 
     @property
+    def n_sums(self) -> int:
+        """How many sums there are."""
+        return self.frame.volume(self.total.of)
+
+    @property
     def total_size(self) -> int:
         """The elements of scratch for the sums."""
-        return 0 if self.is_direct else self.frame.volume(self.total.of)
+        return 0 if self.is_direct else self.n_sums * self.parts
 
     @property
     def scratch_bytes(self) -> int:
@@ -145,11 +159,19 @@ class ProductPlan:
     def gemms(self) -> Iterator[tuple[Gemm, tuple[int, int, int]]]:
         """Yield each product, with the first element of both operands and of the result."""
         m, n, k = self.sizes
+        k //= self.parts
         left = self._matrix(self.left.steps, self.rows, m, self.inner, k)
         right = self._matrix(self.right.steps, self.inner, k, self.columns, n)
         out = self._matrix(self.total, self.rows, m, self.columns, n)
         is_added = self.continues or (self.is_plain and self.frame.contraction.accumulates)
         batch = self.frame.volume(self.batch)
+        if self.parts > 1:
+            batch = self.parts
+            left, right = (
+                replace(one, batch=k * self._step(self.inner, place))
+                for one, place in ((left, self.left.steps), (right, self.right.steps))
+            )
+            out = replace(out, batch=self.n_sums)
         product = Gemm(self.frame.dtype, m, n, k, left, right, out, batch, is_added)
         places = (self.left.steps, self.right.steps, self.total)
         for values in itertools.product(
@@ -165,14 +187,15 @@ class ProductPlan:
     def _matrix(
         self, place: Steps, rows: tuple[str, ...], m: int, columns: tuple[str, ...], n: int
     ) -> gemm.Steps:
-        extents = self.frame.extents
-        steps = readable(
-            collapsed(rows, place.of, extents), m, collapsed(columns, place.of, extents), n
-        )
-        batch = collapsed(self.batch, place.of, extents)
+        steps = readable(self._step(rows, place), m, self._step(columns, place), n)
         assert steps is not None
-        assert batch is not None
-        return gemm.Steps(*steps, batch)
+        return gemm.Steps(*steps, self._step(self.batch, place))
+
+    def _step(self, indices: tuple[str, ...], place: Steps) -> int:
+        """Return the step of the axis that indices make."""
+        step = collapsed(indices, place.of, self.frame.extents)
+        assert step is not None
+        return step
 
 
 def choose(frame: Frame, rule: ProductRule) -> tuple[ProductPlan, ...] | str:
@@ -187,6 +210,7 @@ def choose(frame: Frame, rule: ProductRule) -> tuple[ProductPlan, ...] | str:
     ]
     if not matrices:
         return f"loops are faster here: a factor has less than {rule.least_side} rows or columns"
+    matrices += [one for whole in matrices for one in _with_parts(whole, rule)]
     best = min(matrices, key=_rank)
     if best.multiply_adds < rule.least_multiply_adds:
         return (
@@ -222,6 +246,30 @@ def plans(frame: Frame) -> Iterator[ProductPlan]:
                     other = _laid_out(frame, left, right, replace(layout, packs=packs))
                     assert other is not None
                     yield other
+
+
+def _with_parts(plan: ProductPlan, rule: ProductRule) -> Iterator[ProductPlan]:
+    """Yield a plan with its sums divided, where they are long and a nest does nothing but use them.
+
+    A block of threads adds up the parts of a sum, so the nest has to be of one iteration for each.
+    """
+    nest_wide = all(
+        plan.frame.extents[one.index].is_parallel for one in plan.frame.contraction.outer
+    )
+    *_, length = plan.sizes
+    parts = _divisor(length, rule.most_parts)
+    if plan.is_direct or not nest_wide or length < rule.least_divided or parts == 1:
+        return
+    calls = (*plan.calls, *plan.batch)
+    layout = replace(plan.layout, parts=parts)
+    divided = replace(plan, layout=layout, calls=calls, batch=())
+    if divided.n_calls <= rule.most_products and divided.scratch_bytes <= rule.scratch_bytes:
+        yield divided
+
+
+def _divisor(number: int, most: int) -> int:
+    """Return the largest divisor of a number up to so many."""
+    return next(one for one in range(most, 0, -1) if number % one == 0)
 
 
 def _laid_out(frame: Frame, left: Operand, right: Operand, layout: Layout) -> ProductPlan | None:
