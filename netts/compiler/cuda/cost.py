@@ -30,7 +30,7 @@ LONG_SUM_SECONDS = 2.5e-5
 """What a product of few tiles waits for its sums: so much for each term, and no more in all, as
 cuBLAS then divides them itself. Between 25 x 6 and 288 x 64 results of 12,800 to 802,816 terms took
 30 to 250 us on an H100: this much more than tiles and calls, within 25 % in six cases of eight
-(`bench/gpu/contraction_rule.py --sums`, whose table all constants of divided sums come from)."""
+(`bench/gpu/divided_sums.py`, from which all constants of divided sums come)."""
 
 PART_TERM_SECONDS = 3e-8
 """A term of a product of a batch, which a block adds up alone: 9 x 32 results of 12,544 terms each
