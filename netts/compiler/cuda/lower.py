@@ -9,7 +9,8 @@
 - A nest whose iterations are few and contain long loops gives each iteration a block (`rows`), or
   several, which leave partial sums to a launch behind them.
 - A nest that sums products becomes the packing of operands that are no matrix views, one call of
-  cuBLAS or several, and the rest of the nest, which reads the sums (`products`).
+  cuBLAS or several, and the rest of the nest, which reads the sums (`products`), perhaps gathered
+  by a thread for each element (`gathers`).
 
 What is computed once, and what each kernel computes again, is decided as for the CPU.
 """
