@@ -18,7 +18,7 @@ from contraction_rule import ALWAYS, ROUNDS, Way, drawn, zeros
 from netts import accelerate, parallel
 from netts.compiler.cuda import cost, products
 from netts.compiler.cuda.cost import RULE
-from netts.compiler.cuda.products import ProductPlan
+from netts.compiler.cuda.product_plan import ProductPlan
 from netts.compiler.cuda.program import GEOMETRY
 from netts.compiler.cuda.specialise import specialise
 from netts.devices.cuda import device

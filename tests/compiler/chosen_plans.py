@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from netts.compiler import cost, cpu, interchange
 from netts.compiler.cuda import products
-from netts.compiler.cuda.products import ProductPlan
+from netts.compiler.cuda.product_plan import ProductPlan
 from netts.compiler.plan import Plan
 
 

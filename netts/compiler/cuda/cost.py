@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netts.compiler.cuda.products import ProductPlan
+    from netts.compiler.cuda.product_plan import ProductPlan
 
 KERNEL_SECONDS = 1.2e-6
 """A kernel that does nothing; measured on an H100."""

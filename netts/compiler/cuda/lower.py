@@ -28,7 +28,8 @@ from netts.compiler.cuda.emit import CudaEmitter, indices_of
 from netts.compiler.cuda.gathering import element_counter, emit_gather
 from netts.compiler.cuda.gathers import Gather
 from netts.compiler.cuda.packing import define_index, emit_packing, read_by
-from netts.compiler.cuda.products import ProductPlan, is_same
+from netts.compiler.cuda.product_plan import ProductPlan
+from netts.compiler.cuda.products import is_same
 from netts.compiler.cuda.program import CudaProgram, Geometry, ProductProgram, assembled, product
 from netts.compiler.cuda.row_blocks import Rows, block_threads
 from netts.compiler.cuda.rows import BLOCKS, COMBINED, RowEmitter, reduce_in_block

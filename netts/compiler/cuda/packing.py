@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from netts.compiler.cuda.emit import CudaEmitter
-from netts.compiler.cuda.products import Factor
+from netts.compiler.cuda.product_plan import Factor
 from netts.compiler.cuda.program import Geometry
 from netts.compiler.cuda.widths import width_of
 from netts.compiler.nest import Index, Set

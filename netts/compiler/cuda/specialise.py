@@ -15,7 +15,8 @@ from netts.compiler.cuda.cost import RULE, ProductRule
 from netts.compiler.cuda.emit import FAULT_WORDS
 from netts.compiler.cuda.gathers import Gather, find_gather
 from netts.compiler.cuda.lower import lower
-from netts.compiler.cuda.products import ProductPlan, choose
+from netts.compiler.cuda.product_plan import ProductPlan
+from netts.compiler.cuda.products import choose
 from netts.compiler.cuda.program import (
     GEOMETRY,
     SHARED_BYTES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from netts.compiler.binding import Word
 from netts.compiler.cuda.emit import CudaEmitter
-from netts.compiler.cuda.products import ProductPlan
+from netts.compiler.cuda.product_plan import ProductPlan
 from netts.compiler.cuda.rows import COMBINED, RowEmitter, reduce_in_block
 from netts.compiler.cuda.widths import width_of
 from netts.compiler.epilogue import result_element
