@@ -112,16 +112,36 @@ def over_array(
         And the arguments of the second under the shapes that its indices have now.
     """
     owners = _owners(first, array)
-    shape = first.arrays[array].shape
-    groups = _grouped(shape, second.extents)
-    if owners is None or groups is None:
+    over = None if owners is None else over_shape(second, first.arrays[array].shape)
+    if owners is None or over is None:
         return None
-    grouped = list(zip(second.nest.indices, groups, strict=True))
+    dimensions, arguments = over
+    found = tuple((index, tuple(owners[d] for d in group)) for index, group in dimensions)
+    return found, arguments
+
+
+Dimensions = tuple[tuple[str, tuple[int, ...]], ...]
+"""For each parallel index of a nest the dimensions of an array that it runs over."""
+
+
+def over_shape(second: Bound, shape: Sequence[int]) -> tuple[Dimensions, tuple[Any, ...]] | None:
+    """Return how a nest runs over the elements of an array of a shape, None where it does not.
+
+    Returns
+    -------
+    tuple of Dimensions and tuple
+        And its arguments under the shapes that its indices have then.
+    """
+    groups = _grouped(shape, second.extents)
+    if groups is None:
+        return None
+    grouped = tuple(
+        (index, tuple(group)) for index, group in zip(second.nest.indices, groups, strict=True)
+    )
     sizes = {index: tuple(shape[d] for d in group) for index, group in grouped if len(group) > 1}
     if not _stand_alone(second, sizes):
         return None
-    found = tuple((index, tuple(owners[d] for d in group)) for index, group in grouped)
-    return found, tuple(_divided(second, sizes))
+    return grouped, tuple(_divided(second, sizes))
 
 
 def _owners(first: Bound, array: str) -> list[str] | None:

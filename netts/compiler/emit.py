@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from netts.compiler.binding import Binding, Check, Word
@@ -354,6 +355,12 @@ class Emitter:
             value = f"({value}) != 0" if dtype == "bool" else value
         narrow = {"bool": "uint8", "uint8": "uint8", "int32": "int32"}.get(dtype)
         self.line(f"{place} = {narrow}({value})" if narrow else f"{place} = {value}")
+
+    @contextmanager
+    def storing(self, store: Store) -> Iterator[None]:
+        """Let what is printed inside be the one that stores an element: here nobody else does."""
+        del store
+        yield
 
     # ------------------------------------------------------------ tests moved out of loops
 

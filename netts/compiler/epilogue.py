@@ -36,12 +36,13 @@ def _add(emitter: Emitter, found: Contraction, type_: Type, text: str) -> None:
     for one in found.divisors:
         text = f"{text} / {emitter.value(one, type_)}"
     sign = "-" if found.is_negative else "+"
-    if isinstance(found.update, Set):
-        target = f"v_{found.update.name}"
-    else:
-        update = found.update
-        target = f"{emitter.pointer(update.array)}[{emitter.offset(update)}]"
-    emitter.line(f"{target} = {target} {sign} {text}")
+    update = found.update
+    if isinstance(update, Set):
+        emitter.line(f"v_{update.name} = v_{update.name} {sign} {text}")
+        return
+    target = f"{emitter.pointer(update.array)}[{emitter.offset(update)}]"
+    with emitter.storing(update):
+        emitter.line(f"{target} = {target} {sign} {text}")
 
 
 def result_element(emitter: Emitter, found: Contraction) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from netts.compiler.contraction import Contraction
-from netts.compiler.cuda.products import ProductPlan
+from netts.compiler.cuda.product_plan import ProductPlan
 from netts.compiler.nest import Nest, Set
 from netts.compiler.plan import Matrix, Plan
 from netts.compiler.recognise import find_contraction

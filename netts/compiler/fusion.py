@@ -6,10 +6,12 @@ first travels in a scalar, and what nobody else reads is not written at all. The
 iterations are independent, done anew for the nest of both, is the proof that their order does not
 matter.
 
+A second kernel may also run where the first stores, inside of its loops (`splicing`).
+
 Other neighbours stay two, for fusing them did not pay: a row's loss and its gradient took 9.3 us in
 one nest and 7.3 in two (two short chains of dependent instructions overlap better than one long
-one), and an activation's gradient behind that of max pooling, which is read from memory, 860 us
-instead of 460.
+one), and an activation's gradient in loops of its own behind those of max pooling, in one nest, 860
+us instead of 460.
 """
 
 from __future__ import annotations
@@ -31,13 +33,11 @@ from netts.compiler.correspondence import (
     over_array,
     same_axes,
 )
-from netts.compiler.element import ElementFunction
+from netts.compiler.joining import Constants, joined, renaming, replaced, scalars_of
 from netts.compiler.loops import Loops
 from netts.compiler.nest import (
     Apply,
-    Axis,
     Const,
-    Extent,
     If,
     Index,
     Jump,
@@ -45,23 +45,18 @@ from netts.compiler.nest import (
     Local,
     Loop,
     Nest,
-    Routine,
     Set,
     Stmt,
     Store,
     While,
-    all_expressions,
     blocks,
-    body_of,
     loads,
     stores,
-    walk_expression,
     walk_statements,
 )
 from netts.compiler.rewriting import Renaming, fresh, names_of
+from netts.compiler.splicing import find_splice, spliced
 from netts.errors import AliasError, RaceError
-
-Constants = tuple[tuple[str, bool | int | float], ...]
 
 
 def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> Bound:
@@ -80,20 +75,25 @@ def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> Bound
         Where they stay two, with the reason.
     """
     _check_apart(first, second)
-    correspondence, arguments = _corresponding(first, second)
-    arrays = described(second.loops, arguments)
-    shared = _shared(first, second, arrays)
+    splice = find_splice(first, second)
+    correspondence: Correspondence = ()
+    if splice is None:
+        correspondence, arguments = _corresponding(first, second)
+    else:
+        arguments = splice.arguments
+    shared = _shared(first, second, described(second.loops, arguments))
+    if splice is None:
+        _check_written_once(first, second, shared)
     kept = frozenset(name for name in first.loops.writes if is_needed(name))
+    both = first.loops, second.loops
+    pairs = tuple(sorted(shared.items()))
+    constants = (tuple(one.constants().items()) for one in both)
     try:
-        loops = _joined(
-            first.loops,
-            second.loops,
-            correspondence,
-            tuple(sorted(shared.items())),
-            kept,
-            tuple(first.loops.constants().items()),
-            tuple(second.loops.constants().items()),
-        )
+        if splice is None:
+            loops = _joined(*both, correspondence, pairs, kept, *constants)
+        else:
+            is_kept = splice.array in kept
+            loops = spliced(*both, splice.array, splice.dimensions, pairs, is_kept, *constants)
         values = dict(zip(second.loops.parameters, arguments, strict=True))
         more = (values[name] for name in second.loops.parameters if name not in shared)
         fused = Bound(loops, (*first.arguments, *more))
@@ -189,13 +189,17 @@ def _shared(first: Bound, second: Bound, arrays: Mapping[str, ArrayInfo]) -> dic
                 shared.setdefault(name, other)
             elif name in second.loops.writes or other in first.loops.writes:
                 raise NotFusableError(f"{other} and {name} overlap in part")
-    for name in second.loops.reads & shared.keys():
-        if shared[name] in first.loops.writes and not _only_store(shared[name], first.nest.body):
-            raise NotFusableError(f"{name} is not written once by each iteration of the first")
-    read_before = {load.array for load in loads(_scalars(second.loops.routine))}
+    read_before = {load.array for load in loads(scalars_of(second.loops.routine))}
     if any(shared.get(name) in first.loops.writes for name in read_before):
         raise NotFusableError("a scalar before the loops reads what the first writes")
     return shared
+
+
+def _check_written_once(first: Bound, second: Bound, shared: Mapping[str, str]) -> None:
+    """Refuse what the first leaves for its last iterations to settle."""
+    for name in second.loops.reads & shared.keys():
+        if shared[name] in first.loops.writes and not _only_store(shared[name], first.nest.body):
+            raise NotFusableError(f"{name} is not written once by each iteration of the first")
 
 
 @lru_cache(maxsize=512)
@@ -210,74 +214,14 @@ def _joined(
     """Return the loops of both; made once for kernels that meet in the same way."""
     one, other = first.routine, second.routine
     before = Renaming(constants=dict(constants[0]))
-    behind = _renaming(one, other, correspondence, dict(shared), dict(constants[1]))
-    nest, inner = one.phases[-1], other.phases[-1]
+    behind = renaming(one, other, correspondence, dict(shared), dict(constants[1]))
+    inner = other.phases[-1]
+    nest = one.phases[-1]
     assert isinstance(nest, Nest)
     assert isinstance(inner, Nest)
     used = {*names_of(one), *behind.names.values()}
     body = _forwarded(before.block(nest.body), behind.block(inner.body), first.writes, kept, used)
-    axes = tuple(Axis(axis.index, before.expression(axis.extent)) for axis in nest.axes)
-    sets = (*before.block(_scalars(one)), *behind.block(_scalars(other)))
-    routine = Routine(
-        f"{one.name} + {other.name}",
-        (*one.parameters, *(behind.name(p) for p in other.parameters if p not in dict(shared))),
-        *_arrays((*sets, Nest(axes, body, nest.place))),
-        (*one.scalars, *(behind.name(p) for p in other.scalars)),
-        (),
-        _functions(one, other),
-        (*sets, Nest(axes, body, nest.place)),
-    )
-    return Loops(routine, first.source_code, first.scope, (*first.callees, *second.callees))
-
-
-def _scalars(routine: Routine) -> tuple[Stmt, ...]:
-    """Return what stands before the nest of a routine."""
-    return tuple(one for one in routine.phases if not isinstance(one, Nest))
-
-
-def _renaming(
-    first: Routine,
-    second: Routine,
-    correspondence: Correspondence,
-    shared: Mapping[str, str],
-    constants: Mapping[str, bool | int | float],
-) -> Renaming:
-    """Return new names for everything of the second that the first has not."""
-    used = set(names_of(first))
-    names, indices = dict(shared), dict(correspondence)
-    for name in names_of(second):
-        if name in shared or name in indices:
-            continue
-        new = fresh(name, used)
-        used.add(new)
-        names[name], indices[name] = new, (new,)
-    return Renaming(names, indices, constants)
-
-
-def _functions(first: Routine, second: Routine) -> tuple[tuple[str, ElementFunction], ...]:
-    both = dict(first.functions)
-    for name, function in second.functions:
-        if both.setdefault(name, function) is not function:
-            raise NotFusableError(f"they call two functions by the name {name}")
-    return tuple(both.items())
-
-
-def _arrays(phases: tuple[Stmt | Nest, ...]) -> tuple[dict[str, int | None], dict[str, int]]:
-    """Return the ranks of arrays, and how many axes are asked for; see `Routine`."""
-    ranks: dict[str, int | None] = {}
-    axes: dict[str, int] = {}
-    for phase in phases:
-        every = [*all_expressions(body_of(phase))]
-        if isinstance(phase, Nest):
-            every += [e for axis in phase.axes for e in walk_expression(axis.extent)]
-        for one in every:
-            if isinstance(one, Extent):
-                ranks.setdefault(one.array, None)
-                axes[one.array] = max(axes.get(one.array, 0), one.axis + 1)
-        for element in (*stores(body_of(phase)), *every):
-            if isinstance(element, Load | Store):
-                ranks[element.array] = len(element.subscripts)
-    return ranks, axes
+    return joined(first, second, before, behind, body)
 
 
 def _forwarded(
@@ -299,7 +243,7 @@ def _forwarded(
             continue
         value, element = fresh(f"{array}_element", used), Load(array, store.subscripts)
         end = _first_write(array, behind)
-        behind = _replaced(behind[:end], element, Local(value)) + behind[end:]
+        behind = replaced(behind[:end], element, Local(value)) + behind[end:]
         if any(one.array == array for one in loads(behind)):
             raise NotFusableError(f"what the second reads of {array} is not what the first wrote")
         is_written_again = again is not None and again.subscripts == store.subscripts
@@ -311,11 +255,6 @@ def _forwarded(
         place = _place(store, before)
         before = (*before[:place], *rest, *before[place + 1 :])
     return before + behind
-
-
-def _replaced(body: tuple[Stmt, ...], element: Load, by: Local) -> tuple[Stmt, ...]:
-    """Return a block with a local in the place of an element."""
-    return Renaming(change=lambda expr: by if expr == element else None).block(body)
 
 
 def _place(statement: Stmt, body: tuple[Stmt, ...]) -> int:

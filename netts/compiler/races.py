@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netts.compiler.access import Access
-from netts.compiler.affine import Polynomial
+from netts.compiler.affine import Polynomial, at
 from netts.compiler.nest import (
     Apply,
     Axis,
@@ -117,6 +117,13 @@ def outer_scalars(routine: Routine) -> dict[int, frozenset[str]]:
         if not isinstance(phase, Nest):
             known |= assigned(body_of(phase))
     return found
+
+
+def owns(index: str, group: Sequence[Access], symbols: Mapping[Expr, int]) -> bool:
+    """Whether two values of an index never reach the same element of what a group accesses."""
+    factor = _owned(index, group, symbols)
+    number = None if factor is None else at(factor, symbols)
+    return number is not None and bool(number.constant)
 
 
 def _owned(

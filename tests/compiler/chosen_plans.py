@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from netts.compiler import cost, cpu, interchange
 from netts.compiler.cuda import products
-from netts.compiler.cuda.products import ProductPlan
+from netts.compiler.cuda.product_plan import ProductPlan
 from netts.compiler.plan import Plan
 
 
@@ -39,7 +39,7 @@ def any_gpu_plan(number: int | None) -> Iterator[None]:
     def picked(plan: ProductPlan) -> int:
         parts = (
             plan.calls, plan.batch, plan.rows, plan.columns, plan.inner, plan.left.size,
-            plan.right.size, plan.is_direct,
+            plan.right.size, plan.is_direct, plan.parts,
         )  # fmt: skip
         return zlib.crc32(repr((number, parts)).encode())
 
@@ -48,6 +48,13 @@ def any_gpu_plan(number: int | None) -> Iterator[None]:
     else:
         with patch.object(products, "_rank", picked):
             yield
+
+
+@contextlib.contextmanager
+def in_parts() -> Iterator[None]:
+    """Let sums be divided, on a GPU, into as many parts as they can."""
+    with patch.object(products, "_rank", lambda plan: (-plan.parts, plan.scratch_bytes)):
+        yield
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ memory of the host filled with NaN; pointers reach what is allocated and no more
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import functools
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from chosen_plans import in_parts
 from emulated_cublas import EmulatedCublas
 from generated_code import StrayAddressError, _wrapped
 from numba import cuda
@@ -45,11 +47,17 @@ PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
 IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=256)
 IN_FEW_BLOCKS = dataclasses.replace(IN_BLOCKS, scratch_bytes=1024)
 """Which contractions cuBLAS does: none, all, and all with so little memory that it takes blocks."""
+DIVIDED = ProductRule(least_multiply_adds=0, least_side=1, most_parts=9, least_divided=2)
+"""All, with sums divided wherever they can be."""
 
 
 @functools.cache
 def maker(geometry: Geometry = SMALL, rule: ProductRule = LOOPS) -> Callable[..., Any]:
-    return lambda bound: specialise(bound, geometry, rule)
+    def make(bound: Any) -> CudaSpecialisation:
+        with in_parts() if rule is DIVIDED else contextlib.nullcontext():
+            return specialise(bound, geometry, rule)
+
+    return make
 
 
 def run_simulated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from chosen_plans import any_gpu_plan
 from contracted_kernels import FORMS, cases
 from contraction_strategies import contraction_programs
 from cuda_simulator import (
+    DIVIDED,
     IN_BLOCKS,
     IN_FEW_BLOCKS,
     LOOPS,
@@ -36,6 +38,7 @@ from netts.compiler.cuda import widths
 from netts.compiler.cuda.specialise import CudaOperation, specialise
 from netts.devices.memory import BufferView
 from netts.errors import BoundsError, KernelDivisionError
+from netts.layers.conv import conv2d_grad_input
 from netts.layers.pooling import max_pool_backward, max_pool_forward
 from netts.losses import loss_from
 from netts.optimizers import Adam
@@ -76,6 +79,7 @@ WAYS = {
     "threads": (ONE_THREAD_A_ROW, LOOPS),
     "products": (SMALL, PRODUCTS),
     "blocks": (SMALL, IN_BLOCKS),
+    "parts": (SMALL, DIVIDED),
 }
 """Ways of running a kernel on a GPU."""
 
@@ -133,7 +137,7 @@ def test_the_tasks_of_a_training_step_agree_with_the_cpu():
         network, loss=loss_from("cross_entropy"), optimizer=Adam(), training=samples,
         validation=None, batch_size=3, has_step_rates=True,
         regularization=Regularization(l2=0.5, clip_norm=1.0),
-        key=np.array([1, 2]), n_snapshots=1, device="cpu",
+        key=np.array([1, 2]), n_snapshots=1, device="cpu", epochs=1, before=None,
     )  # fmt: skip
     n_fused = 0
     for recording in ("step", "step_last", "keep_0"):
@@ -326,6 +330,61 @@ def test_windows_that_threads_share_agree_with_the_reference(size, stride, paddi
     run_reference(max_pool_backward, expected)
     special = run_simulated(max_pool_backward, found)
     assert [one.program.unit for one in special.operations] == ["row"]
+    assert_same(expected, found, special.source)
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "dilation", "groups"),
+    [
+        ((1, 1), (1, 1), (1, 1), 1), ((2, 1), (1, 0), (1, 2), 2), ((2, 3), (2, 1), (2, 1), 1),
+        ((1, 2), (0, 2), (3, 1), 1),
+    ],
+)  # fmt: skip
+def test_shifted_sums_are_gathered_element_by_element(stride, padding, dilation, groups):
+    random, size, sides = np.random.default_rng(0), (3, 2), (7, 6)
+    after = [
+        (side + 2 * pad - apart * (window - 1) - 1) // step + 1
+        for side, pad, apart, window, step in zip(
+            sides, padding, dilation, size, stride, strict=True
+        )
+    ]
+    gradient = random.integers(-3, 4, (2, groups, 3, *after)).astype(np.float32)
+    weight = random.integers(-3, 4, (groups, 3, 2, *size)).astype(np.float32)
+    images = np.full((2, groups, 2, *sides), np.nan, np.float32)
+    given = gradient, weight, images, *stride, *padding, *dilation
+    (plan,) = conv2d_grad_input.specialised(given, maker(SMALL, PRODUCTS)).reasons[0]
+    for most_bytes in (plan.scratch_bytes, plan.scratch_bytes - 1):
+        rule = dataclasses.replace(PRODUCTS, scratch_bytes=most_bytes)
+        expected, found = copied(given), copied(given)
+        run_reference(conv2d_grad_input, expected)
+        special = run_simulated(conv2d_grad_input, found, rule=rule)
+        rest = special.operations[-1]
+        assert rest.label == "conv2d_grad_input rest"
+        assert rest.program.unit == "iterations"
+        assert "gathered" in special.source
+        assert_same(expected, found, special.source)
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 4), (3, 8, 1), (2, 49, 3)])
+def test_parts_of_a_sum_are_added_up_by_a_block(shape):
+    @accelerate
+    def weighed(x, y, out, count):
+        for i, j in parallel(out.shape[0], out.shape[1]):
+            for k in range(x.shape[0]):
+                out[i, j] += x[k, i] * y[k, j]
+            count[i, j] = out[i, j] + 1
+
+    rows, terms, columns = shape
+    random = np.random.default_rng(0)
+    x, y = (random.integers(-3, 4, (terms, n)).astype(np.float32) for n in (rows, columns))
+    given = x, y, np.ones((rows, columns), np.float32), np.zeros((rows, columns), np.float32)
+    expected, found = copied(given), copied(given)
+    run_reference(weighed, expected)
+    special = run_simulated(weighed, found, rule=DIVIDED)
+    product, rest = special.operations[-2:]
+    assert product.gemm.batch > 1
+    assert product.gemm.batch * product.gemm.k == terms
+    assert rest.program.unit == "row"
     assert_same(expected, found, special.source)
 
 

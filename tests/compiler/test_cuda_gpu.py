@@ -6,10 +6,12 @@ import dataclasses
 import math
 import os
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
+from chosen_plans import in_parts
 from contraction_strategies import contraction_programs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -88,9 +90,22 @@ def run_blocks(kernel, arguments):
     run_on_gpu(kernel.specialised(arguments, multiply_in_blocks), arguments)
 
 
+def divide_sums(bound):
+    """The same with sums divided wherever they can be."""
+    with in_parts():
+        return specialise(bound, GEOMETRY, DIVIDED)
+
+
+def run_parts(kernel, arguments):
+    run_on_gpu(kernel.specialised(arguments, divide_sums), arguments)
+
+
 PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
+DIVIDED = ProductRule(least_multiply_adds=0, least_side=1, least_divided=2)
 IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=1024)
-EVERY_WAY = pytest.mark.parametrize("run", [run_cuda, run_sharing, run_products, run_blocks])
+EVERY_WAY = pytest.mark.parametrize(
+    "run", [run_cuda, run_sharing, run_products, run_blocks, run_parts]
+)
 
 
 # ---------------------------------------------------------------- the kernels of netts
@@ -225,6 +240,27 @@ def test_convolutions_at_real_sizes(n, groups, c, o, size, window):
     )
     arguments = (output, weight, np.zeros_like(images), *settings)
     assert_product(conv.conv2d_grad_input, arguments, exact, o * window**2)
+
+
+@accelerate
+def summed_products(x, y, out):
+    for i, j in parallel(out.shape[0], out.shape[1]):
+        total = 0.0
+        for k in range(x.shape[1]):
+            total += x[i, k] * y[j, k]
+        out[i, j] = total
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(25, 6, 100_352), (150, 16, 12_800), (9, 32, 60_000)])
+def test_long_sums_in_parts(m, n, k):
+    x, y = drawn(m, k), drawn(n, k)
+    arguments = x, y, np.zeros((m, n), np.float32)
+    product, rest = summed_products.specialise_cuda(arguments).operations
+    assert isinstance(product, Product)
+    assert product.gemm.batch > 200
+    assert rest.program.unit == "row"
+    exact = x.astype(np.float64) @ y.astype(np.float64).T
+    assert_product(summed_products, arguments, exact, k)
 
 
 def test_products_are_captured_and_replayed():
@@ -411,6 +447,24 @@ def test_a_forked_child_is_refused():
 
 
 # ---------------------------------------------------------------- launches in a graph
+
+
+def test_launches_are_timed_one_by_one():
+    """A copy of 256 MB takes longer than one of 4 kB, and both less than a tenth of a second."""
+    gpu = cuda.device()
+    launches = []
+    with ExitStack() as stack:
+        for rows in (1, 2**16):
+            out = np.empty((rows, 1024), np.float32)
+            (operation,) = scaled.specialise_cuda((out, 2.0, out)).operations
+            memory = stack.enter_context(gpu.allocate(out.nbytes)).address
+            gpu.clear(memory, out.nbytes)
+            addresses = {"x": memory, "out": memory}
+            launches.append(prepared(operation, gpu, addresses, 0, 0, {"factor": 2.0}))
+        seconds = gpu.timed([*launches, launches[0]])
+    assert len(seconds) == 3
+    assert all(0 < one < 0.1 for one in seconds)
+    assert seconds[1] > 2 * max(seconds[0], seconds[2])
 
 
 def test_launches_are_captured_and_replayed():

@@ -30,6 +30,15 @@ def written(*shape):
     return np.zeros(shape, np.float32)
 
 
+@accelerate
+def dense_by_rows(x, y, out):
+    for i, j in parallel(out.shape[0], out.shape[1]):
+        total = 0.0
+        for one in range(x.shape[1]):
+            total += x[i, one] * y[j, one]
+        out[i, j] = total
+
+
 def lowered(kernel, *arguments, rule=RULE):
     return kernel.specialised(arguments, lambda bound: specialise(bound, GEOMETRY, rule))
 
@@ -136,6 +145,33 @@ def test_a_convolution_packs_images_and_multiplies_all_of_them_at_once():
     assert (gemm.m, gemm.n, gemm.k, gemm.batch) == (32 * 9, 64, 128 * 196, 1)
 
 
+@pytest.mark.parametrize(
+    ("m", "n", "k", "batch"),
+    [
+        (25, 6, 802_816, 256), (25, 6, 100_352, 256), (150, 16, 12_800, 256),
+        (9, 32, 802_816, 256), (288, 64, 200_704, 1), (288, 64, 25_088, 1),
+        (784, 256, 128, 1), (128, 10, 1024, 1), (128, 10, 60_000, 250), (64, 64, 100_003, 1),
+    ],
+)  # fmt: skip
+def test_long_sums_of_small_results_are_divided_evenly(m, n, k, batch):
+    """As measured on an H100; a prime number of terms has no parts."""
+    special = lowered(dense_by_rows, written(m, k), written(n, k), written(m, n))
+    (gemm,) = gemms(special)
+    assert (gemm.m, gemm.n, gemm.k, gemm.batch) == (m, n, k // batch, batch)
+    assert labels(special) == (["product"] if batch == 1 else ["product", "rest"])
+    if batch > 1:
+        assert gemm.left.batch == gemm.right.batch == gemm.k
+        assert gemm.out.batch == m * n
+        assert special.operations[-1].program.unit == "row"
+        assert special.operations[-1].program.iterations == m * n
+
+
+def test_divided_sums_stay_within_scratch():
+    x, y, out = written(25, 100_352), written(6, 100_352), written(25, 6)
+    (gemm,) = gemms(lowered(dense_by_rows, x, y, out, rule=ProductRule(scratch_bytes=2**16)))
+    assert gemm.batch == 1
+
+
 def test_groups_are_a_batch():
     (gemm,) = gemms(convolution(conv2d_forward, groups=2, c=16, o=32))
     assert gemm.batch == 2
@@ -149,8 +185,8 @@ def test_the_gradient_by_the_input_has_the_same_weights_for_a_batch_of_images():
     assert (gemm.m, gemm.n, gemm.k, gemm.batch) == (196, 32 * 9, 64, 128)
     assert gemm.right.batch == 0
     rest = special.operations[-1]
-    assert rest.program.unit == "row"  # a block for each plane adds its shifted sums
-    assert rest.blocks == 128 * 32
+    assert rest.program.unit == "iterations"  # each element gathers what is added to it
+    assert rest.program.iterations == 128 * 32 * 196
 
 
 def test_little_scratch_takes_blocks():

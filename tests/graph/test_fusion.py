@@ -12,7 +12,9 @@ from netts.errors import BoundsError
 from netts.graph.fusion import fused
 from netts.layers.conv import conv2d_forward
 from netts.layers.dense import dense_forward
-from netts.layers.rectifiers import relu_forward
+from netts.layers.pooling import max_pool_backward, max_pool_forward
+from netts.layers.rectifiers import relu_backward, relu_forward
+from netts.layers.sigmoids import sigmoid_backward
 from netts.losses.cross_entropy import cross_entropy_backward, cross_entropy_forward
 
 FACTOR = 3
@@ -56,6 +58,13 @@ def some(x, out):
         if x[i, j] < 0:
             continue
         out[i, j] = x[i, j]
+
+
+@accelerate
+def positive(x, out):
+    for i, j in parallel(out.shape[0], out.shape[1]):
+        if x[i, j] > 0:
+            out[i, j] = x[i, j]
 
 
 @accelerate
@@ -255,6 +264,85 @@ def test_views_that_overlap_in_part_stay_two(transposed_view):
 
     out = np.zeros((4, 4), np.float32)
     assert len(names(run_both(record, out))) == 2
+
+
+def pooled(size, stride, padding):
+    """Return images, maxima and their gradient: whole numbers, some of them equal."""
+    random = np.random.default_rng(0)
+    images = random.integers(-2, 3, (2, 3, 7, 6)).astype(np.float32)
+    sides = [(side + 2 * padding - size) // stride + 1 for side in (7, 6)]
+    output = np.zeros((2, 3, *sides), np.float32)
+    geometry = (size, size, stride, stride, padding, padding)
+    max_pool_forward.on("reference")(images, output, *geometry)
+    return images, output, random.integers(-3, 4, output.shape).astype(np.float32), geometry
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (2, 3, 1), (3, 3, 1)])
+@pytest.mark.parametrize("backward", [relu_backward, sigmoid_backward])
+def test_an_activation_is_spliced_in_where_pooling_stores(size, stride, padding, backward):
+    images, output, gradient, geometry = pooled(size, stride, padding)
+    out = np.full((2, 126), np.nan, np.float32)
+
+    def record(graph):
+        hidden = graph.transient((2, 3, 7, 6), np.float32)
+        max_pool_backward(images, output, gradient, hidden, *geometry)
+        backward(images.reshape(2, 126), hidden.reshape(2, 126), out)
+
+    graph = run_both(record, out)
+    assert names(graph) == [f"max_pool_backward + {backward.routine.name}"]
+    (task,) = fused(graph.recordings["main"])
+    assert len(task.kernel.writes) == 1
+    assert (out != 0).any()
+
+
+def test_what_pooling_stores_is_kept_where_somebody_reads_it():
+    images, output, gradient, geometry = pooled(2, 2, 0)
+    out, hidden = np.full((2, 126), np.nan, np.float32), np.zeros((2, 3, 7, 6), np.float32)
+
+    def record(_):
+        max_pool_backward(images, output, gradient, hidden, *geometry)
+        relu_backward(images.reshape(2, 126), hidden.reshape(2, 126), out)
+
+    assert len(names(run_both(record, out, hidden))) == 1
+
+
+def test_an_activation_in_place_is_spliced_in():
+    images, output, gradient, geometry = pooled(2, 2, 0)
+    out = np.zeros((2, 3, 7, 6), np.float32)
+
+    def record(_):
+        max_pool_backward(images, output, gradient, out, *geometry)
+        scaled(out.reshape(2, 126), out.reshape(2, 126), 3)
+
+    assert names(run_both(record, out)) == ["max_pool_backward + scaled"]
+
+
+def test_windows_that_overlap_add_up_before_what_follows():
+    images, output, gradient, geometry = pooled(3, 2, 1)
+    out = np.zeros((2, 126), np.float32)
+
+    def record(graph):
+        hidden = graph.transient((2, 3, 7, 6), np.float32)
+        max_pool_backward(images, output, gradient, hidden, *geometry)
+        relu_backward(images.reshape(2, 126), hidden.reshape(2, 126), out)
+
+    assert names(run_both(record, out)) == ["max_pool_backward", "relu_backward"]
+
+
+def test_what_is_not_element_wise_is_not_spliced_in():
+    images, output, gradient, geometry = pooled(2, 2, 0)
+    hidden, square = np.zeros((2, 3, 7, 6), np.float32), np.zeros((2, 3, 7, 6), np.float32)
+    flat, other = hidden.reshape(2, 126), square.reshape(2, 126)
+
+    def pool():
+        max_pool_backward(images, output, gradient, hidden, *geometry)
+
+    stays_two(pool, lambda: shifted(flat, other))  # another element
+    stays_two(pool, lambda: grown(flat))  # adds to what is there, several times
+    stays_two(pool, lambda: some(flat, other))  # leaves iterations early
+    stays_two(pool, lambda: positive(flat, other))  # leaves elements as they were
+    stays_two(pool, lambda: summed(flat, other, other))  # would read what it has written
+    stays_two(pool, lambda: summed(flat, flat, images.reshape(2, 126)))  # what pooling reads
 
 
 def stays_two(first, second):

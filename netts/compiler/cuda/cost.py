@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netts.compiler.cuda.products import ProductPlan
+    from netts.compiler.cuda.product_plan import ProductPlan
 
 KERNEL_SECONDS = 1.2e-6
 """A kernel that does nothing; measured on an H100."""
@@ -24,6 +24,23 @@ MULTIPLY_ADD_SECONDS = 4e-14
 
 BYTE_SECONDS = 4.3e-13
 """Copied by a plain kernel at 2.3 TB/s; measured on an H100."""
+
+TERM_SECONDS = 2e-9
+LONG_SUM_SECONDS = 2.5e-5
+"""What a product of few tiles waits for its sums: so much for each term, and no more in all, as
+cuBLAS then divides them itself. Between 25 x 6 and 288 x 64 results of 12,800 to 802,816 terms took
+30 to 250 us on an H100: this much more than tiles and calls, within 25 % in six cases of eight
+(`bench/gpu/divided_sums.py`, from which all constants of divided sums come)."""
+
+PART_TERM_SECONDS = 3e-8
+"""A term of a product of a batch, which a block adds up alone: 9 x 32 results of 12,544 terms each
+take 379 us. Other sizes take less."""
+
+READ_SECONDS = 7e-13
+"""A byte of the operands of a batch of products: 5.4 to 7.8e-13 where they fill the device."""
+
+PARTIAL_SECONDS = 7.5e-12
+"""A partial sum: written, and read by a thread whose neighbours read other lines of the cache."""
 
 TILE = 64
 """Rows and columns that a block of threads computes together, at least: fewer take as long. Not
@@ -47,6 +64,11 @@ class ProductRule:
         computed in blocks.
     most_products
         Calls of cuBLAS that one nest may take at most.
+    most_parts
+        Parts that a sum is divided into at most: a batch of products, whose results a launch adds
+        up. More were not measured.
+    least_divided
+        Sums of fewer terms are not divided: shorter ones were not measured.
     missing
         Why there is no cuBLAS, and how to get it; None where there is.
     """
@@ -55,6 +77,8 @@ class ProductRule:
     least_side: int = 2
     scratch_bytes: int = 2**30
     most_products: int = 64
+    most_parts: int = 256
+    least_divided: int = 12_800
     missing: str | None = None
 
 
@@ -67,15 +91,28 @@ def plan_seconds(plan: ProductPlan) -> float:
     A product over all images at once fills its tiles better than one for each image; one for each
     may spare the packing of an operand, or the rest of the nest. This weighs them.
     """
-    m, n, k = plan.sizes
-    volume = plan.frame.volume
-    tiles = math.ceil(m / TILE) * math.ceil(n / TILE) * volume((*plan.calls, *plan.batch))
-    seconds = plan.n_calls * PRODUCT_SECONDS + tiles * TILE**2 * k * MULTIPLY_ADD_SECONDS
+    seconds = plan.n_calls * PRODUCT_SECONDS + _multiply_seconds(plan)
     moved = 2 * plan.item_bytes * BYTE_SECONDS
     for factor in (plan.left, plan.right):
         if factor.size:
             seconds += KERNEL_SECONDS + factor.size * moved
     if not plan.is_plain:
         outer = [one.index for one in plan.frame.contraction.outer]
-        seconds += KERNEL_SECONDS + volume(outer) * moved
+        seconds += KERNEL_SECONDS + plan.frame.volume(outer) * moved
     return seconds
+
+
+def _multiply_seconds(plan: ProductPlan) -> float:
+    """Return about how long multiplying takes, and adding up the parts of divided sums."""
+    m, n, k = plan.sizes
+    times = plan.frame.volume((*plan.calls, *plan.batch))
+    if plan.parts == 1:
+        tiles = math.ceil(m / TILE) * math.ceil(n / TILE) * times
+        waiting = min(k * TERM_SECONDS, LONG_SUM_SECONDS)
+        return tiles * TILE**2 * k * MULTIPLY_ADD_SECONDS + waiting
+    slowest = max(
+        times * (m + n) * k * plan.item_bytes * READ_SECONDS,
+        plan.multiply_adds * MULTIPLY_ADD_SECONDS,
+        plan.n_calls * k // plan.parts * PART_TERM_SECONDS,
+    )
+    return slowest + plan.total_size * PARTIAL_SECONDS

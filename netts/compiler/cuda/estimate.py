@@ -16,7 +16,7 @@ from netts.compiler.cost import UNKNOWN_TRIPS, estimate_seconds
 from netts.compiler.cost_constants import DEFAULTS
 from netts.compiler.cuda.cost import TILE
 from netts.compiler.cuda.gpu_costs import GpuCosts
-from netts.compiler.cuda.products import ProductPlan
+from netts.compiler.cuda.product_plan import ProductPlan
 from netts.compiler.cuda.program import GEOMETRY, CudaProgram
 from netts.compiler.cuda.specialise import CudaOperation, CudaSpecialisation, Product
 from netts.compiler.nest import Nest

@@ -9,7 +9,8 @@
 - A nest whose iterations are few and contain long loops gives each iteration a block (`rows`), or
   several, which leave partial sums to a launch behind them.
 - A nest that sums products becomes the packing of operands that are no matrix views, one call of
-  cuBLAS or several, and the rest of the nest, which reads the sums (`products`).
+  cuBLAS or several, and the rest of the nest, which reads the sums (`products`), perhaps gathered
+  by a thread for each element (`gathers`).
 
 What is computed once, and what each kernel computes again, is decided as for the CPU.
 """
@@ -24,11 +25,15 @@ from netts.compiler.binding import Word
 from netts.compiler.bound import Bound
 from netts.compiler.cpu import Lowered, Lowering, extents_of, identity
 from netts.compiler.cuda.emit import CudaEmitter, indices_of
-from netts.compiler.cuda.packing import define_index, emit_packing, read_by, read_sum
-from netts.compiler.cuda.products import ProductPlan, is_same
+from netts.compiler.cuda.gathering import element_counter, emit_gather
+from netts.compiler.cuda.gathers import Gather
+from netts.compiler.cuda.packing import define_index, emit_packing, read_by
+from netts.compiler.cuda.product_plan import ProductPlan
+from netts.compiler.cuda.products import is_same
 from netts.compiler.cuda.program import CudaProgram, Geometry, ProductProgram, assembled, product
+from netts.compiler.cuda.row_blocks import Rows, block_threads
 from netts.compiler.cuda.rows import BLOCKS, COMBINED, RowEmitter, reduce_in_block
-from netts.compiler.cuda.shared_loops import Rows
+from netts.compiler.cuda.sums import declare_parts, read_sum
 from netts.compiler.cuda.widths import Widths
 from netts.compiler.emit import Emitter
 from netts.compiler.epilogue import sums_read
@@ -46,6 +51,7 @@ def lower(
     bound: Bound,
     rows: Mapping[int, Rows],
     products: Mapping[int, Sequence[ProductPlan]],
+    gathers: Mapping[int, Gather],
     geometry: Geometry,
 ) -> Lowered:
     """Generate the kernels of a routine.
@@ -56,12 +62,14 @@ def lower(
         The nests, by phase, whose iterations are shared by the threads of a block.
     products
         How cuBLAS does the nests, by phase, that it does with these arguments: in blocks.
+    gathers
+        How what is left of such a nest is gathered.
     """
     kernel = bound.kernel
     widths = Widths(kernel.routine, bound.arrays, bound.symbols)
     return CudaLowering(
         kernel.routine, bound.proofs, bound.binding, {}, widths=widths, rows=rows,
-        products=products, geometry=geometry,
+        products=products, gathers=gathers, geometry=geometry,
     ).lowered()  # fmt: skip
 
 
@@ -72,6 +80,7 @@ class CudaLowering(Lowering):
     widths: Widths | None = None
     rows: Mapping[int, Rows] = field(default_factory=dict)
     products: Mapping[int, Sequence[ProductPlan]] = field(default_factory=dict)
+    gathers: Mapping[int, Gather] = field(default_factory=dict)
     geometry: Geometry = field(default_factory=Geometry)
 
     def _emitter(self) -> CudaEmitter:
@@ -111,7 +120,7 @@ class CudaLowering(Lowering):
         rows, programs = self.rows[number], []
         partials: dict[int, dict[str, Word]] = {}
         for loop in rows.divided:
-            emitter = self._row_emitter(number, partials)
+            emitter = self._row_emitter(rows, partials)
             body = nest.body[: nest.body.index(loop) + 1]
             self._bring(emitter, (*body, *extents_of(nest)), done, without=set())
             places = self._places_of_parts(rows, loop)
@@ -119,7 +128,7 @@ class CudaLowering(Lowering):
             label, size = f"{self._label(number)} parts", rows.iterations * rows.parts
             programs.append(assembled(emitter, label, number, rows.threads, "row", size))
             partials[id(loop)] = places
-        emitter = self._row_emitter(number, partials)
+        emitter = self._row_emitter(rows, partials)
         self._bring(emitter, (*nest.body, *extents_of(nest)), done, without=set())
         emitter.nest(nest)
         programs.append(assembled(emitter, self._label(number), number, rows.threads, "row"))
@@ -190,33 +199,46 @@ class CudaLowering(Lowering):
         self, number: int, nest: Nest, plan: ProductPlan, total: Word, done: set[str]
     ) -> CudaProgram:
         """Return the nest with its sums read from where the product has put them."""
-        emitter, frame = self._emitter(), plan.frame
-        if number in self.rows:
-            emitter = self._row_emitter(number)
+        emitter, gather = self._emitter_of_rest(number, plan), self.gathers.get(number)
         self._bring(emitter, nest.body, done, without=set())
-        extents = [frame.extents[axis.index] for axis in nest.axes]
-        width, ends = emitter.count_known([one.count for one in extents])
+        extents = [plan.frame.extents[axis.index] for axis in nest.axes]
         names = [counter(axis.index) for axis in nest.axes]
+        counts = [one.count for one in extents]
+        if gather is not None:
+            names += map(element_counter, gather.elements)
+            counts += gather.elements.values()
+        width, ends = emitter.count_known(counts)
         sums = sums_read(
-            emitter, frame.contraction, Type(frame.dtype), lambda: read_sum(emitter, plan, total)
-        )
+            emitter, plan.frame.contraction, Type(plan.frame.dtype),
+            lambda: read_sum(emitter, plan, total),
+        )  # fmt: skip
         grid, threads, unit = THREADS, self.geometry.threads, "iterations"
         if isinstance(emitter, RowEmitter):
             emitter.start(nest)
+            if plan.parts > 1:
+                declare_parts(emitter, plan)
             grid, threads, unit = BLOCKS, emitter.threads, "row"
         with emitter.flattened(names, ends, width, *grid), sums:
-            for axis, extent, name in zip(nest.axes, extents, names, strict=True):
-                define_index(emitter, axis.index, extent, name)
-            emitter.block(nest.body)
-        size = math.prod(one.count for one in extents)
-        return assembled(emitter, f"{self._label(number)} rest", number, threads, unit, size)
+            for axis, extent in zip(nest.axes, extents, strict=True):
+                define_index(emitter, axis.index, extent, counter(axis.index))
+            if gather is None:
+                emitter.block(nest.body)
+            else:
+                emit_gather(emitter, gather, self.binding.types.elements[gather.fill.array])
+        label, size = f"{self._label(number)} rest", math.prod(counts)
+        return assembled(emitter, label, number, threads, unit, size)
+
+    def _emitter_of_rest(self, number: int, plan: ProductPlan) -> CudaEmitter:
+        """Return what prints the rest of a nest: for threads, or for blocks that share it."""
+        rows = self.rows.get(number)
+        if rows is None and plan.parts > 1:
+            rows = Rows({}, block_threads(plan.parts, self.geometry.row_threads))
+        return self._emitter() if rows is None else self._row_emitter(rows)
 
     def _row_emitter(
-        self, number: int, partials: Mapping[int, Mapping[str, Word]] | None = None
+        self, rows: Rows, partials: Mapping[int, Mapping[str, Word]] | None = None
     ) -> RowEmitter:
-        return RowEmitter(
-            self.binding, widths=self.widths, rows=self.rows[number], partials=partials or {}
-        )
+        return RowEmitter(self.binding, widths=self.widths, rows=rows, partials=partials or {})
 
     # ------------------------------------------------------------ reductions
 

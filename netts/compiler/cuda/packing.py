@@ -11,12 +11,10 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from netts.compiler.binding import Word
 from netts.compiler.cuda.emit import CudaEmitter
-from netts.compiler.cuda.products import Factor, ProductPlan
+from netts.compiler.cuda.product_plan import Factor
 from netts.compiler.cuda.program import Geometry
 from netts.compiler.cuda.widths import width_of
-from netts.compiler.epilogue import result_element
 from netts.compiler.nest import Index, Set
 from netts.compiler.operand import Extent, Form, Frame, Operand, Steps
 from netts.compiler.packing import counter, form_text, offset
@@ -122,18 +120,3 @@ def _read(emitter: CudaEmitter, steps: Steps) -> str:
     if emitter.widths.fits_offsets(steps.array):
         place = f"int32({place})"
     return f"{emitter.pointer(steps.array)}[{place}]"
-
-
-def read_sum(emitter: CudaEmitter, plan: ProductPlan, total: Word) -> str:
-    """Return the text of a sum, where the indices that it varies with have their values."""
-    if plan.is_direct:
-        return result_element(emitter, plan.frame.contraction)
-    terms = []
-    for index, step in plan.total.of.items():
-        extent = plan.frame.extents[index]
-        if extent.count > 1:
-            first = emitter.number(extent.first)
-            text = f"v_{index}" if first == "0" else f"(v_{index} - {first})"
-            terms.append(text if step == 1 else f"{text} * {emitter.number(step)}")
-    width = width_of(plan.total_size)
-    return f"{emitter.word(total)}[{width}({' + '.join(terms) or '0'})]"

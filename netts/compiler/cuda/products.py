@@ -13,166 +13,16 @@ Everything depends on shapes alone, so the bits of a result do too.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netts.compiler.cuda import cost
 from netts.compiler.cuda.cost import ProductRule
+from netts.compiler.cuda.product_plan import Factor, Layout, ProductPlan
 from netts.compiler.grouping import Groups, inner_order, ordered, packed_order, result_of
-from netts.compiler.nest import Expr
 from netts.compiler.operand import Frame, Operand, Steps
 from netts.compiler.pairing import pairs
 from netts.compiler.views import collapsed, dense_steps, readable
-from netts.devices import gemm
-from netts.devices.gemm import Gemm
-
-
-@dataclass(frozen=True)
-class Factor:
-    """An operand as cuBLAS reads it: in place, or packed into scratch.
-
-    Attributes
-    ----------
-    order
-        The indices in the order in which a packed matrix stores them, outermost first.
-    steps
-        Where its elements are: in an array, or in its scratch.
-    size
-        The elements of scratch that it needs, 0 for a view.
-    """
-
-    operand: Operand
-    order: tuple[str, ...]
-    steps: Steps
-    size: int
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What is chosen.
-
-    Attributes
-    ----------
-    left_factors
-        What the left operand multiplies.
-    hoisted_rows, hoisted_columns
-        How many of the outermost indices of each operand go around the product.
-    is_direct
-        Whether the product goes into the result.
-    packs
-        Which operands are packed even if they are matrices in place: to have a constant step.
-    """
-
-    left_factors: tuple[Expr, ...]
-    hoisted_rows: int
-    hoisted_columns: int
-    is_direct: bool
-    packs: tuple[bool, bool] = (False, False)
-
-
-@dataclass(frozen=True)
-class ProductPlan:
-    """A contraction, or a block of one, ready to be printed.
-
-    Attributes
-    ----------
-    calls
-        Indices around the product: a call of cuBLAS for each combination of their values.
-    batch
-        Indices that one call runs over: each step of them is a constant step in memory.
-    rows, columns, inner
-        The indices that are collapsed into the axes of the product.
-    total
-        The place of each sum: in an array where `is_direct`, else in scratch.
-    continues
-        Whether it is added to what an earlier block has left.
-    """
-
-    frame: Frame
-    layout: Layout
-    calls: tuple[str, ...]
-    batch: tuple[str, ...]
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    inner: tuple[str, ...]
-    left: Factor
-    right: Factor
-    total: Steps
-    continues: bool = False
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether the product goes into the result."""
-        return self.layout.is_direct
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is left to do after the products."""
-        return self.is_direct and self.frame.contraction.is_plain
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """Rows and columns of a product, and the length of its sums."""
-        volume = self.frame.volume
-        return volume(self.rows), volume(self.columns), volume(self.inner)
-
-    @property
-    def n_calls(self) -> int:
-        """How often cuBLAS is called."""
-        return self.frame.volume(self.calls)
-
-    @property
-    def multiply_adds(self) -> int:
-        """How many products of two numbers are added up."""
-        return math.prod(self.sizes) * self.frame.volume((*self.calls, *self.batch))
-
-    @property
-    def item_bytes(self) -> int:
-        """The size of an element."""
-        return 4 if self.frame.dtype == "float32" else 8
-
-    @property
-    def total_size(self) -> int:
-        """The elements of scratch for the sums."""
-        return 0 if self.is_direct else self.frame.volume(self.total.of)
-
-    @property
-    def scratch_bytes(self) -> int:
-        """The scratch of operands and sums together."""
-        return (self.left.size + self.right.size + self.total_size) * self.item_bytes
-
-    def gemms(self) -> Iterator[tuple[Gemm, tuple[int, int, int]]]:
-        """Yield each product, with the first element of both operands and of the result."""
-        m, n, k = self.sizes
-        left = self._matrix(self.left.steps, self.rows, m, self.inner, k)
-        right = self._matrix(self.right.steps, self.inner, k, self.columns, n)
-        out = self._matrix(self.total, self.rows, m, self.columns, n)
-        is_added = self.continues or (self.is_plain and self.frame.contraction.accumulates)
-        batch = self.frame.volume(self.batch)
-        product = Gemm(self.frame.dtype, m, n, k, left, right, out, batch, is_added)
-        places = (self.left.steps, self.right.steps, self.total)
-        for values in itertools.product(
-            *(range(self.frame.extents[one].count) for one in self.calls)
-        ):
-            first, second, third = (
-                one.base
-                + sum(one.of.get(i, 0) * v for i, v in zip(self.calls, values, strict=True))
-                for one in places
-            )
-            yield product, (first, second, third)
-
-    def _matrix(
-        self, place: Steps, rows: tuple[str, ...], m: int, columns: tuple[str, ...], n: int
-    ) -> gemm.Steps:
-        extents = self.frame.extents
-        steps = readable(
-            collapsed(rows, place.of, extents), m, collapsed(columns, place.of, extents), n
-        )
-        batch = collapsed(self.batch, place.of, extents)
-        assert steps is not None
-        assert batch is not None
-        return gemm.Steps(*steps, batch)
 
 
 def choose(frame: Frame, rule: ProductRule) -> tuple[ProductPlan, ...] | str:
@@ -187,6 +37,7 @@ def choose(frame: Frame, rule: ProductRule) -> tuple[ProductPlan, ...] | str:
     ]
     if not matrices:
         return f"loops are faster here: a factor has less than {rule.least_side} rows or columns"
+    matrices += [one for whole in matrices for one in _with_parts(whole, rule)]
     best = min(matrices, key=_rank)
     if best.multiply_adds < rule.least_multiply_adds:
         return (
@@ -222,6 +73,30 @@ def plans(frame: Frame) -> Iterator[ProductPlan]:
                     other = _laid_out(frame, left, right, replace(layout, packs=packs))
                     assert other is not None
                     yield other
+
+
+def _with_parts(plan: ProductPlan, rule: ProductRule) -> Iterator[ProductPlan]:
+    """Yield a plan with its sums divided, where they are long and a nest does nothing but use them.
+
+    A block of threads adds up the parts of a sum, so the nest has to be of one iteration for each.
+    """
+    nest_wide = all(
+        plan.frame.extents[one.index].is_parallel for one in plan.frame.contraction.outer
+    )
+    *_, length = plan.sizes
+    parts = _divisor(length, rule.most_parts)
+    if plan.is_direct or not nest_wide or length < rule.least_divided or parts == 1:
+        return
+    calls = (*plan.calls, *plan.batch)
+    layout = replace(plan.layout, parts=parts)
+    divided = replace(plan, layout=layout, calls=calls, batch=())
+    if divided.n_calls <= rule.most_products and divided.scratch_bytes <= rule.scratch_bytes:
+        yield divided
+
+
+def _divisor(number: int, most: int) -> int:
+    """Return the largest divisor of a number up to so many."""
+    return next(one for one in range(most, 0, -1) if number % one == 0)
 
 
 def _laid_out(frame: Frame, left: Operand, right: Operand, layout: Layout) -> ProductPlan | None:

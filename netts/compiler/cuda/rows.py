@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from netts.compiler.binding import Word
 from netts.compiler.cpu import identity
 from netts.compiler.cuda.emit import CudaEmitter, indices_of
-from netts.compiler.cuda.shared_loops import Rows, Shared
+from netts.compiler.cuda.row_blocks import Rows, Shared
 from netts.compiler.nest import (
     Apply,
     Load,
@@ -223,6 +223,12 @@ class RowEmitter(CudaEmitter):
             assignment = self.lines.pop()
             with self.indented("if lane == 0:"):
                 self.lines.append("    " + assignment)
+
+    @contextmanager
+    def storing(self, store: Store) -> Iterator[None]:
+        """Let one thread of a block run what is printed inside."""
+        with self._settled(store), self.indented("if lane == 0:"):
+            yield
 
     @contextmanager
     def _settled(self, statement: Loop | Store, is_repeated: bool = False) -> Iterator[None]:

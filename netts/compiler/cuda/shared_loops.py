@@ -3,22 +3,26 @@
 A loop can be shared where its iterations are independent by the rule for parallel nests (`races`):
 it is asked whether the nest would be independent with the loop's index as one more parallel axis.
 What stands in a loop that cannot be shared is asked too, with that loop's index held.
-
-Where iterations are too few to fill a GPU even with a block each, and their sums are very long, as
-in the gradient of a convolution's bias, several blocks each take a part of every sum.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from netts.compiler.affine import Monomial, Polynomial, at, evaluate
+from netts.compiler.affine import Monomial, Polynomial, at
 from netts.compiler.bound import Bound
 from netts.compiler.contraction import Contraction
 from netts.compiler.cuda.program import Geometry
+from netts.compiler.cuda.row_blocks import (
+    Rows,
+    Shared,
+    are_apart,
+    block_threads,
+    count_iterations,
+    divided,
+    length_of,
+)
 from netts.compiler.nest import (
     Axis,
     If,
@@ -43,57 +47,6 @@ from netts.errors import RaceError
 SHORTEST = 32
 """Shorter loops, less than a warp, are no reason to share an iteration, however often they run."""
 
-WARP = 32
-"""Threads of a block at least: so many run together in any case."""
-
-TURNS = 2
-"""Iterations of its longest loop that a thread should have, where blocks can be that small."""
-
-
-@dataclass(frozen=True)
-class Shared:
-    """A loop that the threads of a block share.
-
-    Attributes
-    ----------
-    reductions
-        The scalars that it reduces, and how.
-    inner
-        The only thing in it, a loop that is shared together with it: threads take pairs of both
-        indices.
-    is_repeated
-        Whether it stands in a loop that every thread runs.
-    """
-
-    reductions: Mapping[str, str]
-    inner: Loop | None
-    is_repeated: bool
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A nest whose iterations are shared by blocks.
-
-    Attributes
-    ----------
-    shared
-        The loops that threads share, by id.
-    threads
-        Of a block.
-    divided
-        Which of these loops, in order, several blocks share.
-    parts
-        How many blocks.
-    iterations
-        Of the nest, where its loops are divided.
-    """
-
-    shared: Mapping[int, Shared]
-    threads: int
-    divided: tuple[Loop, ...] = ()
-    parts: int = 1
-    iterations: int = 0
-
 
 def find_rows(
     bound: Bound, number: int, geometry: Geometry, found: Contraction | None = None
@@ -111,9 +64,9 @@ def find_rows(
     assert isinstance(nest, Nest)
     if proof.reductions or proof.scattered:
         return None
-    count = _iterations(bound, nest)
+    count = count_iterations(bound, nest)
     is_few = count is not None and count < geometry.many_rows
-    is_apart = found is None and _are_apart(bound, number)
+    is_apart = found is None and are_apart(bound, number)
     if found is None and not is_few and not is_apart:
         return None
     sharing = _Sharing(bound, number, nest, found)
@@ -125,66 +78,9 @@ def find_rows(
     # One thread would store, and all wait for it, in every turn of a loop.
     if not is_long or sharing.stores(nest.body):
         return None
-    threads = _threads(max(one for one, _ in sharing.lengths), geometry.row_threads)
+    threads = block_threads(max(one for one, _ in sharing.lengths), geometry.row_threads)
     rows = Rows(sharing.shared, threads)
-    return rows if found is not None or not count else _divided(bound, nest, rows, count, geometry)
-
-
-def _iterations(bound: Bound, nest: Nest) -> int | None:
-    """Return how many iterations a nest has, None where data decide."""
-    extents = [evaluate(axis.extent, bound.symbols) for axis in nest.axes]
-    known = [max(one, 0) for one in extents if one is not None]
-    return math.prod(known) if len(known) == len(extents) else None
-
-
-def _are_apart(bound: Bound, number: int) -> bool:
-    """Whether a thread for each iteration would read memory far from its neighbours', by itself.
-
-    Then threads of a block read it better together, however many iterations there are.
-    """
-    nest = bound.kernel.routine.phases[number]
-    assert isinstance(nest, Nest)
-    axes = set(nest.indices)
-    for one in bound.kernel.accesses[number]:
-        indices = [frozenset[str]() if s is None else s.indices for s in one.subscripts]
-        own = axes & frozenset[str]().union(*indices)
-        unit = bound.binding.unit_axes[one.array]
-        if None in one.subscripts or unit is None or nest.indices[-1] in indices[unit]:
-            return False
-        if own and own != axes:  # neighbours read some of the same, which a cache has
-            return False
-    return True
-
-
-def _threads(longest: int, most: int) -> int:
-    """Return of how many threads a block is that shares loops; a power of two."""
-    threads = most
-    while threads > WARP and threads * TURNS > longest:
-        threads //= 2
-    return threads
-
-
-def _divided(bound: Bound, nest: Nest, rows: Rows, count: int, geometry: Geometry) -> Rows:
-    """Return how several blocks share an iteration, where one for each would leave a GPU idle.
-
-    They share what only sums: before they have, nothing is stored.
-    """
-    divided: list[Loop] = []
-    parts = geometry.row_blocks // count
-    for statement in nest.body:
-        if any(stores((statement,))):
-            break
-        if not isinstance(statement, Loop) or id(statement) not in rows.shared:
-            continue
-        inner = rows.shared[id(statement)].inner
-        length = _length(bound, statement) * (1 if inner is None else _length(bound, inner))
-        possible = min(parts, length // geometry.part_terms)
-        if possible > 1:
-            divided.append(statement)
-            parts = possible
-    if not divided:
-        return rows
-    return dataclasses.replace(rows, divided=tuple(divided), parts=parts, iterations=count)
+    return rows if found is not None or not count else divided(bound, nest, rows, count, geometry)
 
 
 class _Sharing:
@@ -202,13 +98,13 @@ class _Sharing:
         for statement in body:
             if isinstance(statement, Loop) and not self._is_done(statement):
                 shared = self._share(statement, known, outer)
-                length = _length(self.bound, statement)
+                length = length_of(self.bound, statement)
                 if shared is None:
                     inside = (*outer, statement.index)
                     self.block(statement.body, known, inside, times * max(length, 1))
                 else:
                     self.shared[id(statement)] = shared
-                    pair = 1 if shared.inner is None else _length(self.bound, shared.inner)
+                    pair = 1 if shared.inner is None else length_of(self.bound, shared.inner)
                     self.lengths.append((length * pair, times))
             known |= _set_outside_loops(statement)
 
@@ -311,11 +207,6 @@ def _set_outside_loops(statement: Stmt) -> frozenset[str]:
             return frozenset().union(*map(_set_outside_loops, (*body, *orelse)))
         case _:
             return frozenset()
-
-
-def _length(bound: Bound, loop: Loop) -> int:
-    start, stop = (evaluate(one, bound.symbols) for one in (loop.start, loop.stop))
-    return 0 if start is None or stop is None else len(range(start, stop, loop.step))
 
 
 def _breaks(body: Sequence[Stmt]) -> bool:

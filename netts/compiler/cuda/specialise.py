@@ -13,8 +13,10 @@ from netts.compiler.binding import Word
 from netts.compiler.bound import Bound
 from netts.compiler.cuda.cost import RULE, ProductRule
 from netts.compiler.cuda.emit import FAULT_WORDS
+from netts.compiler.cuda.gathers import Gather, find_gather
 from netts.compiler.cuda.lower import lower
-from netts.compiler.cuda.products import ProductPlan, choose
+from netts.compiler.cuda.product_plan import ProductPlan
+from netts.compiler.cuda.products import choose
 from netts.compiler.cuda.program import (
     GEOMETRY,
     SHARED_BYTES,
@@ -24,7 +26,8 @@ from netts.compiler.cuda.program import (
     ProductProgram,
     parameter_type,
 )
-from netts.compiler.cuda.shared_loops import Rows, find_rows
+from netts.compiler.cuda.row_blocks import Rows
+from netts.compiler.cuda.shared_loops import find_rows
 from netts.compiler.eligibility import plan_contraction
 from netts.compiler.nest import Nest
 from netts.compiler.operation import failure, scalar_arguments
@@ -241,6 +244,7 @@ def specialise(
     rule = rule or replace(RULE, missing=cublas_missing())
     reasons: dict[int, tuple[ProductPlan, ...] | str] = {}
     rows: dict[int, Rows] = {}
+    gathers: dict[int, Gather] = {}
     for number, phase in enumerate(kernel.routine.phases):
         if not isinstance(phase, Nest):
             continue
@@ -250,11 +254,15 @@ def specialise(
         )  # fmt: skip
         reason = reasons[number]
         product = None if isinstance(reason, str) else reason[0].frame.contraction
+        gather = None if product is None else find_gather(bound, number, product)
+        if gather is not None:
+            gathers[number] = gather
+            continue
         found = find_rows(bound, number, geometry, product)
         if found is not None:
             rows[number] = found
     products = {number: one for number, one in reasons.items() if not isinstance(one, str)}
-    lowered = lower(bound, rows, products, geometry)
+    lowered = lower(bound, rows, products, gathers, geometry)
     if _shares_too_much(lowered.programs) and geometry.row_threads > WARP_THREADS:
         return specialise(bound, geometry.halved(), rule)
     operations = tuple(_operation(one, bound, geometry) for one in lowered.programs)
