@@ -20,6 +20,7 @@ from netts.compiler.nest import Apply, Const, Extent, Index, Local
 from netts.layers.conv import conv2d_grad_bias
 from netts.layers.dense import dense_forward, dense_grad_bias
 from netts.layers.embedding import embedding_grad_weight
+from netts.layers.norms import batch_statistics
 from netts.layers.pooling import average_pool_backward, max_pool_backward
 from netts.layers.softmax import softmax_backward, softmax_forward
 from netts.training.kernels import finish_batch, gather_batch
@@ -165,6 +166,13 @@ def test_a_loop_that_is_left_early_is_not_shared():
             out[i] = total
 
     assert units(sought, matrix(2, 1000), np.zeros(2, np.float32)) == [("sought", "iterations")]
+
+
+@pytest.mark.parametrize("samples", [1, 8])
+def test_a_short_loop_is_shared_only_where_none_inside_of_it_can_be(samples):
+    x, channels = np.zeros((samples, 2, 5000), np.float32), np.zeros(2, np.float32)
+    statistics = batch_statistics, x, channels, *[channels.copy() for _ in range(3)], 0.9, 1e-5
+    assert units(*statistics) == [("batch_statistics", "row")]
 
 
 def test_sums_down_columns_are_shared_where_columns_are_few():

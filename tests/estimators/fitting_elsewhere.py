@@ -18,7 +18,8 @@ def standardised_wine() -> tuple[np.ndarray, np.ndarray]:
 
 def classifier(seed: int = 0) -> MLPClassifier:
     """Return one that is large enough for its operations to be split among threads."""
-    return MLPClassifier((256, 256), max_iter=4, batch_size=64, random_state=seed)
+    # On the CPU: a forked child cannot use CUDA.
+    return MLPClassifier((256, 256), max_iter=4, batch_size=64, random_state=seed, device="cpu")
 
 
 def fitted_coefs(seed: int, X: np.ndarray, y: np.ndarray) -> list[np.ndarray]:

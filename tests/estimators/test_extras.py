@@ -24,7 +24,8 @@ def test_every_device_trains_alike(task):
         assert_allclose(one, other, rtol=0, atol=1e-12)
 
 
-def test_auto_takes_the_device_of_the_context():
+def test_auto_takes_the_device_of_the_context(monkeypatch):
+    monkeypatch.delenv("NETTS_DEVICE", raising=False)
     X, y = data("regression")
     with netts.device("reference"):
         assert fit(estimator("regression", max_iter=1), X, y).device_ == "reference"

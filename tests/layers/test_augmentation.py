@@ -21,7 +21,6 @@ from netts.layers.draws import chosen, draw_uniforms, uniform
 from netts.layers.intensity import add_noise
 from netts.layers.rotation import draw_turns, rotate
 from netts.network import Network
-from netts.testing import check_layer
 
 ALL = [
     RandomFlip(),
@@ -50,11 +49,6 @@ def draws_of(n, width=2, *, dtype=np.float64, device="cpu", stream=0, **changed)
 
 def images(n=N, channels=2, height=4, width=5):
     return np.arange(1.0, n * channels * height * width + 1).reshape(n, channels, height, width)
-
-
-@pytest.mark.parametrize("layer", ALL, ids=repr)
-def test_gradients_equal_differences(layer):
-    check_layer(layer, (2, 3, 4), batch_sizes=(1, 2))
 
 
 def test_numbers_are_uniform_and_the_same_in_both_dtypes(device):

@@ -70,7 +70,7 @@ class Reading(Callback):
 def test_weights_and_state_that_the_host_has_are_of_one_epoch(fake_gpu: FakeGpu):
     network = deep()
     expected = deep()
-    Trainer(expected, epochs=2, random_state=0).fit(X, CLASSES)
+    Trainer(expected, epochs=2, device="cpu", random_state=0).fit(X, CLASSES)
     callbacks = [Reading(), Breaking(fake_gpu, 3)]
     with pytest.raises(DeviceLostError, match="of epoch 2 of 9"):
         Trainer(network, epochs=9, device="cuda", callbacks=callbacks, random_state=0).fit(
@@ -84,7 +84,7 @@ def test_a_second_fit_begins_with_weights_that_the_host_has(fake_gpu: FakeGpu):
     network = mlp()
     Trainer(network, epochs=2, device="cuda", random_state=0).fit(X, CLASSES)
     expected = mlp()
-    Trainer(expected, epochs=2, random_state=0).fit(X, CLASSES)
+    Trainer(expected, epochs=2, device="cpu", random_state=0).fit(X, CLASSES)
 
     class Early(Callback):
         def on_fit_begin(self, trainer):

@@ -13,6 +13,7 @@ from trainings import CASES, CLASSES, QUANTITY, X, mlp
 import netts
 from netts import MLPClassifier, MLPRegressor, Network, Trainer, layers
 from netts.cli import main
+from netts.devices import registry
 from netts.devices.transfers import STAGING_BYTES
 from netts.errors import DeviceError, DivergenceError, InterruptedFitWarning
 from netts.testing import check_layer
@@ -223,12 +224,15 @@ def test_what_was_trained_there_loads_without_a_gpu(monkeypatch, tmp_path):
         Trainer(network, epochs=1, device="cuda", random_state=0).fit(X, CLASSES)
         pickled_network, outputs = pickle.dumps(network), network.predict(X, device="cuda")
     assert b"fake" not in pickled + pickled_network
+    missing = registry.DeviceInfo("cuda", False, "no NVIDIA driver")
+    monkeypatch.setitem(registry._DEVICES, "cuda", lambda: missing)
     for loaded in (netts.load(tmp_path / "model.netts"), pickle.loads(pickled)):
         with pytest.raises(DeviceError, match="'cuda'"):
             loaded.predict(X)
         loaded.set_params(device="cpu")
         np.testing.assert_array_equal(loaded.predict_proba(X), expected)
-    np.testing.assert_array_equal(pickle.loads(pickled_network).predict(X), outputs)
+    found = pickle.loads(pickled_network).predict(X, device="cpu")
+    np.testing.assert_array_equal(found, outputs)
 
 
 def test_the_command_trains_there(fake_gpu: FakeGpu, tmp_path, capsys):
@@ -240,7 +244,10 @@ def test_the_command_trains_there(fake_gpu: FakeGpu, tmp_path, capsys):
     assert main(["predict", out, "iris", "--device", "cpu"]) == 0
 
 
-def test_auto_follows_the_context_and_stays_on_the_cpu_otherwise(fake_gpu: FakeGpu):
+def test_auto_follows_the_context_and_stays_on_the_cpu_otherwise(
+    fake_gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("NETTS_DEVICE", raising=False)
     network = mlp()
     trainer = Trainer(network, epochs=1, random_state=0)
     trainer.fit(X, CLASSES)

@@ -97,16 +97,22 @@ class _Sharing:
         """Look in a block inside loops over `outer`, which runs so often."""
         for statement in body:
             if isinstance(statement, Loop) and not self._is_done(statement):
-                shared = self._share(statement, known, outer)
-                length = length_of(self.bound, statement)
-                if shared is None:
-                    inside = (*outer, statement.index)
-                    self.block(statement.body, known, inside, times * max(length, 1))
-                else:
-                    self.shared[id(statement)] = shared
-                    pair = 1 if shared.inner is None else length_of(self.bound, shared.inner)
-                    self.lengths.append((length * pair, times))
+                self._loop(statement, known, outer, times)
             known |= _set_outside_loops(statement)
+
+    def _loop(self, loop: Loop, known: frozenset[str], outer: tuple[str, ...], times: int) -> None:
+        """Share a loop; a short one only where nothing inside of it can be."""
+        shared = self._share(loop, known, outer)
+        length = whole = length_of(self.bound, loop)
+        if shared is not None and shared.inner is not None:
+            whole *= length_of(self.bound, shared.inner)
+        if shared is None or whole < SHORTEST:
+            n_found = len(self.lengths)
+            self.block(loop.body, known, (*outer, loop.index), times * max(length, 1))
+            if shared is None or len(self.lengths) > n_found:
+                return
+        self.shared[id(loop)] = shared
+        self.lengths.append((whole, times))
 
     def _is_done(self, loop: Loop) -> bool:
         """Whether a loop is the sum that a product has computed."""
