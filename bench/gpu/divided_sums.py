@@ -66,7 +66,7 @@ def main() -> None:
         with ExitStack() as stack:
             ways = {}
             for parts in PARTS:
-                rule = replace(ALWAYS, most_parts=parts, least_divided=1)
+                rule = replace(ALWAYS, most_parts=parts, least_part=1, least_divided=1)
                 if k % parts == 0:
                     with patch.object(products, "_rank", most_parts):
                         ways[parts] = Way(gpu, stack, multiplied, arguments, rule)

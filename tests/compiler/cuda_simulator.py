@@ -47,7 +47,9 @@ PRODUCTS = ProductRule(least_multiply_adds=0, least_side=1)
 IN_BLOCKS = ProductRule(least_multiply_adds=0, least_side=1, scratch_bytes=256)
 IN_FEW_BLOCKS = dataclasses.replace(IN_BLOCKS, scratch_bytes=1024)
 """Which contractions cuBLAS does: none, all, and all with so little memory that it takes blocks."""
-DIVIDED = ProductRule(least_multiply_adds=0, least_side=1, most_parts=9, least_divided=2)
+DIVIDED = ProductRule(
+    least_multiply_adds=0, least_side=1, most_parts=9, least_part=1, least_divided=2
+)
 """All, with sums divided wherever they can be."""
 
 

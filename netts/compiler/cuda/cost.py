@@ -66,7 +66,9 @@ class ProductRule:
         Calls of cuBLAS that one nest may take at most.
     most_parts
         Parts that a sum is divided into at most: a batch of products, whose results a launch adds
-        up. More were not measured.
+        up. Of 802,816 terms 512 parts took 68 us and 256 took 101; more were not measured.
+    least_part
+        Terms of a part at least: 12,800 terms took 13 us in parts of 200 and 24 us in parts of 25.
     least_divided
         Sums of fewer terms are not divided: shorter ones were not measured.
     missing
@@ -77,7 +79,8 @@ class ProductRule:
     least_side: int = 2
     scratch_bytes: int = 2**30
     most_products: int = 64
-    most_parts: int = 256
+    most_parts: int = 512
+    least_part: int = 200
     least_divided: int = 12_800
     missing: str | None = None
 

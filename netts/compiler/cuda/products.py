@@ -84,7 +84,7 @@ def _with_parts(plan: ProductPlan, rule: ProductRule) -> Iterator[ProductPlan]:
         plan.frame.extents[one.index].is_parallel for one in plan.frame.contraction.outer
     )
     *_, length = plan.sizes
-    parts = _divisor(length, rule.most_parts)
+    parts = _divisor(length, max(1, min(rule.most_parts, length // rule.least_part)))
     if plan.is_direct or not nest_wide or length < rule.least_divided or parts == 1:
         return
     calls = (*plan.calls, *plan.batch)

@@ -103,16 +103,15 @@ class _Sharing:
     def _loop(self, loop: Loop, known: frozenset[str], outer: tuple[str, ...], times: int) -> None:
         """Share a loop; a short one only where nothing inside of it can be."""
         shared = self._share(loop, known, outer)
-        length = whole = length_of(self.bound, loop)
-        if shared is not None and shared.inner is not None:
-            whole *= length_of(self.bound, shared.inner)
-        if shared is None or whole < SHORTEST:
+        length = length_of(self.bound, loop)
+        pair = 1 if shared is None or shared.inner is None else length_of(self.bound, shared.inner)
+        if shared is None or (shared.inner is None and length < SHORTEST):
             n_found = len(self.lengths)
             self.block(loop.body, known, (*outer, loop.index), times * max(length, 1))
             if shared is None or len(self.lengths) > n_found:
                 return
         self.shared[id(loop)] = shared
-        self.lengths.append((whole, times))
+        self.lengths.append((length * pair, times))
 
     def _is_done(self, loop: Loop) -> bool:
         """Whether a loop is the sum that a product has computed."""
