@@ -14,7 +14,6 @@ from scipy.optimize import lsq_linear
 
 from netts.compiler import calibration, records
 from netts.compiler.cost_constants import DEFAULTS, LARGEST_FACTOR, CostConstants
-from netts.compiler.cpu_estimate import JOINS_PER_PART
 from netts.compiler.cuda.gpu_measuring import calibrate_gpu
 from netts.compiler.probes import FITTED, Probe, probes
 from netts.compiler.sharing import Sharing
@@ -32,6 +31,10 @@ HELD = ("move",)
 """What the fit leaves at its default. `move` stands for matrices that come from memory, and those
 of probes come from a cache: fitted to these, it sent 1024 x 1024 times a vector to BLAS, which
 takes 200 us instead of 57 (bench/results/calibration-2026-11-23.md)."""
+
+JOINS_PER_PART = 8
+"""A part takes at least so many times what it costs to share: 4 to 6 us where a core is free, of
+which an eighth is lost then; where the machine is busy it is some times more."""
 
 TINY = 1e-6
 """Bounds of a fit have to be apart."""

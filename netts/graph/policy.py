@@ -23,7 +23,7 @@ from netts.compiler import calibration
 from netts.compiler.arguments import describe
 from netts.compiler.bound import Bound
 from netts.compiler.choosing import MARGIN, Estimates
-from netts.compiler.cpu_estimate import cpu_seconds
+from netts.compiler.cpu_estimate import cpu_work
 from netts.compiler.cuda import gpu_calibration
 from netts.compiler.cuda.estimate import gpu_seconds
 from netts.compiler.cuda.gpu_costs import GpuCosts
@@ -41,8 +41,8 @@ RUN_SECONDS = 1e-5
 (bench/gpu/policy.py with `--device cpu --tiny`)."""
 
 CLOSE = 2.0
-"""Estimates whose quotient is less are close: for the plans of bench/results/paper-2026-11-23.md
-they are off by up to 2 on all cores, and by up to 1.7 on the GPU."""
+"""Estimates whose quotient is less are close: those of steps are off by 1.4 on all cores, in the
+root mean square, and by 1.2 on the GPU (bench/results/policy-2026-11-23.md)."""
 
 WORTH_SECONDS = 30.0
 """How long work takes that is worth a trial: starting CUDA, loading and capturing for both devices,
@@ -134,18 +134,23 @@ class PlanEstimate:
         """Return the estimates; that of the GPU is a bound where the CPU is below it already."""
         named = f"{calibration.current().digest}, {self.costs.digest}"
         cpu = self.on_cpu()
-        least = self.around_kernels() + self._round(lambda _: self.costs.kernel)
+        least = self._launches() + self._round(lambda _: self.costs.kernel)
         if cpu <= MARGIN * least:
             return Estimates(cpu, least, self.usage.unit, named, is_bound=True)
         return Estimates(cpu, self.on_gpu(), self.usage.unit, named)
 
     def on_cpu(self) -> float:
         """Return what a round takes on all cores."""
-        return RUN_SECONDS * len(self.steps) + self._round(_seconds_on_cpu)
+        steps = sum(n * sum(seconds_on_cpu(tasks)) for tasks, n in self._replayed())
+        return RUN_SECONDS * len(self.steps) + steps
 
     def on_gpu(self) -> float:
         """Return what a round takes on the GPU, its share of what is paid once included."""
-        return self.around_kernels() + self._round(self._seconds_on_gpu)
+        return self._launches() + self._round(self.seconds_on_gpu)
+
+    def _launches(self) -> float:
+        """Return what a round on the GPU takes besides kernels, each step's launch included."""
+        return self.around_kernels() + self.costs.replay * sum(self.steps.values())
 
     def _round(self, seconds: Callable[[Task], float]) -> float:
         return sum(steps * sum(map(seconds, tasks)) for tasks, steps in self._replayed())
@@ -181,7 +186,8 @@ class PlanEstimate:
             (costs.digest, calibration.machine(), self.costs.digest, used, shapes, operations)
         )
 
-    def _seconds_on_gpu(self, task: Task) -> float:
+    def seconds_on_gpu(self, task: Task) -> float:
+        """Return what the kernels of a task take on the GPU."""
         special = task.kernel.specialised(task.arguments, specialise_cuda)
         return gpu_seconds(special, task.kernel.specialised(task.arguments, _itself), self.costs)
 
@@ -212,8 +218,21 @@ def _itself(bound: Bound) -> Bound:
     return bound
 
 
-def _seconds_on_cpu(task: Task) -> float:
-    return task.kernel.specialised(task.arguments, cpu_seconds)
+def seconds_on_cpu(tasks: Sequence[Task]) -> list[float]:
+    """Return what each task of a step takes on all cores, after steps on the same memory."""
+    works = [task.kernel.specialised(task.arguments, cpu_work) for task in tasks]
+    working_set = min(_span_bytes(tasks), sum(one.nbytes for one in works))
+    return [one.seconds(working_set) for one in works]
+
+
+def _span_bytes(tasks: Sequence[Task]) -> int:
+    """Return the bytes that the arrays of some tasks lie in, where they overlap once."""
+    found = {describe(value) for task in tasks for _, value in task.arrays()}
+    total, reached = 0, dict.fromkeys((one.space for one in found), 0)
+    for one in sorted(found, key=lambda one: one.start):
+        total += max(one.stop - max(one.start, reached[one.space]), 0)
+        reached[one.space] = max(one.stop, reached[one.space])
+    return total
 
 
 def _callers_bytes(tasks: Sequence[Task]) -> tuple[int, int]:

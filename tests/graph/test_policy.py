@@ -24,12 +24,12 @@ from netts.devices.memory import Arena
 from netts.errors import DeviceError
 from netts.graph import Usage
 from netts.graph.fusion import fused
-from netts.graph.policy import RUN_SECONDS, PlanEstimate
+from netts.graph.policy import RUN_SECONDS, PlanEstimate, seconds_on_cpu
 from netts.layers.dense import dense_forward
 
 FAST_GPU = replace(
     GPU_DEFAULTS, kernel=1e-12, product=1e-12, step=1e-18, latency=1e-18, run=1e-12, copy=1e-12,
-    first=1e-12, byte=1e-18, call=1e-12, call_byte=1e-18, start=1e-9,
+    first=1e-12, replay=1e-12, byte=1e-18, call=1e-12, call_byte=1e-18, start=1e-9,
 )  # fmt: skip
 COSTS = [one.name for one in dataclasses.fields(GPU_DEFAULTS) if one.name != "origin"]
 SLOW_GPU = replace(GPU_DEFAULTS, kernel=10.0)
@@ -123,6 +123,26 @@ def test_a_recording_counts_as_often_as_it_is_replayed():
     only_main = estimate(graph, Usage({"main": 1}), FAST_GPU)
     assert only_main.cpu == pytest.approx(once.cpu)
     assert estimate(graph, costs=FAST_GPU).cpu > once.cpu
+
+
+def test_a_step_on_the_gpu_is_a_launch_of_its_graph():
+    slow = replace(FAST_GPU, replay=1.0)
+    assert estimate(dense(512, 256), Usage({"main": 7}), slow).gpu == pytest.approx(7, rel=1e-3)
+
+
+def test_memory_of_a_step_counts_once_however_many_tasks_touch_it():
+    """Weights of 2 MB stay in a cache through a step that reads them twice, 4 MB do not."""
+    graph, x, out = TaskGraph(), np.zeros((1, 700), "f4"), np.zeros((1, 700), "f4")
+    arena = Arena("parameters")
+    weight, bias = arena.reserve((700, 700), "f4"), arena.reserve((700,), "f4")
+    with graph.recording():
+        for _ in range(2):
+            dense_forward(x, weight, bias, out)
+    with graph.recording("more"):
+        dense_forward(x, weight, bias, out)
+        doubled(np.zeros(1 << 18), np.zeros(1 << 18))
+    twice, more = (seconds_on_cpu(graph.recordings[name]) for name in ("main", "more"))
+    assert twice[0] == twice[1] < more[0]
 
 
 def test_copies_count_by_number_and_bytes():

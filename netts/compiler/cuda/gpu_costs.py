@@ -16,8 +16,8 @@ from netts.compiler.measured import Measured
 class GpuCosts(Measured):
     """What a GPU and the way to it cost, in seconds; float32, in a captured graph.
 
-    Not calibrated are `run`, `copy`, `first` and `start`, which are Python and the driver more
-    than the GPU, and `double`, which is different for products and for copies.
+    Not calibrated are `run`, `copy`, `first`, `replay` and `start`, which are Python and the
+    driver more than the GPU, and `double`, which is different for products and for copies.
 
     The defaults are of an H100: FACTS, and bench/results/h100-2026-11-23.md and
     paper-2026-11-23.md.
@@ -39,9 +39,12 @@ class GpuCosts(Measured):
     run, copy, first
         Launching a graph and waiting for it; a copy besides its bytes; and what each task takes
         longer in the first step of a run, while caches are cold. Together what a run of one step
-        takes besides the time of a step and its bytes: 70 us for 3 tasks (feed forward of 1024
-        inputs and 16 rows), 200 to 290 us for 13 (training steps of 1024 and 4096 inputs). How it
-        divides is a guess.
+        takes besides the time of a step and its bytes: 70 to 150 us for 3 tasks, 100 to 200 us for
+        13 (feed forward and training steps of bench/results/policy-2026-11-23.md). How it divides
+        between the first two is a guess.
+    replay
+        A step of a run besides its kernels, a launch of its graph: 3 small kernels take 9.5 us a
+        step, 13 take 28 us (the same table, 128 and 256 inputs).
     byte
         Copied from or to a plan's memory: 67 MB more take 7.3 ms longer.
     call
@@ -60,21 +63,30 @@ class GpuCosts(Measured):
     multiply_add: float = 4e-14
     step: float = 1e-12
     latency: float = 1e-8
-    run: float = 1e-5
-    copy: float = 1.5e-5
-    first: float = 1.2e-5
+    run: float = 3e-5
+    copy: float = 2.5e-5
+    first: float = 7e-6
+    replay: float = 5e-6
     byte: float = 1.1e-10
     call: float = 3e-4
     call_byte: float = 3.2e-10
     start: float = 1.2
     double: float = 2.0
 
-    unmeasured: ClassVar[tuple[str, ...]] = ("run", "copy", "first", "start", "double", "origin")
+    unmeasured: ClassVar[tuple[str, ...]] = (
+        "run",
+        "copy",
+        "first",
+        "replay",
+        "start",
+        "double",
+        "origin",
+    )
     largest_factor: ClassVar[float] = 16.0
     """GPUs on which netts runs differ by so much from an H100, some in most respects."""
 
     def _identity(self) -> list[Any]:
-        return [self.numbers(), self.run, self.copy, self.first, self.start, self.double]
+        return [self.numbers(), *(getattr(self, name) for name in self.unmeasured[:-1])]
 
 
 GPU_DEFAULTS = GpuCosts()
