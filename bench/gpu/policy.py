@@ -7,7 +7,8 @@ Networks of n-n-n-10 as in `paper.py`, feed forward and training step. A run is 
 "a run" is one step, its batch going up and its results coming down; "an epoch" is a run of 1000
 steps. "auto" is asked in processes of their own: one that goes by the default costs, and one that
 has calibrated; with `--timed` also one that is told that the work is long, so that close estimates
-are settled by a trial. Beside the times stand the estimates that the choice rests on.
+are settled by a trial. Beside the times stand the estimates that the choice rests on, and at the
+end how far those of each kernel by default costs are from its times.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from unittest.mock import patch
 
 import paper
 from isolation import Worker, WorkerError
 from paper import PASSES, Engine, Graph, Pass
+from policy_operations import TaskTime, by_kernel, task_times
 from report import Budget, duration, machine, quotient, ratio, save, table
 
 INPUTS = (4, 16, 64, 128, 256, 512, 1024, 4096)
@@ -37,6 +39,7 @@ ROUND_SECONDS = 0.04
 """Of what is timed: shorter than in `paper.py`, as ratios are all that counts."""
 
 ANSWER_SECONDS = 60.0
+DEFAULT_COSTS = {"NETTS_COSTS": "defaults"}
 
 
 class Clocked(Engine):
@@ -50,6 +53,10 @@ class Clocked(Engine):
         return {
             name: found["end_to_end"] / USES[name] + rest[name] * found["kernels"] for name in USES
         }
+
+    def tasks(self, inputs: int, batch: int, one: Pass) -> list[TaskTime]:
+        """Return the time of each task of a step beside its estimate."""
+        return task_times(self.device, inputs, batch, one)
 
 
 class Chooser:
@@ -109,6 +116,7 @@ class Case:
     use: str
     seconds: dict[str, float]
     chosen: dict[str, tuple[str, float, float]]
+    tasks: list[TaskTime]
 
     @property
     def better(self) -> str:
@@ -142,13 +150,13 @@ class Machines:
 
     def __init__(self, device: str, choosers: list[str]) -> None:
         self.clocks = {
-            "cpu": Worker(Clocked, "cores", "cpu", environment=None),
-            "cuda": Worker(Clocked, "gpu", device, environment=None),
+            "cpu": Worker(Clocked, "cores", "cpu", environment=DEFAULT_COSTS),
+            "cuda": Worker(Clocked, "gpu", device, environment=DEFAULT_COSTS),
         }
         self.folder = tempfile.TemporaryDirectory()
         environments = {
             True: {"NETTS_CACHE_DIR": self.folder.name},
-            False: {"NETTS_COSTS": "defaults"},
+            False: DEFAULT_COSTS,
         }
         self.choosers = {
             name: Worker(Chooser, *CHOOSERS[name], environment=environments[CHOOSERS[name][0]])
@@ -165,11 +173,16 @@ class Machines:
             costs: chooser.ask("choose", ANSWER_SECONDS, inputs, batch, one)
             for costs, chooser in self.choosers.items()
         }
+        tasks = [
+            task
+            for clock in self.clocks.values()
+            for task in clock.ask("tasks", ANSWER_SECONDS, inputs, batch, one)
+        ]
         for use in USES:
             yield Case(
                 one, inputs, batch, use,
                 {name: times[use] for name, times in seconds.items()},
-                {costs: found[use] for costs, found in chosen.items()},
+                {costs: found[use] for costs, found in chosen.items()}, tasks,
             )  # fmt: skip
 
     def close(self) -> None:
@@ -256,7 +269,7 @@ def main() -> int:
         machines.close()
     cases.sort(key=lambda one: (one.one.name, one.use, one.inputs, one.batch))
     save("policy", {"machine": machine(), "costs": costs, "failures": failures,
-                    "cases": [one.__dict__ for one in cases]})  # fmt: skip
+                    "cases": [asdict(one) for one in cases]})  # fmt: skip
     print(machine(), f"budget: {budget}", "", sep="\n")
     print(*(f"{name}: {text}" for name, text in costs.items()), "", sep="\n")
     header = HEADER + [text for name in choosers for text in (f"auto, {name}", "loss")]
@@ -266,7 +279,8 @@ def main() -> int:
         return 1
     print(*(pays(cases, one, use) for one in PASSES for use in USES), off_by(cases), sep="\n")
     print(*(summary(cases, name, use) for name in choosers for use in (*USES, None)), sep="\n")
-    print(*failures, sep="\n")
+    once = [task for case in cases if case.use == "a run" for task in case.tasks]
+    print("", "estimates over times:", "", by_kernel(once), *failures, sep="\n")
     return 0 if not failures and all(is_good(cases, name) for name in choosers) else 1
 
 
