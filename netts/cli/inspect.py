@@ -29,7 +29,10 @@ MAX_CLASSES_SHOWN = 10
 ENDINGS = {
     "epochs": "all that were asked for",
     "early_stopping": "until there was no progress",
-    "callback": "until a callback ended it",
+    "steps": "until all steps that were asked for",
+    "seconds": "until its time was over",
+    "target": "until the target was reached",
+    "callback": "until it was told to stop",
     "interrupt": "until it was interrupted",
     "lost device": "until the device was lost",
 }

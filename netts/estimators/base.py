@@ -238,7 +238,8 @@ class MLPBase(MLPParameters, ABC):
             return  # it failed before it began
         history = self.history_ = trainer.history_
         self.coefs_, self.intercepts_ = self._live.arrays()
-        self._resumable = replace(trainer.resumable_, generator=None)
+        # A later call has an epoch of its own, whatever this one was stopped in.
+        self._resumable = replace(trainer.resumable_, generator=None, position=None)
         self._optimizer_memory = _memory_of(optimizer_from(trainer.optimizer))
         self.n_iter_ = len(history)
         self.loss_curve_ = self.loss_curve_ + history.loss

@@ -6,8 +6,10 @@ with, and the order of each epoch.
 
 from __future__ import annotations
 
+import copy
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -88,3 +90,23 @@ class EpochOrder:
         order = np.arange(n_samples) if self._order is None else self._order
         self._order = order[self._random_state.permutation(n_samples)]
         return self._order
+
+    def kept(self) -> dict[str, Any]:
+        """Return what the next orders depend on, for a checkpoint."""
+        return {"random_state": copy.deepcopy(self._random_state), "order": self._order}
+
+    def restore(self, kept: dict[str, Any], n_samples: int) -> None:
+        """Go on as from where `kept` was called, with as many samples.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Where it did not give that.
+        """
+        order, random_state = kept["order"], kept["random_state"]
+        if not isinstance(random_state, np.random.RandomState):
+            raise TypeError("random_state is no RandomState")
+        if order is not None and not np.array_equal(np.sort(order), np.arange(n_samples)):
+            raise ValueError(f"order is none of {n_samples} samples")
+        self._random_state.set_state(random_state.get_state())
+        self._order = order

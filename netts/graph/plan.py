@@ -56,7 +56,7 @@ class Plan:
         self._stop = np.zeros(1, np.int64)
         self._costs = calibration.current() if device == "cpu" else None
 
-    def run(self, steps: int = 1, recording: str = "main") -> int:
+    def run(self, steps: int = 1, recording: str = "main", stop: np.ndarray | None = None) -> int:
         """Replay a recording.
 
         Parameters
@@ -65,11 +65,14 @@ class Plan:
             How often.
         recording : str
             Which one, where there are several.
+        stop : int64 array of shape (1,), optional
+            Ends the run before its next step while it is not 0, whoever sets it, also before the
+            run. By default a word that the run sets to 0 and `Plan.stop` to 1.
 
         Returns
         -------
         int
-            The steps done: fewer than asked for if `stop` was called meanwhile.
+            The steps done: fewer than asked for if it was stopped.
 
         Raises
         ------
@@ -82,10 +85,9 @@ class Plan:
         """
         replay = self._replay(recording)
         _check_steps(steps, least=0)
-        self._stop[0] = 0
-        return replay.run(steps, self._stop)
+        return replay.run(steps, self._cleared() if stop is None else stop)
 
-    def launch(self, steps: int, recording: str) -> int:
+    def launch(self, steps: int, recording: str, stop: np.ndarray | None = None) -> int:
         """Do what `run` does, but do not wait for a device with memory of its own.
 
         Errors that its tests find are raised by `wait`, which is to follow; on other devices, and
@@ -93,8 +95,11 @@ class Plan:
         """
         replay = self._replay(recording)
         _check_steps(steps, least=0)
+        return replay.launch(steps, self._cleared() if stop is None else stop)
+
+    def _cleared(self) -> np.ndarray:
         self._stop[0] = 0
-        return replay.launch(steps, self._stop)
+        return self._stop
 
     def wait(self) -> None:
         """Wait for what was launched.

@@ -39,14 +39,24 @@ class Loading:
     window
         Allocated. Another loading may begin as soon as the last chunk of this one was yielded.
     n_threads
+    start
+        The place in the order to begin at: the chunk that it lies in is the first one.
 
     Attributes
     ----------
     order
     """
 
-    def __init__(self, fill: Fill, order: np.ndarray, window: Window, n_threads: int = 1) -> None:
+    def __init__(
+        self,
+        fill: Fill,
+        order: np.ndarray,
+        window: Window,
+        n_threads: int = 1,
+        start: int = 0,
+    ) -> None:
         self._fill, self.order, self._window, self._n_threads = fill, order, window, n_threads
+        self._first = start // window.rows
         self._filled: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._load, name="netts loading", daemon=True)
@@ -64,7 +74,7 @@ class Loading:
             What reading has raised.
         """
         window = self._window
-        for number, chunk in enumerate(self._chunks()):
+        for number, chunk in self._chunks():
             window.expect()
             self._wait_filled()
             window.receive(number % HALVES)
@@ -78,9 +88,10 @@ class Loading:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _chunks(self) -> Iterator[np.ndarray]:
+    def _chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         rows = self._window.rows
-        return (self.order[first : first + rows] for first in range(0, len(self.order), rows))
+        numbers = range(self._first, -(-len(self.order) // rows))
+        return ((number, self.order[number * rows : (number + 1) * rows]) for number in numbers)
 
     def _wait_filled(self) -> None:
         while True:
@@ -104,7 +115,7 @@ class Loading:
         window = self._window
         try:
             with ThreadPoolExecutor(self._n_threads, "netts reading") as pool:
-                for number, chunk in enumerate(self._chunks()):
+                for number, chunk in self._chunks():
                     while not window.claim(number % HALVES, LOOK_SECONDS):
                         if self._closed.is_set():
                             return

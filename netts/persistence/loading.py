@@ -22,6 +22,7 @@ LOADERS = {
     "mlp_regressor": "netts.estimators.saving",
     "table_model": "netts.estimators.table_model",
     "image_model": "netts.estimators.image_model",
+    "checkpoint": "netts.training.checkpointing",
 }
 """Kinds of models, and the module whose `from_model_file(model_file, custom)` makes them.
 
@@ -41,15 +42,16 @@ def load(
     ----------
     path : str or path
     kind : str, optional
-        What the file must hold: "network", "mlp_classifier", "mlp_regressor", "table_model" or
-        "image_model".
+        What the file must hold: "network", "mlp_classifier", "mlp_regressor", "table_model",
+        "image_model" or "checkpoint".
     custom : iterable of class and function
         Layers, activations and initialisers of your own that the file may name.
 
     Returns
     -------
-    Network, MLPClassifier, MLPRegressor, TableModel or ImageModel
-        As it was saved: it predicts the same, to the last bit, and trains on from there.
+    Network, MLPClassifier, MLPRegressor, TableModel, ImageModel or SavedTraining
+        As it was saved: it predicts the same, to the last bit, and trains on from there. What is
+        made of a checkpoint, `Trainer.fit` takes as `resume`.
 
     Raises
     ------

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from netts.training.callbacks import Callback
+from netts.training.callbacks import BatchProgress, Callback
+from netts.training.checkpoint import Checkpoint, Snapshot
 from netts.training.early_stopping import EarlyStopping, Plateau
-from netts.training.fitting import Resumable
 from netts.training.history import Epoch, History
+from netts.training.resumable import Position, Resumable
+from netts.training.saved import SavedTraining
 from netts.training.step_profile import StepProfile
 from netts.training.trainer import Trainer
 
 __all__ = [
+    "BatchProgress",
     "Callback",
+    "Checkpoint",
     "EarlyStopping",
     "Epoch",
     "History",
     "Plateau",
+    "Position",
     "ProgressBar",
     "Resumable",
+    "SavedTraining",
+    "Snapshot",
     "StepProfile",
     "Trainer",
 ]

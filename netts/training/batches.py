@@ -7,6 +7,7 @@ needs the host, but for a streamed data set to have its next chunk loaded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +15,23 @@ import numpy as np
 from netts.devices.memory import Arena, BufferView, Lifetime
 from netts.graph import Plan, TaskGraph
 from netts.training.kernels import finish_batch, finish_epoch, gather_batch, gather_weights
+from netts.training.pacing import UNPACED, Pace
 from netts.training.supply import Ahead, Coming, Room, Samples, supply_of
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The arrays of a batch, as the loss takes them."""
+    """The arrays of a batch, as the loss takes them, and where it stands in its step.
+
+    `weight_sum` is that of the whole step: gradients of its batches are parts of one sum.
+    """
 
     x: BufferView
     targets: BufferView
     weights: BufferView
     weight_sum: BufferView
+    is_first: bool
+    is_last: bool
 
 
 @dataclass(frozen=True)
@@ -41,25 +48,29 @@ class Controls:
         Written by the host, before an epoch.
     results
         Written by kernels; the host reads it behind an epoch.
+    position
+        Written by kernels; the host reads it where training is to be left within an epoch.
     """
 
     fixed: Arena
     inputs: Arena
     results: Arena
+    position: Arena
 
     @classmethod
     def open(cls) -> Controls:
         """Return arenas to reserve in."""
-        return cls(Arena("fixed", Lifetime.CONSTANT), Arena("inputs"), Arena("results"))
+        fixed = Arena("fixed", Lifetime.CONSTANT)
+        return cls(fixed, Arena("inputs"), Arena("results"), Arena("position"))
 
     def allocate(self) -> None:
         """Give all arrays their memory."""
-        for arena in (self.fixed, self.inputs, self.results):
+        for arena in (self.fixed, self.inputs, self.results, self.position):
             arena.allocate()
 
 
 class Feed:
-    """Gives a task graph the batches of one data set, one after the other.
+    """Gives a task graph the batches of one data set, one after the other, some to a step.
 
     Parameters
     ----------
@@ -70,15 +81,19 @@ class Feed:
     controls
         Not allocated yet; order, cursor and sums are reserved in them.
     step
-        Counts the batches given, int64 of shape (1,).
+        Counts the steps given, int64 of shape (1,).
     room
         For the samples.
     is_reordered
         Whether epochs may have orders of their own.
+    batches_per_step
+        Of all steps but the last.
 
     Attributes
     ----------
     supply
+    n_steps
+        In an epoch.
     cursor, running_loss
         How many samples of an epoch were gathered so far, and what their losses add up to, both of
         shape (1,); zero between epochs.
@@ -96,23 +111,25 @@ class Feed:
         *,
         room: Room,
         is_reordered: bool,
+        batches_per_step: int = 1,
     ) -> None:
         self.samples = samples
-        self.supply = supply_of(samples, batch_size, room, controls.fixed)
         self.batch_size = batch_size
-        self.n_steps = -(-len(samples) // batch_size)
-        self.n_last = len(samples) - (self.n_steps - 1) * batch_size
+        self.step_rows = min(batch_size * batches_per_step, len(samples))
+        self.supply = supply_of(samples, self.step_rows, room, controls.fixed)
+        self.n_steps = -(-len(samples) // self.step_rows)
+        self.n_last = len(samples) - (self.n_steps - 1) * self.step_rows
         self.step = step
         dtype = samples.X.dtype
         orders = controls.inputs if is_reordered else controls.fixed
         self.order = orders.reserve((len(samples),), np.int64)
-        self.cursor = controls.results.reserve((1,), np.int64)
-        self.running_loss = controls.results.reserve((1,), dtype)
+        self.cursor = controls.position.reserve((1,), np.int64)
+        self.running_loss = controls.position.reserve((1,), dtype)
         self.loss_sum = controls.results.reserve((1,), dtype)
         self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
         self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
         if samples.weights is not None:
-            self._weights = graph.transient((batch_size,), dtype, "weights")
+            self._weights = graph.transient((self.step_rows,), dtype, "weights")
             self._weight_sums = graph.transient((2,), dtype, "weight sum")
         else:
             self._weights = controls.fixed.reserve((batch_size,), dtype)
@@ -124,71 +141,112 @@ class Feed:
         self.supply.fill()
         if self.samples.weights is None:
             self._weights.array[...] = 1
-            self._weight_sums.array[...] = self.batch_size, self.n_last
+            self._weight_sums.array[...] = self.step_rows, self.n_last
 
     @property
     def row_counts(self) -> dict[str, int]:
-        """The rows of a batch by the end of its recording's name.
+        """The rows of a step by the end of its recording's name.
 
         The last one is apart: it may be shorter, and ends the epoch.
         """
-        return ({"": self.batch_size} if self.n_steps > 1 else {}) | {"_last": self.n_last}
+        return ({"": self.step_rows} if self.n_steps > 1 else {}) | {"_last": self.n_last}
 
     def steps(self, name: str) -> dict[str, int]:
         """Return how often an epoch replays each of the recordings that `run` takes."""
         return {f"{name}{end}": 1 if end else self.n_steps - 1 for end in self.row_counts}
 
-    def gather(self, rows: int) -> Batch:
-        """Record the gathering of the next `rows` samples."""
-        x, targets, weights = self._x[:rows], self._targets[:rows], self._weights[:rows]
-        weight_sum = self._weight_sums[:1] if rows == self.batch_size else self._weight_sums[1:]
+    def batches(self, rows: int) -> Iterator[Batch]:
+        """Record the gathering of the next `rows` samples, a batch whenever one is asked for."""
         supply = self.supply
+        weight_sum = self._weight_sums[:1] if rows == self.step_rows else self._weight_sums[1:]
         places = self.order if supply.places is None else supply.places
-        gather_batch(supply.X, supply.y, places, self.cursor, x, targets)
         if supply.weights is not None:
-            gather_weights(supply.weights, places, self.cursor, weights, weight_sum)
-        return Batch(x, targets, weights, weight_sum)
+            gather_weights(supply.weights, places, self.cursor, self._weights[:rows], weight_sum)
+        for first in range(0, rows, self.batch_size):
+            n_rows = min(self.batch_size, rows - first)
+            x, targets = self._x[:n_rows], self._targets[:n_rows]
+            gather_batch(supply.X, supply.y, places, self.cursor, x, targets)
+            start = first if supply.weights is not None else 0
+            weights = self._weights[start : start + n_rows]
+            yield Batch(x, targets, weights, weight_sum, first == 0, first + n_rows == rows)
 
     def finish(self, batch: Batch, losses: BufferView, *, is_last: bool) -> None:
-        """Record the end of a batch, and behind the last one that of the epoch."""
-        finish_batch(losses, batch.weights, self.running_loss, self.cursor, self.step)
-        if is_last:
+        """Record the end of a batch, and behind that of the last step the end of the epoch."""
+        updates = int(batch.is_last)
+        finish_batch(losses, batch.weights, self.running_loss, self.cursor, self.step, updates)
+        if is_last and batch.is_last:
             finish_epoch(self.running_loss, self.cursor, self.loss_sum)
 
-    def rewind(self) -> None:
-        """Go back to the start of an epoch from anywhere in it."""
-        self.cursor.array[...] = 0
-        self.running_loss.array[...] = 0
+    def go_to(self, step: int, running_loss: float) -> None:
+        """Go to behind a step of an epoch, with what the losses up to there add up to."""
+        self.cursor.array[...] = step * self.step_rows
+        self.running_loss.array[...] = running_loss
 
-    def run(self, plan: Plan, name: str, epoch: int = 0, ahead: Ahead | None = None) -> None:
-        """Replay an epoch, in the order that was written.
+    def weight_before(self, step: int) -> float:
+        """Return the weights of the samples of the first steps of the epoch's order."""
+        n_samples, weights = min(step * self.step_rows, len(self.samples)), self.samples.weights
+        if weights is None:
+            return float(n_samples)
+        return float(weights[self.order.read()[:n_samples]].sum(dtype=np.float64))
+
+    def run(
+        self,
+        plan: Plan,
+        name: str,
+        epoch: int = 0,
+        ahead: Ahead | None = None,
+        *,
+        start: int = 0,
+        pace: Pace = UNPACED,
+    ) -> int:
+        """Replay an epoch, in the order that was written, or the rest of one.
 
         Parameters
         ----------
         plan
         name
-            Of the recordings: `name`, and `name` + "_last" for the last batch.
+            Of the recordings: `name`, and `name` + "_last" for the last step.
         epoch
             Its number.
         ahead
             What it is expected to be followed by.
+        start
+            How many of its steps were done before.
+        pace
+            Where to pause, and what ends it.
+
+        Returns
+        -------
+        int
+            How many of its steps are done; fewer than `n_steps` where `pace` ended it.
         """
-        # A device that has the next chunk already need not wait until the host knows of the last.
-        run, left = plan.launch if self.supply.is_streamed else plan.run, self.n_steps
+        done = start
         try:
-            self.supply.begin(Coming(self.order.read(), epoch), ahead)
+            self.supply.begin(Coming(self.order.read(), epoch, start * self.step_rows), ahead)
             for n_samples in self.supply.chunks():
-                steps = -(-n_samples // self.batch_size)
-                left -= steps
-                full = steps if left else steps - 1
-                if full:
-                    run(full, name)
-                if not left:
-                    run(1, f"{name}_last")
+                end = done + -(-n_samples // self.step_rows)
+                done = self._run_steps(plan, name, done, end, pace)
+                if done < end:
+                    break
             if self.supply.is_streamed:
                 plan.wait()
         finally:
             self.supply.end()
+        return done
+
+    def _run_steps(self, plan: Plan, name: str, done: int, end: int, pace: Pace) -> int:
+        """Replay steps up to `end` of the epoch, and return how many of it are done."""
+        # A device that has the next chunk already need not wait until the host knows of the last.
+        replay = plan.launch if self.supply.is_streamed else plan.run
+        while done < end:
+            full = min(end, self.n_steps - 1) - done
+            asked = pace.at_most(full) if full else 1
+            taken = replay(asked, name if full else f"{name}_last", pace.word)
+            done += taken
+            pace.advance(taken)
+            if taken < asked:
+                break
+        return done
 
     @property
     def mean_loss(self) -> float:

@@ -16,13 +16,17 @@ from netts.errors import ShapeError
 from netts.optimizers import Minimizer, Outcome, optimizer_from
 from netts.schedules import MONITORS, Progress, schedule_from
 from netts.training.history import Epoch
+from netts.training.pacing import Pace
 from netts.training.session import Session
 from netts.training.supply import Coming
 from netts.training.update import GradientSum
 
 if TYPE_CHECKING:
-    from netts.training.fitting import Resumable
+    from netts.training.resumable import Resumable
     from netts.training.trainer import Trainer
+
+BeginEpoch = Callable[[], None]
+"""Called before each epoch."""
 
 EndEpoch = Callable[[float | None], bool]
 """Called behind each epoch with its learning rate; returns whether to go on."""
@@ -38,18 +42,21 @@ class Descent(Protocol):
         included.
     memory
         What the schedule remembers.
+    step
+        How many steps of an epoch are done that has not ended; 0 between epochs.
     """
 
     epochs: int
     samples: int
     memory: tuple[float, ...]
+    step: int
 
     @property
     def rate(self) -> float | None:
         """The learning rate of the next epoch; None where there is none."""
         ...
 
-    def run(self, end_epoch: EndEpoch) -> Outcome | None:
+    def run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> Outcome | None:
         """Run epochs until all are done or `end_epoch` says so; say how a minimiser ended."""
         ...
 
@@ -74,6 +81,10 @@ class StepDescent:
         The optimiser's own learning rate.
     resumed
         Where to go on.
+    first_epoch
+        How many epochs had ended before the trainer's own began to count.
+    pace
+        Of the steps.
     """
 
     def __init__(
@@ -83,21 +94,36 @@ class StepDescent:
         generator: np.random.Generator,
         initial_rate: float,
         resumed: Resumable,
+        first_epoch: int,
+        pace: Pace,
     ) -> None:
+        self.pace = pace
         self.trainer, self.session, self.generator = trainer, session, generator
         self.schedule = schedule_from(trainer.schedule)
         self.initial_rate = float(initial_rate)
         self.rate: float = self.initial_rate if resumed.rate is None else resumed.rate
         self.epochs, self.samples = resumed.epochs, resumed.samples
-        self.planned_epochs = self.epochs + trainer.epochs
+        self.planned_epochs = first_epoch + trainer.epochs
         self.memory = resumed.schedule
+        position = resumed.position
+        self.step = 0 if position is None else position.step
+        self._left: np.ndarray | None = None if position is None else position.order
 
-    def run(self, end_epoch: EndEpoch) -> None:
+    def run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> None:
         """Run the epochs."""
-        last = self.epochs + self.trainer.epochs - 1
-        while self.epochs <= last:
-            rates, ahead = self._rates(), self._expected if self.epochs < last else None
-            self.session.run_epoch(rates, self._order(), self.epochs, ahead)
+        while self.epochs < self.planned_epochs:
+            begin_epoch()
+            rates, start = self._rates(), self.step
+            is_last = self.epochs == self.planned_epochs - 1
+            order = self._order() if self._left is None else self._left
+            self._left = None
+            self.step = self.session.run_epoch(
+                rates, order, self.epochs, None if is_last else self._expected,
+                start=start, pace=self.pace,
+            )  # fmt: skip
+            if self.step < self.session.feed.n_steps:
+                return
+            self.step = 0
             if not end_epoch(float(np.ravel(rates)[-1])):
                 return
 
@@ -166,6 +192,8 @@ class Minimization:
         Of which only the counts are of use.
     """
 
+    step = 0
+
     def __init__(
         self, trainer: Trainer, session: Session, minimizer: Minimizer, resumed: Resumable
     ) -> None:
@@ -176,14 +204,18 @@ class Minimization:
         self._parameters = session.network.parameters.flat
         self._point = np.empty(0)
 
-    def run(self, end_epoch: EndEpoch) -> Outcome:
+    def run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> Outcome:
         """Minimise, and leave the network at the point where that ended."""
 
         def end_iteration(point: np.ndarray) -> bool:
             self._go_to(point)
             self.session.validate()
-            return end_epoch(None)
+            goes_on = end_epoch(None)
+            if goes_on:
+                begin_epoch()
+            return goes_on
 
+        begin_epoch()
         start = self._parameters.read().astype(np.float64)
         point, outcome = self.minimizer.minimize(
             self._objective, start, end_iteration, self.trainer.epochs
@@ -215,10 +247,16 @@ class Minimization:
 
 
 def descent_of(
-    trainer: Trainer, session: Session, generator: np.random.Generator, resumed: Resumable
+    trainer: Trainer,
+    session: Session,
+    generator: np.random.Generator,
+    resumed: Resumable,
+    first_epoch: int,
+    pace: Pace,
 ) -> Descent:
     """Return how a trainer's optimiser comes down."""
     optimizer = optimizer_from(trainer.optimizer)
     if isinstance(optimizer, Minimizer):
         return Minimization(trainer, session, optimizer, resumed)
-    return StepDescent(trainer, session, generator, optimizer.learning_rate, resumed)
+    rate = optimizer.learning_rate
+    return StepDescent(trainer, session, generator, rate, resumed, first_epoch, pace)

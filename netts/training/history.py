@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netts.optimizers import Outcome
+from netts.schedules import MONITORS
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Epoch:
     stalled_seconds
         Of these, how long the device had nothing to do but to wait for streamed data; 0 where data
         are resident.
+    samples
+        It trained on; 0 in older files.
     """
 
     number: int
@@ -36,6 +39,12 @@ class Epoch:
     learning_rate: float | None
     seconds: float
     stalled_seconds: float = 0.0
+    samples: int = 0
+
+    @property
+    def samples_per_second(self) -> float:
+        """How many samples were trained on in a second, validation included."""
+        return self.samples / self.seconds if self.seconds else 0.0
 
 
 @dataclass
@@ -46,22 +55,39 @@ class History:
     ----------
     epochs : list of Epoch
     stopped_by : str
-        "epochs" when all were run, "early_stopping", "callback", "interrupt" or "lost device"; for
-        a minimiser also the reasons of its `Outcome`: "converged", "evaluations" or "line_search".
+        "epochs" when all were run; "steps", "seconds" and "target" for the limits of the trainer;
+        "early_stopping"; "callback" for `trainer.stop()`, whoever called it; "interrupt" or "lost
+        device"; for a minimiser also the reasons of its `Outcome`: "converged", "evaluations" or
+        "line_search".
     best_epoch : int or None
         The number of the best epoch, by early stopping with `restore_best`: the network has its
         weights, unless training was interrupted or failed.
     outcome : Outcome or None
         How a minimiser (`LBFGS`) ended; None for optimisers that go step by step.
+    steps : int
+        How many steps were done, those of an epoch that was not ended included; 0 for a minimiser,
+        and in older files.
     """
 
     epochs: list[Epoch] = field(default_factory=list)
     stopped_by: str = "epochs"
     best_epoch: int | None = None
     outcome: Outcome | None = None
+    steps: int = 0
 
     def __len__(self) -> int:
         return len(self.epochs)
+
+    def is_last_best(self, monitor: str) -> bool:
+        """Tell whether the last epoch is better than all before it.
+
+        Parameters
+        ----------
+        monitor : {"validation_loss", "validation_score", "loss"}
+        """
+        values = [MONITORS[monitor] * getattr(one, monitor) for one in self.epochs]
+        *before, last = values
+        return all(last > value for value in before if value == value) and last == last  # noqa: PLR0124 - NaN
 
     @property
     def loss(self) -> list[float]:

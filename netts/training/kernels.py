@@ -47,14 +47,21 @@ def finish_gradient(gradients, weight_sum, total, gradient):
 
 
 @accelerate
-def finish_batch(losses, weights, running_loss, cursor, step):
-    """Add the weighted losses to the epoch's so far; move on to the next rows and step."""
+def add_vector(values, total):
+    """Add to a sum."""
+    for i in parallel(total.shape[0]):
+        total[i] += values[i]
+
+
+@accelerate
+def finish_batch(losses, weights, running_loss, cursor, step, updates):
+    """Add the weighted losses to the epoch's so far; count rows, and 0 or 1 updates."""
     total = 0.0
     for i in parallel(losses.shape[0]):
         total += weights[i] * losses[i]
     running_loss[0] += total
     cursor[0] += losses.shape[0]
-    step[0] += 1
+    step[0] += updates
 
 
 @accelerate

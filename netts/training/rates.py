@@ -61,7 +61,7 @@ class Rates:
         self.is_per_step = is_per_step
         self._written = controls.inputs.reserve((n_steps if is_per_step else 1,), dtype)
         if is_per_step:
-            self._position = controls.results.reserve((1,), np.int64)
+            self._position = controls.position.reserve((1,), np.int64)
             self.current: BufferView = graph.transient((1,), dtype, "learning rate")
         else:
             self.current = self._written
@@ -70,10 +70,14 @@ class Rates:
         """Set the rate of the epoch that begins, or those of its steps."""
         self._written.array[...] = rates
 
-    def rewind(self) -> None:
-        """Go back to the rate of the first step from anywhere in an epoch."""
+    def of(self, step: int) -> float:
+        """Return the rate of a step of the epoch that runs, counted from 1."""
+        return float(self._written.read()[step - 1 if self.is_per_step else 0])
+
+    def go_to(self, step: int) -> None:
+        """Go to the rate of a step, counted from 0, from anywhere in an epoch."""
         if self.is_per_step:
-            self._position.array[...] = 0
+            self._position.array[...] = step
 
     def record(self, *, is_last: bool) -> None:
         """Record what gives a step its rate, before anything reads it."""

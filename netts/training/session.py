@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from netts.devices.memory import BufferView
+from netts.errors import BrokenModelError
 from netts.graph import TaskGraph, Usage
 from netts.graph.profile import Profile
 from netts.layers.base import RandomCounters, as_rows
@@ -15,6 +18,7 @@ from netts.network.propagation import Propagation
 from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed
 from netts.training.kernels import copy_vector, count_not_finite
+from netts.training.pacing import UNPACED, Pace
 from netts.training.rates import Rates
 from netts.training.regularization import Regularization
 from netts.training.supply import Ahead, Room, Samples
@@ -25,10 +29,11 @@ from netts.training.validation import Validation
 class Session:
     """The buffers and the plan of one fit.
 
-    The recordings are `step` and `step_last`, a training step on a full batch and on the last one,
-    which may be shorter and ends the epoch; `validation` and `validation_last` where there is
-    validation data; `keep_0`, which copies what the network has learned to a snapshot, `restore_0`,
-    which copies it back, and so on. On a device with memory of its own, snapshots stay there.
+    The recordings are `step` and `step_last`, a training step on full batches and on the last ones,
+    which may be fewer or shorter and end the epoch; `validation` and `validation_last` where there
+    is validation data; `keep_0`, which copies what the network has learned to a snapshot,
+    `restore_0`, which copies it back, and so on. On a device with memory of its own, snapshots
+    stay there.
 
     Parameters
     ----------
@@ -51,6 +56,8 @@ class Session:
         The device on which a fit began that this one goes on with; None where it begins.
     room
         For the samples of training, and for those of validation; what is larger is streamed.
+    batches_per_step
+        Of how many batches a step adds up the gradients.
     """
 
     def __init__(
@@ -71,17 +78,18 @@ class Session:
         before: str | None,
         precision: str | None = None,
         room: Room | None = None,
+        batches_per_step: int = 1,
     ) -> None:
         self.network, self.loss = network, loss
         self.graph = TaskGraph()
-        self.update = update_of(network, optimizer, regularization, self.graph)
+        self.update = update_of(network, optimizer, regularization, self.graph, batches_per_step)
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
         self._not_finite = controls.results.reserve((1,), np.int64)
         room = room or Room()
         self.feed = Feed(
             training, batch_size, self.graph, controls, self.update.state.step,
-            room=room, is_reordered=True,
+            room=room, is_reordered=True, batches_per_step=batches_per_step,
         )  # fmt: skip
         self._rates = Rates(
             controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
@@ -124,20 +132,25 @@ class Session:
         losses = self.graph.transient((feed.batch_size,), dtype, "losses")
         gradient = self.graph.transient((feed.batch_size, *shapes[-1]), dtype, "gradient of loss")
         for suffix, rows in feed.row_counts.items():
+            is_last = suffix == "_last"
             with self.graph.recording(f"step{suffix}"):
-                self._rates.record(is_last=suffix == "_last")
-                batch = self._record_step(
-                    propagation, losses[:rows], gradient[:rows], is_last=suffix == "_last"
-                )
-                self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
-                if suffix == "_last":
+                self._rates.record(is_last=is_last)
+                for batch in feed.batches(rows):
+                    costs = losses[: batch.x.shape[0]]
+                    self._record_batch(propagation, batch, costs, gradient, is_last=is_last)
+                    feed.finish(batch, costs, is_last=is_last)
+                if is_last:
                     count_not_finite(self.network.parameters.flat, self._not_finite)
         if self._validation is not None:
             self._validation.record()
 
     def _record_snapshots(self, n_snapshots: int) -> None:
-        for slot in range(n_snapshots):
-            kept = [(one.flat, one.like(f"snapshot {slot}").flat) for one in self._learned]
+        learned = self._learned
+        self.snapshots = [
+            [one.like(f"snapshot {slot}").flat for one in learned] for slot in range(n_snapshots)
+        ]
+        for slot, copies in enumerate(self.snapshots):
+            kept = [(one.flat, copy) for one, copy in zip(learned, copies, strict=True)]
             with self.graph.recording(f"keep_{slot}"):
                 for flat, copy in kept:
                     copy_vector(flat, copy)
@@ -145,16 +158,16 @@ class Session:
                 for flat, copy in kept:
                     copy_vector(copy, flat)
 
-    def _record_step(
+    def _record_batch(
         self,
         propagation: Propagation,
+        batch: Batch,
         losses: BufferView,
         gradient: BufferView,
         *,
         is_last: bool,
-    ) -> Batch:
-        rows = losses.shape[0]
-        batch = self.feed.gather(rows)
+    ) -> None:
+        gradient = gradient[: losses.shape[0]]
         values = propagation.forward(*propagation.split(batch.x))
         output, grad_output = as_rows(values[-1]), as_rows(gradient)
         self.loss.forward(output, batch.targets, losses)
@@ -162,10 +175,7 @@ class Session:
             output, batch.targets, losses, batch.weights, batch.weight_sum, grad_output
         )
         propagation.backward(values, gradient)
-        self.update.record(
-            self._rates.current, batch.weight_sum, self.feed.running_loss, is_last=is_last
-        )
-        return batch
+        self.update.record(self._rates.current, batch, self.feed.running_loss, is_last=is_last)
 
     def run_epoch(
         self,
@@ -173,8 +183,11 @@ class Session:
         order: np.ndarray | None,
         epoch: int,
         ahead: Ahead | None = None,
-    ) -> None:
-        """Train on every batch once, and measure the validation data.
+        *,
+        start: int = 0,
+        pace: Pace = UNPACED,
+    ) -> int:
+        """Train on every batch once, and measure the validation data if that was not cut short.
 
         Nothing is read from the device before all of it is under way, so that it comes down once.
 
@@ -188,12 +201,23 @@ class Session:
             Its number, for sources whose samples differ from epoch to epoch.
         ahead
             What the epoch behind it is expected to be; None where there is to be none.
+        start
+            How many of its steps were done before.
+        pace
+            Where to pause, and what ends it.
+
+        Returns
+        -------
+        int
+            How many of its steps are done.
         """
         self._rates.write(rates)
         if order is not None:
             self.feed.order.array[...] = order
-        self.feed.run(self.plan, "step", epoch, ahead)
-        self.validate(is_last=ahead is None)
+        done = self.feed.run(self.plan, "step", epoch, ahead, start=start, pace=pace)
+        if done == self.feed.n_steps:
+            self.validate(is_last=ahead is None)
+        return done
 
     def validate(self, *, is_last: bool = False) -> None:
         """Measure the validation data, where there is some; ahead of the next time if not last."""
@@ -235,6 +259,29 @@ class Session:
         """Go back to a snapshot; the optimiser's state stays what it is."""
         self.plan.run(recording=f"restore_{slot}")
 
+    def snapshot(self, slot: int) -> tuple[np.ndarray, ...]:
+        """Return copies of what a snapshot holds: parameters, and layer state if there is some."""
+        return tuple(one.read().copy() for one in self.snapshots[slot])
+
+    def set_snapshot(self, slot: int, arrays: Sequence[np.ndarray]) -> None:
+        """Write a snapshot.
+
+        Raises
+        ------
+        BrokenModelError
+            Where the arrays are none of this network.
+        """
+        views = self.snapshots[slot] if slot < len(self.snapshots) else []
+        kinds = [(one.shape, one.dtype) for one in arrays]
+        if kinds != [(one.shape, one.dtype) for one in views]:
+            raise BrokenModelError("a snapshot of the checkpoint is none of this network")
+        for view, array in zip(views, arrays, strict=True):
+            view.array[...] = array
+
+    def validation_samples(self) -> dict[str, Samples]:
+        """Return the sets that are validated with, by name."""
+        return {} if self._validation is None else {"validation": self._validation.feed.samples}
+
     def profile(self, steps: int, slot: int) -> Profile:
         """Time the operations of a training step, and leave everything as it was.
 
@@ -251,16 +298,21 @@ class Session:
         state = self.update.state.copied()
         try:
             self.plan.run(recording=name)  # the first step warms caches
-            self._rewind()
+            self.go_to(0)
             return self.plan.profile(min(steps, available), recording=name)
         finally:
-            self._rewind()
+            self.go_to(0)
             self.restore(slot)
             self.update.state.restore(state)
 
-    def _rewind(self) -> None:
-        self.feed.rewind()
-        self._rates.rewind()
+    def rate_of(self, step: int) -> float:
+        """Return the learning rate of a step of the epoch that runs, counted from 1."""
+        return self._rates.of(step)
+
+    def go_to(self, step: int, running_loss: float = 0.0) -> None:
+        """Go to behind a step of an epoch, with what the losses up to there add up to."""
+        self.feed.go_to(step, running_loss)
+        self._rates.go_to(step)
 
     @property
     def _learned(self) -> list[ParameterSet]:

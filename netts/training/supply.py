@@ -108,14 +108,18 @@ class Coming:
         The numbers of the samples, int64.
     epoch
         As sources are told.
+    start
+        How many of them there is no need to read, as training stands behind them.
     """
 
     order: np.ndarray
     epoch: int
+    start: int = 0
 
     def is_same(self, other: Coming) -> bool:
         """Whether both want the same samples."""
-        return self.epoch == other.epoch and np.array_equal(self.order, other.order)
+        is_at_same_place = (self.epoch, self.start) == (other.epoch, other.start)
+        return is_at_same_place and np.array_equal(self.order, other.order)
 
 
 Ahead = Callable[[], Coming | None]
@@ -141,7 +145,7 @@ class Resident:
 
     def __init__(self, samples: Samples) -> None:
         assert isinstance(samples.X, np.ndarray)
-        self._n_samples = len(samples)
+        self._n_samples, self._start = len(samples), 0
         self.X, self.y = constant(samples.X), constant(samples.y)
         self.weights = None if samples.weights is None else constant(samples.weights)
 
@@ -153,10 +157,11 @@ class Resident:
 
     def begin(self, coming: Coming, ahead: Ahead | None) -> None:
         """Prepare for an epoch; `ahead` says what is expected to follow it."""
+        self._start = coming.start
 
     def chunks(self) -> Iterator[int]:
         """Yield how many samples come next, while they can be gathered."""
-        yield self._n_samples
+        yield self._n_samples - self._start
 
     def end(self) -> None:
         """End an epoch, whether all of it was asked for or not."""
@@ -197,6 +202,7 @@ class Streamed:
         self._loading: Loading | None = None
         self._next: tuple[Coming, Loading] | None = None
         self._ahead: Ahead | None = None
+        self._start = 0
         window.allocate()
 
     def fill(self) -> None:
@@ -215,7 +221,7 @@ class Streamed:
                 f"an order of {n_samples} samples has numbers from 0 to {n_samples - 1}, got "
                 f"{order.min()} to {order.max()}"
             )
-        self._ahead = ahead
+        self._ahead, self._start = ahead, coming.start
         if self._next is not None and self._next[0].is_same(coming):
             self._loading, self._next = self._next[1], None
             return
@@ -232,17 +238,19 @@ class Streamed:
             if self._samples.weights is not None:
                 weights[0][...] = self._samples.weights[indices]
 
-        return Loading(read, coming.order, self._window, self._rows.n_threads)
+        n_threads = self._rows.n_threads
+        return Loading(read, coming.order, self._window, n_threads, coming.start)
 
     def chunks(self) -> Iterator[int]:
         """Yield how many samples the window has next; behind the last, load for the next epoch."""
         assert self._loading is not None
-        left = len(self._samples)
+        left, behind = len(self._samples) - self._start, self._start % self._window.rows
         for _, rows in self._loading:
-            left -= rows
+            left -= rows - behind
             if not left:
                 self._begin_next()
-            yield rows
+            yield rows - behind
+            behind = 0
 
     def _begin_next(self) -> None:
         coming = self._ahead() if self._ahead is not None else None

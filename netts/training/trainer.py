@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from netts.choices import choose
 from netts.devices.precision import precision_from
 from netts.errors import ParameterError, ShapeError
 from netts.graph.profile import Profile
@@ -18,13 +20,18 @@ from netts.network.inputs import as_arrays, by_name, dtype_for
 from netts.network.sources import SampleSource, check_source, is_source
 from netts.optimizers import AnyOptimizer, Minimizer, optimizer_from
 from netts.random_state import RandomState, generator_from
-from netts.schedules import Schedule, schedule_from
+from netts.schedules import MONITORS, Schedule, schedule_from
 from netts.training.callbacks import Callback, check_callbacks
+from netts.training.checkpoint import Checkpoint
+from netts.training.checkpointing import Resumption, resumption_of
+from netts.training.class_weights import ClassWeight, check_class_weight, with_class_weights
 from netts.training.early_stopping import EarlyStopping, Plateau
-from netts.training.fitting import Fit, Resumable
+from netts.training.fitting import Fit
 from netts.training.history import History
 from netts.training.preparation import hold_out, prepare
 from netts.training.regularization import Regularization
+from netts.training.resumable import Position, Resumable
+from netts.training.saved import SavedTraining
 from netts.training.session import Session
 from netts.training.supply import Room, Samples, check_memory, with_less
 
@@ -63,6 +70,19 @@ class Trainer:
     early_stopping : EarlyStopping or Plateau, optional
         A rule; or the watch of earlier fits, `EarlyStopping.start()`, to go on counting with.
     callbacks : sequence of Callback
+    max_steps : int, optional
+        After how many steps to end, also within an epoch.
+    max_seconds : float, optional
+        After how much time, of this call of `fit`, to begin no further step.
+    target : dict of str to float, optional
+        How good an epoch need be to end with it: `{"validation_score": 0.95}`, or "loss" or
+        "validation_loss"; of several the first to be reached counts.
+    accumulate : int
+        How many batches make a step: their gradients are added up, which is as one large batch in
+        the memory of a small one. Layers that look at a whole batch (`BatchNorm`) look at each.
+    class_weight : dict of int to float, or "balanced", optional
+        What samples of a class count in training, times their own weights; 1 for classes that are
+        not named. "balanced" has all classes count the same. Validation data have their own.
     device : str
         "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference". "auto" takes what is
         estimated to train `epochs` epochs in less time, with what starting a GPU and sending it
@@ -128,6 +148,11 @@ class Trainer:
     validation_fraction: float = 0.0
     early_stopping: EarlyStopping | Plateau | None = None
     callbacks: Sequence[Callback] = ()
+    max_steps: int | None = None
+    max_seconds: float | None = None
+    target: Mapping[str, float] | None = None
+    accumulate: int = 1
+    class_weight: ClassWeight = None
     device: str = "auto"
     random_state: RandomState = None
     precision: str | None = None
@@ -139,6 +164,7 @@ class Trainer:
     is_stopping: bool = field(default=False, init=False, repr=False)
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
     running_: Fit | None = field(default=None, init=False, repr=False, compare=False)
+    _has_validation: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.network, Network):
@@ -151,6 +177,8 @@ class Trainer:
                 "progress: pass early_stopping=EarlyStopping('loss')"
             )
         check_whole("epochs", self.epochs, 1)
+        check_whole("accumulate", self.accumulate, 1)
+        self._check_limits()
         if self.batch_size is not None:
             check_whole("batch_size", self.batch_size, 1)
         if self.data_memory_bytes is not None:
@@ -164,7 +192,21 @@ class Trainer:
                 f"early_stopping is None or EarlyStopping(...), got {self.early_stopping!r}"
             )
         check_callbacks(self.callbacks)
+        check_class_weight(self.class_weight)
         precision_from(self.precision)
+
+    def _check_limits(self) -> None:
+        if self.max_steps is not None:
+            check_whole("max_steps", self.max_steps, 1)
+        if self.max_seconds is not None:
+            check_real("max_seconds", self.max_seconds, "(0, inf)")
+        if not isinstance(self.target, Mapping | None):
+            raise ParameterError(
+                f'target is a dictionary such as {{"validation_score": 0.95}}, got {self.target!r}'
+            )
+        for name, value in (self.target or {}).items():
+            choose("target", name, MONITORS)
+            check_real(f"target {name!r}", value, "(-inf, inf)")
 
     def _check_minimizer(self) -> None:
         """Refuse settings that have a meaning only for steps."""
@@ -176,16 +218,47 @@ class Trainer:
                 f"schedule {self.schedule!r} sets a learning rate, which optimizer "
                 f"{self.optimizer!r} has not: leave it constant, or take another optimizer"
             )
-        for name in ("l1", "clip_value", "clip_norm", "max_norm"):
-            if getattr(rule, name):
+        settings = {
+            name: getattr(rule, name) for name in ("l1", "clip_value", "clip_norm", "max_norm")
+        }
+        settings |= {"max_steps": self.max_steps, "accumulate": self.accumulate - 1}
+        for name, value in settings.items():
+            if value:
                 raise ParameterError(
                     f"{name} belongs to steps along a gradient, and optimizer {self.optimizer!r} "
                     f"minimises a smooth loss: leave out {name}, or take another optimizer"
                 )
 
     def stop(self) -> None:
-        """End training after the epoch that runs; for callbacks and other threads."""
+        """End training before its next step; for callbacks and other threads.
+
+        `fit` returns within about 0.1 seconds or a step. The network keeps what it has learned up
+        to there, within an epoch too, or the weights of the best epoch where early stopping
+        restores them; an epoch that was not ended is not in the history. `fit(resume=True)` goes
+        on from there. A minimiser ends with its iteration.
+        """
         self.is_stopping = True
+        if self.running_ is not None:
+            self.running_.pace.end("callback")
+
+    def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
+        """Write where training stands to a file that `fit` resumes from; for callbacks.
+
+        Within the last step of an epoch it is written when the epoch was looked at.
+
+        Raises
+        ------
+        ParameterError
+            Where no fit is running, or there is no going on from where it stands.
+        ModelFileError, UnsavableError
+            Where the file cannot be written.
+        """
+        if self.running_ is None:
+            raise ParameterError(
+                "a checkpoint is of a training that runs: pass callbacks=[Checkpoint(path)]; "
+                "network.save(path) saves what was learned"
+            )
+        self.running_.save_checkpoint(path)
 
     def profile(self, steps: int = 20) -> Profile:
         """Time the operations of training steps; for callbacks, while `fit` runs.
@@ -235,7 +308,7 @@ class Trainer:
         sample_weight: Any = None,
         *,
         validation_data: tuple[Any, ...] | None = None,
-        resume: bool | Resumable = False,
+        resume: bool | str | os.PathLike[str] | Resumable | SavedTraining = False,
     ) -> History:
         """Train on data; the network keeps its weights where it has some.
 
@@ -247,9 +320,12 @@ class Trainer:
             Class numbers for cross_entropy.
         sample_weight : array-like of shape (n_samples,), optional
         validation_data : (X, y) or (X, y, sample_weight), optional
-        resume : bool or Resumable
-            Whether to go on with optimiser state, learning rate and random numbers of the fit
-            before, rather than anew; or the `resumable_` of another trainer to go on with.
+        resume : bool, str or path, or Resumable
+            True trains `epochs` epochs more, with optimiser state, learning rate and random numbers
+            of the fit before, as the `resumable_` of another trainer does. The path of a
+            checkpoint, or what `netts.load` makes of it, goes on with a training that was cut
+            short: it ends as if it had not been, with the same weights and history to the last bit
+            on the same machine and device.
 
         Returns
         -------
@@ -277,31 +353,39 @@ class Trainer:
         InterruptedFitWarning
             At Ctrl-C; the weights of the last finished epoch are restored.
         """
-        resumed = self._resumed(resume)
+        resumption = self._resumption(resume)
+        resumed = resumption.resumable
         generator = resumed.generator or generator_from(self.random_state)
         arrays = _as_given(self.network.input_names, X)
-        self._build(arrays, generator)
+        # What a checkpoint is to replace is drawn from elsewhere.
+        self._build(arrays, generator if resumption.saved is None else generator_from(0))
+        resumption.check_network(self.network)
         X = by_name(self.network.input_names, [*arrays.values()]) if not is_source(X) else X
         words = resumed.words
         if words is None:
             words = generator.integers(0, 2**32, size=3)
         session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
-        if resumed.optimizer is not None:
-            session.update.state.restore(resumed.optimizer)
+        resumption.go_on(self, session)
+        _go_to(session, resumed.position)
         self.device_, self.device_reason_ = session.plan.device, session.plan.reason
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
-        fit = Fit(self, session, generator, words, resumed)
+        fit = Fit(self, session, generator, words, resumption)
         try:
             return fit.run()
         finally:
             session.close()
             self.resumable_ = fit.resumable()
 
-    def _resumed(self, resume: bool | Resumable) -> Resumable:
-        if isinstance(resume, Resumable):
-            return resume
-        return self.resumable_ if resume else Resumable()
+    def _resumption(self, resume: Any) -> Resumption:
+        """Return what to begin with: what `fit` is told to, or a file of a `Checkpoint`."""
+        newest = [
+            path
+            for one in self.callbacks
+            if isinstance(one, Checkpoint) and one.resume and (path := one.newest()) is not None
+        ]
+        is_free = not isinstance(resume, str | os.PathLike | SavedTraining)
+        return resumption_of(self, newest[0] if is_free and newest else resume)
 
     def _build(
         self, arrays: dict[str, np.ndarray | SampleSource], generator: np.random.Generator
@@ -345,9 +429,12 @@ class Trainer:
         elif self.validation_fraction:
             chooser = generator_from(words[2])
             training, validation = hold_out(training, self.validation_fraction, chooser)
-        self._check_monitor(validation)
+        training = with_class_weights(training, self.class_weight)
+        self._has_validation = validation is not None
+        self._check_monitor()
         batch_size = min(self.batch_size or len(training), len(training))
-        check_memory(allowed, training, batch_size)
+        step_rows = min(batch_size * self.accumulate, len(training))
+        check_memory(allowed, training, step_rows)
 
         def session(room: Room) -> Session:
             return Session(
@@ -366,9 +453,20 @@ class Trainer:
                 epochs=self.epochs,
                 before=before,
                 room=room,
+                batches_per_step=self.accumulate,
             )
 
-        return with_less(session, Room(allowed), training, batch_size)
+        return with_less(session, Room(allowed), training, step_rows)
+
+    @property
+    def monitor(self) -> str:
+        """What tells the best epoch: what early stopping watches, or the loss of validation data.
+
+        That of training data where there are no others.
+        """
+        if self._rule is not None:
+            return self._rule.monitor
+        return "validation_loss" if self._has_validation else "loss"
 
     @property
     def _regularization(self) -> Regularization:
@@ -379,9 +477,15 @@ class Trainer:
         watch = self.early_stopping
         return watch.rule if isinstance(watch, Plateau) else watch
 
-    def _check_monitor(self, validation: Samples | None) -> None:
-        if validation is not None:
+    def _check_monitor(self) -> None:
+        if self._has_validation:
             return
+        for name in self.target or {}:
+            if name != "loss":
+                raise ParameterError(
+                    f"target is a {name!r}, but there is no validation data: pass "
+                    'validation_fraction or validation_data, or a target of "loss"'
+                )
         rule = self._rule
         if rule is not None and rule.monitor != "loss":
             raise ParameterError(
@@ -402,6 +506,22 @@ def _as_given(names: Sequence[str], X: Any) -> dict[str, np.ndarray | SampleSour
         check_source(X, "X")
         return {"X": X}
     return {**as_arrays(names, X)}
+
+
+def _go_to(session: Session, position: Position | None) -> None:
+    """Go to where in an epoch a fit stood, if these are its data."""
+    if position is None:
+        return
+    n_samples, n_steps = len(session.feed.samples), session.feed.n_steps
+    n_before = n_samples if position.order is None else len(position.order)
+    if n_before != n_samples or not 0 < position.step < n_steps:
+        raise ParameterError(
+            f"the fit to resume stopped behind step {position.step} of an epoch of {n_before} "
+            f"samples, and an epoch has {n_samples} samples and {n_steps} steps now: pass the same "
+            "data and batch_size, or resume=dataclasses.replace(trainer.resumable_, position=None) "
+            "to begin a new epoch"
+        )
+    session.go_to(position.step, position.running_loss)
 
 
 def _check_validation_data(data: Any) -> None:

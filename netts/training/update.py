@@ -11,7 +11,8 @@ from netts.errors import ParameterError
 from netts.graph import TaskGraph
 from netts.network import Network
 from netts.optimizers import AnyOptimizer, Minimizer, Optimizer, OptimizerBuffers
-from netts.training.kernels import add_gradient, finish_gradient
+from netts.training.batches import Batch
+from netts.training.kernels import add_gradient, add_vector, copy_vector, finish_gradient
 from netts.training.regularization import (
     Regularization,
     clip_values,
@@ -87,6 +88,8 @@ class Update:
     optimizer, regularization
     graph
         For transients.
+    batches_per_step
+        Of how many gradients a step takes the sum.
 
     Attributes
     ----------
@@ -101,28 +104,42 @@ class Update:
         optimizer: Optimizer,
         regularization: Regularization,
         graph: TaskGraph,
+        batches_per_step: int = 1,
     ) -> None:
         self.network, self.optimizer, self.regularization = network, optimizer, regularization
         self.gradients = network.parameters.like("gradients")
         self.state = OptimizerState(network, optimizer.state_names)
         self._scale = graph.transient((1,), network.dtype, "scale of gradients")
+        if batches_per_step > 1:
+            shape = self.gradients.flat.shape
+            self._sum = graph.transient(shape, network.dtype, "sum of gradients")
 
     def record(
-        self, rate: BufferView, weight_sum: BufferView, running_loss: BufferView, *, is_last: bool
+        self, rate: BufferView, batch: Batch, running_loss: BufferView, *, is_last: bool
     ) -> None:
-        """Record the update of a batch.
+        """Record what follows the gradient of a batch: behind the last one of a step, the update.
 
         Parameters
         ----------
         rate
             The learning rate, of shape (1,).
-        weight_sum
-            Of the batch, of shape (1,).
+        batch
         running_loss
             Where the penalty is added, of shape (1,).
         is_last
-            Whether the batch is the last of an epoch, which makes no difference here.
+            Whether the step is the last of an epoch, which makes no difference here.
         """
+        gradients = self.gradients.flat
+        if not batch.is_last:
+            (copy_vector if batch.is_first else add_vector)(gradients, self._sum)
+            return
+        if not batch.is_first:
+            add_vector(self._sum, gradients)
+        self._record_update(rate, batch.weight_sum, running_loss)
+
+    def _record_update(
+        self, rate: BufferView, weight_sum: BufferView, running_loss: BufferView
+    ) -> None:
         rule, decaying = self.regularization, slice(0, self.network.parameters.n_decaying)
         weights, gradients = self.network.parameters.flat[decaying], self.gradients.flat
         rule.add_to_loss(weights, running_loss)
@@ -191,13 +208,13 @@ class GradientSum:
         self._one = constant(np.ones(1, network.dtype))
 
     def record(
-        self, rate: BufferView, weight_sum: BufferView, running_loss: BufferView, *, is_last: bool
+        self, rate: BufferView, batch: Batch, running_loss: BufferView, *, is_last: bool
     ) -> None:
-        """Record the end of a batch."""
+        """Record the end of a batch, which is a step of its own."""
         if not is_last:
-            add_gradient(self.gradients.flat, weight_sum, self._total)
+            add_gradient(self.gradients.flat, batch.weight_sum, self._total)
             return
-        finish_gradient(self.gradients.flat, weight_sum, self._total, self.gradient)
+        finish_gradient(self.gradients.flat, batch.weight_sum, self._total, self.gradient)
         decaying = slice(0, self.network.parameters.n_decaying)
         weights = self.network.parameters.flat[decaying]
         self.regularization.add_to_loss(weights, running_loss)
@@ -205,9 +222,13 @@ class GradientSum:
 
 
 def update_of(
-    network: Network, optimizer: AnyOptimizer, regularization: Regularization, graph: TaskGraph
+    network: Network,
+    optimizer: AnyOptimizer,
+    regularization: Regularization,
+    graph: TaskGraph,
+    batches_per_step: int = 1,
 ) -> Update | GradientSum:
     """Return what a step records behind its gradients, for an optimiser of either kind."""
     if isinstance(optimizer, Minimizer):
         return GradientSum(network, regularization)
-    return Update(network, optimizer, regularization, graph)
+    return Update(network, optimizer, regularization, graph, batches_per_step)

@@ -61,7 +61,7 @@ class Validation:
         losses = self.graph.transient((self.feed.batch_size,), self.network.dtype, "losses")
         for suffix, rows in self.feed.row_counts.items():
             with self.graph.recording(f"validation{suffix}"):
-                batch = self.feed.gather(rows)
+                (batch,) = self.feed.batches(rows)
                 values = propagation.forward(*propagation.split(batch.x))
                 output = as_rows(values[-1])
                 self.loss.forward(output, batch.targets, losses[:rows])
