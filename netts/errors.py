@@ -126,6 +126,10 @@ class ModelFileNotFoundError(ModelFileError, FileNotFoundError):
     """A model file does not exist."""
 
 
+class LogFileError(NettsError, OSError):
+    """A log of a training cannot be written."""
+
+
 class BrokenModelError(NettsError, ValueError):
     """A file is no model, or one that is damaged or contradicts itself."""
 

@@ -30,11 +30,11 @@ from netts.cli.reports import add_report, check_report, write_report
 from netts.compiler.cache import cache_size_bytes
 from netts.data import Table, TableEncoder, dataset_names, find_table
 from netts.data.splitting import split_table
-from netts.errors import BrokenModelError, InterruptedFitWarning, ModelFileError
+from netts.errors import BrokenModelError, InterruptedFitWarning, ModelFileError, ParameterError
 from netts.estimators import MLPClassifier, MLPRegressor, TableModel
 from netts.evaluation import Evaluation
 from netts.persistence import check_replaceable, read_model_file
-from netts.training import Callback, ProgressBar, StepProfile
+from netts.training import Callback, Checkpoint, JsonLog, ProgressBar, StepProfile
 
 EPILOG = f"""\
 A table is a CSV or Parquet file. What its columns are is told from their cells
@@ -145,6 +145,23 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="the same seed gives the same result (default: %(default)s)",
     )
     add_device(parser)
+    parser.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="append what happens in training to FILE, a JSON object a line",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="keep in FILE, epoch by epoch, all that it takes to go on with the training",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the --checkpoint, if it is there: as if the training had not been ended",
+    )
     parser.add_argument("--quiet", action="store_true", help="print the report, nothing else")
 
 
@@ -153,6 +170,7 @@ def run(options: argparse.Namespace) -> int:
     devices.choose(options.device)  # refuses a wrong name before anything is printed
     table = _find(options)
     check_report(options.report)
+    _check_checkpoint(options)
     path = _model_path(options)
     if path is not None:
         _check_path(path)  # before the time for training is spent
@@ -207,6 +225,17 @@ def _check_path(path: Path) -> None:
         ) from error
 
 
+def _check_checkpoint(options: argparse.Namespace) -> None:
+    """Refuse what cannot be kept, or gone on from, before the time for training is spent."""
+    if options.checkpoint is None:
+        if options.resume:
+            raise ParameterError("--resume goes on from a file: name it by --checkpoint FILE")
+        return
+    if options.solver == "lbfgs":
+        raise ParameterError("--checkpoint is for solvers that go step by step: adam or sgd")
+    _check_path(options.checkpoint)
+
+
 def _describe_data(table: Table, training: Table, held_back: Table | None) -> None:
     print_wrapped(str(table))
     held = f", {held_back.n_samples:,} held back" if held_back is not None else ""
@@ -239,6 +268,10 @@ def _callbacks(options: argparse.Namespace) -> list[Callback]:
         found.append(ProgressBar())
     if options.report is not None:
         found.append(StepProfile())
+    if options.log is not None:
+        found.append(JsonLog(options.log))
+    if options.checkpoint is not None:
+        found.append(Checkpoint(options.checkpoint, resume=options.resume))
     return found
 
 

@@ -8,6 +8,7 @@ from netts.training.callbacks import BatchProgress, Callback
 from netts.training.checkpoint import Checkpoint, Snapshot
 from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.history import Epoch, History
+from netts.training.json_log import JsonLog
 from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
 from netts.training.step_profile import StepProfile
@@ -20,6 +21,7 @@ __all__ = [
     "EarlyStopping",
     "Epoch",
     "History",
+    "JsonLog",
     "Plateau",
     "Position",
     "ProgressBar",

@@ -58,7 +58,7 @@ class Fit:
         self.trainer, self.session = trainer, session
         self.generator, self.words = generator, words
         self.history = trainer.history_ = resumption.history
-        self.pace = FitPace(self.history.steps, trainer.max_steps, self._pauses(), self._pause)
+        self.pace = FitPace(self.history.steps, trainer.max_steps, self._pauses())
         first_epoch = resumed.epochs - len(self.history)
         self.descent = descent_of(trainer, session, generator, resumed, first_epoch, self.pace)
         rule = trainer.early_stopping
@@ -98,7 +98,7 @@ class Fit:
     def run(self) -> History:
         """Run the epochs, and leave the network in a state that can be used, whatever happens."""
         self.trainer.is_stopping = False
-        self.trainer.running_ = self
+        self.trainer.running_, self.pace.on_pause = self, self._pause
         try:
             with self._time_limit():
                 self._run()
@@ -106,7 +106,7 @@ class Fit:
             raise self._lost(error) from error
         finally:
             self._notify("on_fit_end", self.history)
-            self.trainer.running_ = None
+            self.trainer.running_ = self.pace.on_pause = None
         return self.history
 
     @contextmanager

@@ -54,14 +54,15 @@ class FitPace:
         After which the training ends.
     every
         Pauses are at the multiples of these numbers of steps.
-    on_pause
-        Called at a pause; what it raises reaches whoever runs the steps.
 
     Attributes
     ----------
     steps
     reason
         Why no further step is to begin, None where there may be.
+    on_pause
+        Called at a pause; what it raises reaches whoever runs the steps. None where nobody looks:
+        set only while steps run, as a fit that is part of a cycle would keep its memory.
     """
 
     def __init__(
@@ -69,10 +70,9 @@ class FitPace:
         steps: int,
         max_steps: int | None,
         every: Sequence[int],
-        on_pause: Callable[[], None],
     ) -> None:
         self.steps, self.max_steps, self._every = steps, max_steps, every
-        self._on_pause = on_pause
+        self.on_pause: Callable[[], None] | None = None
         self.reason: str | None = None
         self.word = np.zeros(1, np.int64)
         self.advance(0)
@@ -95,5 +95,6 @@ class FitPace:
         self.steps += steps
         if self.max_steps is not None and self.steps >= self.max_steps:
             self.end("steps")
-        if steps and any(self.steps % every == 0 for every in self._every):
-            self._on_pause()
+        is_time = steps and any(self.steps % every == 0 for every in self._every)
+        if is_time and self.on_pause is not None:
+            self.on_pause()

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from netts.errors import BrokenModelError
+from netts.network import Network
 from netts.network.saved import SavedNetwork
 from netts.network.saved import registry as network_registry
+from netts.network.saving import network_from
 from netts.optimizers import Outcome
 from netts.persistence.forms import Registry
 from netts.training.generators import SavedGenerator
@@ -101,6 +103,16 @@ class SavedTraining:
     def steps(self) -> int:
         """How many steps were done."""
         return self.history.steps
+
+    def trained_network(self) -> Network:
+        """Return the network as far as it was trained.
+
+        Raises
+        ------
+        BrokenModelError
+            Where its layers do not fit each other or the weights.
+        """
+        return network_from(self.network)
 
 
 def is_permutation(order: np.ndarray) -> bool:

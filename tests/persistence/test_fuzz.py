@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from model_bytes import assemble, repaired, take_apart
 
 import netts
-from netts import MLPClassifier, MLPRegressor, Network, layers
+from netts import MLPClassifier, MLPRegressor, Network, Trainer, layers
 from netts.data import TableEncoder, load
 from netts.errors import NettsError
 from netts.estimators import TableModel
 from netts.persistence.forms import KEYS, MAX_TEXT_BYTES
+from netts.training import Checkpoint, EarlyStopping
 
 MOST_SECONDS = 5
 """Of one file of a few kB, with room for a busy machine: it takes some milliseconds."""
@@ -66,7 +67,22 @@ def originals():
             [1.0, 2.5, 4],
         ),
     ]
-    return [saved(model) for model in models]
+    return [*[saved(model) for model in models], checkpoint()]
+
+
+def checkpoint():
+    """The bytes of a training that stands within an epoch."""
+    X, labels = table("multiclass")
+    y = np.unique(labels, return_inverse=True)[1]
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "run.ckpt"
+        Trainer(
+            Network([layers.Dense(4, "relu"), layers.BatchNorm(), layers.Dense(int(y.max()) + 1)]),
+            epochs=3, batch_size=8, random_state=0, validation_fraction=0.3, device="cpu",
+            early_stopping=EarlyStopping("validation_loss"),
+            callbacks=[Checkpoint(path, every_steps=2)],
+        ).fit(X, y)  # fmt: skip
+        return path.read_bytes()
 
 
 def saved(model):

@@ -11,10 +11,10 @@ from trainings import CLASSES, WEIGHTS, X, mlp
 from netts import Network, Trainer, layers
 from netts.network.sources import ArraySource
 from netts.schedules import CosineRestarts, OneCycle, ReduceOnPlateau
-from netts.training import Callback, Checkpoint, EarlyStopping
+from netts.training import Callback, EarlyStopping
 
 
-def random_layers() -> Network:
+def random_network() -> Network:
     return Network([
         layers.Dense(8), layers.BatchNorm(), layers.Dropout(0.3), layers.Dense(3),
     ])  # fmt: skip
@@ -28,7 +28,7 @@ CASES: dict[str, dict[str, Any]] = {
     "one cycle": {"schedule": OneCycle(max_rate=0.01), "clip_norm": 0.5},
     "cosine": {"schedule": CosineRestarts(epochs=2, each_step=True)},
     "on plateau": {"schedule": ReduceOnPlateau("loss", patience=0), "max_norm": 1.0},
-    "random layers": {"network": random_layers, "validation_fraction": 0.2},
+    "random layers": {"network": random_network, "validation_fraction": 0.2},
     "no order": {"shuffle": False, "optimizer": "adagrad"},
     "streamed": {"source": True},
     "streamed array": {"data_memory_bytes": 2 * 3 * 16 * 40},
@@ -37,7 +37,7 @@ CASES: dict[str, dict[str, Any]] = {
         "early_stopping": EarlyStopping("validation_score", patience=2, min_delta=0.0),
         "epochs": 12,
     },
-    "accumulated": {"batch_size": 5, "accumulate": 3, "network": random_layers},
+    "accumulated": {"batch_size": 5, "accumulate": 3, "network": random_network},
 }
 
 
@@ -65,7 +65,7 @@ def state(one: Trainer) -> dict[str, Any]:
         "rate": resumable.rate,
         "counts": (resumable.epochs, resumable.samples, resumable.schedule),
         "words": resumable.words,
-        "random": resumable.generator.bit_generator.random_raw(),
+        "random": repr(resumable.generator.bit_generator.state),
     }
 
 
@@ -92,10 +92,3 @@ class CutOff(Callback):
     def on_batch_end(self, trainer, progress) -> None:
         if progress.steps == self._steps:
             raise CutError
-
-
-class Never(Checkpoint):
-    """A checkpoint whose last writing of all counts: none when a fit is stopped."""
-
-    def on_stop(self, trainer, history) -> None:
-        pass
