@@ -16,7 +16,7 @@ from netts.devices.registry import HOST
 from netts.errors import UnsavableError
 from netts.optimizers import Outcome
 from netts.persistence.forms import Registry
-from netts.training import Epoch, History, Position, Resumable
+from netts.training import Epoch, History, Measures, Position, Resumable
 
 if TYPE_CHECKING:
     from netts.estimators.base import MLPBase
@@ -131,7 +131,17 @@ class SavedMLP:
 
 REGISTRY: Registry = {
     one.__name__: one
-    for one in (SavedMLP, Learned, DeviceChoice, History, Epoch, Outcome, Position, Resumable)
+    for one in (
+        SavedMLP,
+        Learned,
+        DeviceChoice,
+        History,
+        Epoch,
+        Measures,
+        Outcome,
+        Position,
+        Resumable,
+    )
 }
 """What an estimator's file may name."""
 

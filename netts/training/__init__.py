@@ -7,7 +7,7 @@ from typing import Any
 from netts.training.callbacks import BatchProgress, Callback
 from netts.training.checkpoint import Checkpoint, Snapshot
 from netts.training.early_stopping import EarlyStopping, Plateau
-from netts.training.history import Epoch, History
+from netts.training.history import Epoch, History, Measures
 from netts.training.json_log import JsonLog
 from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
@@ -22,6 +22,7 @@ __all__ = [
     "Epoch",
     "History",
     "JsonLog",
+    "Measures",
     "Plateau",
     "Position",
     "ProgressBar",

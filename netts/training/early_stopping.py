@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from netts.choices import choose
+from netts.errors import ParameterError
 from netts.hyperparameters import check_real, check_whole
 from netts.schedules import MONITORS
 from netts.training.history import Epoch
@@ -26,18 +27,26 @@ class EarlyStopping:
     min_delta : float
     restore_best : bool
         Whether to go back to the weights of the best epoch in the end.
+    validation_set : str, optional
+        Which of several sets of validation data to watch, by its name; the first by default.
     """
 
     monitor: str = "validation_loss"
     patience: int | float = 10
     min_delta: float = 1e-4
     restore_best: bool = True
+    validation_set: str | None = None
 
     def __post_init__(self) -> None:
         choose("monitor", self.monitor, MONITORS)
         if self.patience != math.inf:
             check_whole("patience", self.patience, 0)
         check_real("min_delta", self.min_delta, "[0, inf)")
+        if self.validation_set is not None and self.monitor == "loss":
+            raise ParameterError(
+                f"the loss of training knows no validation_set, got {self.validation_set!r}: watch "
+                "'validation_loss' or 'validation_score'"
+            )
 
     def start(self) -> Plateau:
         """Return a watch that has seen no epoch."""
@@ -65,7 +74,8 @@ class Plateau:
 
     def see(self, epoch: Epoch) -> bool:
         """Take an epoch into account and return whether it is the best so far."""
-        value = MONITORS[self.rule.monitor] * getattr(epoch, self.rule.monitor)
+        monitor = self.rule.monitor
+        value = MONITORS[monitor] * epoch.measure(monitor, self.rule.validation_set)
         # NaN, as the loss of a validation set may be, is no progress.
         self.waited = 0 if value >= self.best + self.rule.min_delta else self.waited + 1
         self.is_reached = self.waited > self.rule.patience

@@ -33,6 +33,7 @@ from netts.training.pacing import FitPace
 from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
 from netts.training.session import Session
+from netts.training.validation import UNNAMED
 
 if TYPE_CHECKING:
     from netts.training.trainer import Trainer
@@ -284,17 +285,19 @@ class Fit:
         session, loss = self.session, self.session.mean_loss
         if not (math.isfinite(loss) and session.is_finite):
             self._diverged(loss, learning_rate)
-        validation_loss, validation_score = session.validation_measures() or (None, None)
+        measures = session.validation_measures()
+        first = next(iter(measures.values()), None)
         self._keep()
         epoch = Epoch(
             number=len(self.history) + 1,
             loss=loss,
-            validation_loss=validation_loss,
-            validation_score=validation_score,
+            validation_loss=None if first is None else first.loss,
+            validation_score=None if first is None else first.score,
             learning_rate=learning_rate,
             seconds=self._epoch_seconds(),
             stalled_seconds=session.stalled_seconds(),
             samples=len(session.feed.samples),
+            validations={name: one for name, one in measures.items() if name != UNNAMED},
         )
         self.history.epochs.append(epoch)
         self.history.steps = self._steps_before = self.pace.steps
@@ -314,7 +317,9 @@ class Fit:
     def _tell_of_epoch(self, epoch: Epoch) -> None:
         if epoch.validation_loss is not None:
             self._notify("on_validation_end", self.history)
-        if self.history.is_last_best(self.trainer.monitor):
+        rule = None if self.plateau is None else self.plateau.rule
+        watched = None if rule is None else rule.validation_set
+        if self.history.is_last_best(self.trainer.monitor, watched):
             self._notify("on_best", self.history)
         while self._pending:
             self.save_checkpoint(self._pending.pop(0))

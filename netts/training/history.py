@@ -9,6 +9,14 @@ from netts.schedules import MONITORS
 
 
 @dataclass(frozen=True)
+class Measures:
+    """What an epoch came to on one set of validation data: mean loss without penalty, and score."""
+
+    loss: float
+    score: float
+
+
+@dataclass(frozen=True)
 class Epoch:
     """What one epoch came to.
 
@@ -19,7 +27,8 @@ class Epoch:
     loss
         The weighted mean over the epoch's batches, each before its update, penalty included.
     validation_loss, validation_score
-        After the epoch, without the penalty; None without validation data.
+        After the epoch, without the penalty; None without validation data; of several sets, those
+        of the first.
     learning_rate
         That the epoch was trained with; that of its last step, where each has its own; None for a
         minimiser, which has none.
@@ -30,6 +39,8 @@ class Epoch:
         are resident.
     samples
         It trained on; 0 in older files.
+    validations
+        Loss and score of each set of validation data that has a name.
     """
 
     number: int
@@ -40,6 +51,21 @@ class Epoch:
     seconds: float
     stalled_seconds: float = 0.0
     samples: int = 0
+    validations: dict[str, Measures] = field(default_factory=dict)
+
+    def measure(self, monitor: str, validation_set: str | None = None) -> float:
+        """Return a loss or score that is watched.
+
+        Parameters
+        ----------
+        monitor : {"validation_loss", "validation_score", "loss"}
+        validation_set
+            The name of one of several; None for the first.
+        """
+        if validation_set is None:
+            return float(getattr(self, monitor))
+        measures = self.validations[validation_set]
+        return measures.loss if monitor == "validation_loss" else measures.score
 
     @property
     def samples_per_second(self) -> float:
@@ -78,14 +104,14 @@ class History:
     def __len__(self) -> int:
         return len(self.epochs)
 
-    def is_last_best(self, monitor: str) -> bool:
-        """Tell whether the last epoch is better than all before it.
+    def validation_set(self, name: str) -> list[Measures]:
+        """Return loss and score of each epoch on the validation data of a name."""
+        return [epoch.validations[name] for epoch in self.epochs]
 
-        Parameters
-        ----------
-        monitor : {"validation_loss", "validation_score", "loss"}
-        """
-        values = [MONITORS[monitor] * getattr(one, monitor) for one in self.epochs]
+    def is_last_best(self, monitor: str, validation_set: str | None = None) -> bool:
+        """Tell whether the last epoch is better than all before it, as `Epoch.measure` has it."""
+        sign = MONITORS[monitor]
+        values = [sign * one.measure(monitor, validation_set) for one in self.epochs]
         *before, last = values
         return all(last > value for value in before if value == value) and last == last  # noqa: PLR0124 - NaN
 

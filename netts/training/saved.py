@@ -15,7 +15,7 @@ from netts.network.saving import network_from
 from netts.optimizers import Outcome
 from netts.persistence.forms import Registry
 from netts.training.generators import SavedGenerator
-from netts.training.history import Epoch, History
+from netts.training.history import Epoch, History, Measures
 from netts.training.resumable import Position, Resumable
 
 KIND = "checkpoint"
@@ -128,6 +128,7 @@ def _require(holds: bool, what: str) -> None:
 def registry() -> Registry:
     """Return what a checkpoint may name."""
     own = (
-        SavedTraining, SavedWatch, SavedGenerator, Resumable, Position, History, Epoch, Outcome,
+        SavedTraining, SavedWatch, SavedGenerator, Resumable, Position, History, Epoch, Measures,
+        Outcome,
     )  # fmt: skip
     return {**network_registry(), **{one.__name__: one for one in own}}

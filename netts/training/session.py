@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
 from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed
+from netts.training.history import Measures
 from netts.training.kernels import copy_vector, count_not_finite
 from netts.training.pacing import UNPACED, Pace
 from netts.training.rates import Rates
@@ -41,7 +42,9 @@ class Session:
         Built; its parameters change in place.
     loss, optimizer, regularization, device, precision
         As `Trainer` takes them.
-    training, validation
+    training
+    validation
+        The sets to validate with, by name; none of them where there is nothing to validate with.
     batch_size
         At most the number of training samples.
     has_step_rates
@@ -67,7 +70,7 @@ class Session:
         loss: Loss,
         optimizer: AnyOptimizer,
         training: Samples,
-        validation: Samples | None,
+        validation: Mapping[str, Samples],
         batch_size: int,
         has_step_rates: bool,
         regularization: Regularization,
@@ -94,11 +97,10 @@ class Session:
         self._rates = Rates(
             controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
         )
-        self._validation = (
-            Validation(network, loss, validation, batch_size, self.graph, controls, room)
-            if validation is not None
-            else None
-        )
+        self._validations = {
+            name: Validation(network, loss, samples, batch_size, self.graph, controls, room, name)
+            for name, samples in validation.items()
+        }
         controls.allocate()
         self.feed.fill()
         self._key.array[...] = key
@@ -113,8 +115,8 @@ class Session:
     def _usage(self, controls: Controls, epochs: int, before: str | None) -> Usage:
         """Return how the plan is used: an epoch sends its inputs and brings down its results."""
         steps = self.feed.steps("step") | {"keep_0": 1}
-        if self._validation is not None:
-            steps |= self._validation.feed.steps("validation")
+        for one in self._validations.values():
+            steps |= one.feed.steps(one.recording)
         sent = controls.inputs.nbytes + sum(feed.supply.streamed_bytes for feed in self._feeds)
         return Usage(steps, epochs, sent, controls.results.nbytes, "an epoch", before)
 
@@ -141,8 +143,8 @@ class Session:
                     feed.finish(batch, costs, is_last=is_last)
                 if is_last:
                     count_not_finite(self.network.parameters.flat, self._not_finite)
-        if self._validation is not None:
-            self._validation.record()
+        for one in self._validations.values():
+            one.record()
 
     def _record_snapshots(self, n_snapshots: int) -> None:
         learned = self._learned
@@ -221,12 +223,12 @@ class Session:
 
     def validate(self, *, is_last: bool = False) -> None:
         """Measure the validation data, where there is some; ahead of the next time if not last."""
-        if self._validation is not None:
-            self._validation.run(self.plan, is_last=is_last)
+        for one in self._validations.values():
+            one.run(self.plan, is_last=is_last)
 
     @property
     def _feeds(self) -> list[Feed]:
-        return [self.feed] if self._validation is None else [self.feed, self._validation.feed]
+        return [self.feed, *(one.feed for one in self._validations.values())]
 
     def stalled_seconds(self) -> float:
         """Return how long the last epoch had nothing to do but to wait for data."""
@@ -247,9 +249,9 @@ class Session:
         """Whether all parameters were, behind the last epoch."""
         return not self._not_finite.read()[0]
 
-    def validation_measures(self) -> tuple[float, float] | None:
-        """Return mean loss and score of the validation data, None where there is none."""
-        return None if self._validation is None else self._validation.measures()
+    def validation_measures(self) -> dict[str, Measures]:
+        """Return mean loss and score of each set of validation data."""
+        return {name: one.measures() for name, one in self._validations.items()}
 
     def keep(self, slot: int) -> None:
         """Copy what the network has learned, parameters and layer state, to a snapshot."""
@@ -280,7 +282,7 @@ class Session:
 
     def validation_samples(self) -> dict[str, Samples]:
         """Return the sets that are validated with, by name."""
-        return {} if self._validation is None else {"validation": self._validation.feed.samples}
+        return {one.recording: one.feed.samples for one in self._validations.values()}
 
     def profile(self, steps: int, slot: int) -> Profile:
         """Time the operations of a training step, and leave everything as it was.

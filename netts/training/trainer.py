@@ -34,6 +34,7 @@ from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
 from netts.training.session import Session
 from netts.training.supply import Room, Samples, check_memory, with_less
+from netts.training.validation import UNNAMED
 
 
 @dataclass
@@ -307,7 +308,7 @@ class Trainer:
         y: Any,
         sample_weight: Any = None,
         *,
-        validation_data: tuple[Any, ...] | None = None,
+        validation_data: tuple[Any, ...] | Mapping[str, tuple[Any, ...]] | None = None,
         resume: bool | str | os.PathLike[str] | Resumable | SavedTraining = False,
     ) -> History:
         """Train on data; the network keeps its weights where it has some.
@@ -319,7 +320,10 @@ class Trainer:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class numbers for cross_entropy.
         sample_weight : array-like of shape (n_samples,), optional
-        validation_data : (X, y) or (X, y, sample_weight), optional
+        validation_data : (X, y) or (X, y, sample_weight), or dict of str to such, optional
+            Several sets by name, such as `{"clean": (A, a), "noisy": (B, b)}`: each is measured
+            behind every epoch, `history.validation_set("noisy")`. What watches validation data
+            without naming a set watches the first.
         resume : bool, str or path, or Resumable
             True trains `epochs` epochs more, with optimiser state, learning rate and random numbers
             of the fit before, as the `resumable_` of another trainer does. The path of a
@@ -414,24 +418,29 @@ class Trainer:
         X: np.ndarray | SampleSource,
         y: Any,
         sample_weight: Any,
-        validation_data: tuple[Any, ...] | None,
+        validation_data: tuple[Any, ...] | Mapping[str, tuple[Any, ...]] | None,
         words: np.ndarray,
         before: str | None,
     ) -> Session:
         network, loss, allowed = self.network, loss_from(self.loss), self.data_memory_bytes
         training = prepare(network, loss, X, y, sample_weight, data_memory_bytes=allowed)
-        validation: Samples | None = None
+        validation: dict[str, Samples] = {}
         if validation_data is not None:
-            _check_validation_data(validation_data)
-            validation = prepare(
-                network, loss, *validation_data, name="validation X", data_memory_bytes=allowed
-            )
+            validation = {
+                name: prepare(
+                    network, loss, *data, name=f"validation X {name}".strip(),
+                    data_memory_bytes=allowed,
+                )
+                for name, data in _validation_sets(validation_data).items()
+            }  # fmt: skip
         elif self.validation_fraction:
             chooser = generator_from(words[2])
-            training, validation = hold_out(training, self.validation_fraction, chooser)
+            training, held = hold_out(training, self.validation_fraction, chooser)
+            validation = {UNNAMED: held}
         training = with_class_weights(training, self.class_weight)
-        self._has_validation = validation is not None
+        self._has_validation = bool(validation)
         self._check_monitor()
+        self._check_validation_set(validation)
         batch_size = min(self.batch_size or len(training), len(training))
         step_rows = min(batch_size * self.accumulate, len(training))
         check_memory(allowed, training, step_rows)
@@ -476,6 +485,11 @@ class Trainer:
     def _rule(self) -> EarlyStopping | None:
         watch = self.early_stopping
         return watch.rule if isinstance(watch, Plateau) else watch
+
+    def _check_validation_set(self, sets: Mapping[str, Samples]) -> None:
+        rule = self._rule
+        if rule is not None and rule.validation_set is not None:
+            choose("validation_set", rule.validation_set, sets)
 
     def _check_monitor(self) -> None:
         if self._has_validation:
@@ -522,6 +536,18 @@ def _go_to(session: Session, position: Position | None) -> None:
             "to begin a new epoch"
         )
     session.go_to(position.step, position.running_loss)
+
+
+def _validation_sets(data: Any) -> dict[str, Any]:
+    """Return sets of validation data by name."""
+    if not isinstance(data, Mapping):
+        _check_validation_data(data)
+        return {UNNAMED: data}
+    for name, one in data.items():
+        if not (isinstance(name, str) and name):
+            raise ParameterError(f"the name of a set of validation data is a text, got {name!r}")
+        _check_validation_data(one)
+    return dict(data)
 
 
 def _check_validation_data(data: Any) -> None:

@@ -13,8 +13,12 @@ from netts.network import Network
 from netts.network.inference import chunk_rows
 from netts.network.propagation import Propagation
 from netts.training.batches import Controls, Feed
+from netts.training.history import Measures
 from netts.training.kernels import keep_outputs
 from netts.training.supply import Coming, Room, Samples
+
+UNNAMED = ""
+"""The name of the only set of validation data, where users gave it none."""
 
 
 class Validation:
@@ -32,6 +36,14 @@ class Validation:
     room
         For the samples. Batches are smaller where two of them would take more, but never smaller
         than those of training.
+    name
+        Of the set, where there may be several.
+
+    Attributes
+    ----------
+    recording
+        The name of its recordings, the last of which ends with "_last".
+    feed
     """
 
     def __init__(
@@ -43,7 +55,9 @@ class Validation:
         graph: TaskGraph,
         controls: Controls,
         room: Room,
+        name: str = UNNAMED,
     ) -> None:
+        self.recording = f"validation {name}" if name else "validation"
         self.network, self.loss, self.graph = network, loss, graph
         rows = chunk_rows(network)
         if not room.holds(samples):
@@ -60,7 +74,7 @@ class Validation:
         propagation = Propagation(self.network, self.graph, self.feed.batch_size)
         losses = self.graph.transient((self.feed.batch_size,), self.network.dtype, "losses")
         for suffix, rows in self.feed.row_counts.items():
-            with self.graph.recording(f"validation{suffix}"):
+            with self.graph.recording(f"{self.recording}{suffix}"):
                 (batch,) = self.feed.batches(rows)
                 values = propagation.forward(*propagation.split(batch.x))
                 output = as_rows(values[-1])
@@ -71,10 +85,10 @@ class Validation:
     def run(self, plan: Plan, *, is_last: bool) -> None:
         """Replay it; data that are streamed are read ahead for the next time, unless it is last."""
         again = Coming(self.feed.order.read(), 0)
-        self.feed.run(plan, "validation", 0, None if is_last else lambda: again)
+        self.feed.run(plan, self.recording, 0, None if is_last else lambda: again)
 
-    def measures(self) -> tuple[float, float]:
+    def measures(self) -> Measures:
         """Return the weighted mean loss, without penalty, and the score of the last run."""
         samples = self.feed.samples
         score = self.loss.score(self._outputs.read(), samples.y, samples.weights)
-        return self.feed.mean_loss, score
+        return Measures(self.feed.mean_loss, score)

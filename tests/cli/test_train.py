@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -393,3 +394,30 @@ def test_a_report_without_its_packages_is_refused_before_training(
     assert captured.out == ""
     assert captured.err.endswith("pip install 'netts-engine[report]'\n")
     assert list(own_directory.iterdir()) == []
+
+
+def test_a_log_and_a_checkpoint_to_go_on_from(own_directory, capsys):
+    command = ["train", "iris", "--quiet", "--no-save", "--log", "log.jsonl"]
+    command += ["--checkpoint", "run.ckpt"]
+    assert main([*command, "--epochs", "3"]) == 0
+    assert main([*command, "--epochs", "6", "--resume"]) == 0
+    resumed = capsys.readouterr().out
+    lines = [json.loads(line) for line in (own_directory / "log.jsonl").read_text().splitlines()]
+    assert [one["epoch"] for one in lines if one["event"] == "epoch"] == [1, 2, 3, 4, 5, 6]
+    assert main(["train", "iris", "--quiet", "--no-save", "--epochs", "6"]) == 0
+    assert resumed.endswith(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resume"], "name it by --checkpoint FILE"),
+        (["--checkpoint", "a", "--solver", "lbfgs"], "solvers that go step by step"),
+        (["--checkpoint", "table.csv"], "choose another"),
+        (["--log", "none/log"], "cannot be written"),
+    ],
+)
+def test_logs_and_checkpoints_that_cannot_be(options, message, own_directory, capsys):
+    (own_directory / "table.csv").write_text("a,b\n1,2\n")
+    assert main(["train", "iris", *options]) == 1
+    assert message in capsys.readouterr().err
