@@ -42,14 +42,14 @@ class Descent(Protocol):
         included.
     memory
         What the schedule remembers.
-    step
-        How many steps of an epoch are done that has not ended; 0 between epochs.
+    has_begun
+        Whether an epoch has its order and has not ended.
     """
 
     epochs: int
     samples: int
     memory: tuple[float, ...]
-    step: int
+    has_begun: bool
 
     @property
     def rate(self) -> float | None:
@@ -105,27 +105,31 @@ class StepDescent:
         self.epochs, self.samples = resumed.epochs, resumed.samples
         self.planned_epochs = first_epoch + trainer.epochs
         self.memory = resumed.schedule
-        position = resumed.position
-        self.step = 0 if position is None else position.step
-        self._left: np.ndarray | None = None if position is None else position.order
+        self._position = resumed.position
+        self.has_begun = False
 
     def run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> None:
         """Run the epochs."""
         while self.epochs < self.planned_epochs:
             begin_epoch()
-            rates, start = self._rates(), self.step
-            is_last = self.epochs == self.planned_epochs - 1
-            order = self._order() if self._left is None else self._left
-            self._left = None
-            self.step = self.session.run_epoch(
+            rates, is_last = self._rates(), self.epochs == self.planned_epochs - 1
+            order, start = self._begin()
+            done = self.session.run_epoch(
                 rates, order, self.epochs, None if is_last else self._expected,
                 start=start, pace=self.pace,
             )  # fmt: skip
-            if self.step < self.session.feed.n_steps:
+            if done < self.session.feed.n_steps:
                 return
-            self.step = 0
+            self.has_begun = False
             if not end_epoch(float(np.ravel(rates)[-1])):
                 return
+
+    def _begin(self) -> tuple[np.ndarray | None, int]:
+        """Return the order of the epoch, and how many steps of it were done by another fit."""
+        position, self._position = self._position, None
+        found = (self._order(), 0) if position is None else (position.order, position.step)
+        self.has_begun = True
+        return found
 
     def adapt(self, epoch: Epoch) -> None:
         """Set the next epoch's learning rate."""
@@ -192,7 +196,7 @@ class Minimization:
         Of which only the counts are of use.
     """
 
-    step = 0
+    has_begun = False
 
     def __init__(
         self, trainer: Trainer, session: Session, minimizer: Minimizer, resumed: Resumable

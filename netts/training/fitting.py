@@ -208,7 +208,7 @@ class Fit:
         from.
         """
         feed = self.session.feed
-        if not 0 < self.step < feed.n_steps or self._went_back:
+        if not self.descent.has_begun or self.step == feed.n_steps or self._went_back:
             return None
         return Position(
             step=self.step,

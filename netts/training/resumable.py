@@ -14,7 +14,7 @@ class Position:
     Attributes
     ----------
     step
-        How many of its steps are done, at least 1.
+        How many of its steps are done.
     order
         Of its samples, their numbers; None where it is that of the data.
     running_loss

@@ -92,7 +92,7 @@ class SavedTraining:
         if position is None:
             return
         order = position.order
-        _require(position.step > 0 and self.history.steps >= position.step, "counts of steps")
+        _require(position.step >= 0 and self.history.steps >= position.step, "counts of steps")
         _require(
             order is None
             or (order.ndim == 1 and order.dtype == np.int64 and is_permutation(order)),

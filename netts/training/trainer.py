@@ -528,7 +528,7 @@ def _go_to(session: Session, position: Position | None) -> None:
         return
     n_samples, n_steps = len(session.feed.samples), session.feed.n_steps
     n_before = n_samples if position.order is None else len(position.order)
-    if n_before != n_samples or not 0 < position.step < n_steps:
+    if n_before != n_samples or not 0 <= position.step < n_steps:
         raise ParameterError(
             f"the fit to resume stopped behind step {position.step} of an epoch of {n_before} "
             f"samples, and an epoch has {n_samples} samples and {n_steps} steps now: pass the same "

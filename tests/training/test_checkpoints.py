@@ -91,6 +91,26 @@ def test_stopped_trainings_go_on_within_the_epoch(tmp_path):
         np.testing.assert_array_equal(stopped.network.weights()[name], array, err_msg=name)
 
 
+@pytest.mark.parametrize("name", ["sgd", "one cycle", "streamed"])
+def test_an_epoch_that_was_begun_and_has_no_step_yet_keeps_its_order(name, tmp_path):
+    class Stop(Callback):
+        def on_epoch_begin(self, trainer, history):
+            if len(history) == 1:
+                trainer.stop()
+
+    case, path = CASES[name], tmp_path / "run.ckpt"
+    stopped = fit(trainer(case, Stop(), Checkpoint(path)), case)
+    assert (len(stopped.history_), stopped.history_.steps) == (1, 5)
+    assert_same(fit(trainer(case), case, resume=path), fit(trainer(case), case))
+
+
+@pytest.mark.parametrize("name", ["sgd", "best"])
+def test_a_training_that_is_over_ends_again_as_it_did(name, tmp_path):
+    case, path = CASES[name], tmp_path / "run.ckpt"
+    whole = fit(trainer(case, Checkpoint(path)), case)
+    assert_same(fit(trainer(case), case, resume=path), whole)
+
+
 CHANGED = [
     ("settings: optimizer was SGD", {"optimizer": "adam"}),
     ("settings: batch_size was 16, and is 8 now", {"batch_size": 8}),
