@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netts.data.datasets import dataset_names, find_table, load
 from netts.data.fashion_mnist import fashion_mnist
 from netts.data.idx import read_idx
-from netts.data.installed import diamonds, mnist_5000, shuttle, yeast
+from netts.data.installed import diamonds, mnist_5000, shuttle, sonar, spambase, yeast
 from netts.data.npz import read_npz
 from netts.data.reading import Reading
 from netts.data.rows import ReadOptions
@@ -47,6 +47,8 @@ __all__ = [
     "read_npz",
     "read_table",
     "shuttle",
+    "sonar",
+    "spambase",
     "split_rows",
     "split_table",
     "yeast",
