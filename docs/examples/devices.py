@@ -12,7 +12,7 @@ from netts import Network, Trainer, layers
 from netts.data import load, split_rows
 from netts.devices import available
 
-PUBLISHED = "none: Deep Netts Community Edition trains on the CPU"
+PUBLISHED = "none: no example of Deep Netts does this"
 
 
 def main() -> Outcome:

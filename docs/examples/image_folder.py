@@ -15,7 +15,7 @@ from netts import Network, Trainer, layers
 from netts.data import ImageOptions, image_folder, load, split_rows
 from netts.estimators import ImageModel
 
-PUBLISHED = "none: Deep Netts loads all images of an ImageSet at once"
+PUBLISHED = "none: no example of Deep Netts does this"
 
 
 def write_pictures(folder):

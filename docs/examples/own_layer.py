@@ -13,7 +13,7 @@ from netts.data import load, split_rows
 from netts.layers import Layer
 from netts.testing import check_layer
 
-PUBLISHED = "none: Deep Netts has no layers of one's own"
+PUBLISHED = "none: no example of Deep Netts does this"
 
 
 @accelerate

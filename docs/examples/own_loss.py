@@ -12,7 +12,7 @@ from netts import Network, Trainer, layers
 from netts.data import load, split_table
 from netts.losses import ElementLoss
 
-PUBLISHED = "none: Deep Netts has no losses of one's own"
+PUBLISHED = "none: no example of Deep Netts does this"
 
 
 def lopsided(output, target):

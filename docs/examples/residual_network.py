@@ -1,4 +1,4 @@
-"""A residual network on images of digits. Deep Netts' networks are lists; this one is a graph.
+"""A residual network on images of digits: a graph of layers, not only a list.
 
 python docs/examples/residual_network.py
 """
@@ -10,7 +10,7 @@ from netts import Network, Trainer, layers
 from netts.data import load, split_rows
 from netts.schedules import OneCycle
 
-PUBLISHED = "none: Deep Netts has no such layer"
+PUBLISHED = "none: no example of Deep Netts does this"
 
 
 def block(filters):

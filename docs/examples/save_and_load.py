@@ -14,7 +14,7 @@ from netts import MLPClassifier, Network, layers
 from netts.data import load, split_table
 from netts.estimators import TableModel
 
-PUBLISHED = "none: LoadAndUseTrainedNetwork prints one prediction"
+PUBLISHED = "none: no output of LoadAndUseTrainedNetwork is published"
 
 
 def main() -> Outcome:

@@ -17,9 +17,15 @@ PUBLISHED = "none: SpamClassifier prints its metrics, and no output is published
 def main() -> Outcome:
     training, test = split_table(spambase(), test_size=0.4, random_state=0)
     model = TableModel(
-        MLPClassifier((25,), activation="tanh", learning_rate_init=0.005, max_iter=40, tol=1e-3)
+        MLPClassifier(
+            (25,),
+            activation="tanh",
+            learning_rate_init=0.002,
+            alpha=1.0,
+            tol=1e-3,
+            random_state=0,
+        )
     )
-    model.set_params(estimator__random_state=0, estimator__alpha=1.0)
     model.fit(training, training.y)
     evaluation = evaluate(model, test, test.y)
     print(evaluation, end="\n\n")

@@ -9,7 +9,7 @@ from netts import Network, Trainer, layers
 from netts.data import ReadOptions, TableEncoder, find_table, split_table
 from netts.evaluation import evaluate_quantities
 
-PUBLISHED = "none: a Deep Netts network has one input"
+PUBLISHED = "none: no example of Deep Netts does this"
 
 
 def main() -> Outcome:
