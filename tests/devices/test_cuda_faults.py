@@ -113,7 +113,7 @@ def test_garbage_that_still_has_memory_is_collected_first(cuda):
 def test_a_device_that_does_not_even_say_what_is_free_is_told_too(cuda):
     gpu = cuda.opened()
     cuda.driver.faults["cuMemAlloc"] = 2 * [Status.CUDA_ERROR_OUT_OF_MEMORY]
-    cuda.driver.faults["cuMemGetInfo"] = 2 * [Status.CUDA_ERROR_OUT_OF_MEMORY]
+    cuda.driver.faults["cuMemGetInfo"] = 3 * [Status.CUDA_ERROR_OUT_OF_MEMORY]
     with gpu.enter(), pytest.raises(DeviceMemoryError, match="nor for saying how much is free"):
         gpu.allocate(64)
 
