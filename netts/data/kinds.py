@@ -170,7 +170,7 @@ def _date_refusal(rows: Rows, column: int, missing: frozenset[str]) -> DataError
     return DataError(
         f"{rows.path}: column {quoted(rows.column_names[column])} holds dates such as "
         f"{quoted(example)}, of which day, month and year could be confused: write them as "
-        "2026-03-31, or ignore the column"
+        "2026-03-31, or leave the column out (--ignore)"
     )
 
 

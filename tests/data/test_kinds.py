@@ -140,7 +140,7 @@ def test_a_date_that_no_calendar_has_is_none(cell):
 def test_other_dates_are_refused_with_the_way_to_write_them(column, refused, cell):
     message = (
         f": column 'b' holds dates such as {cell!r}, of which day, month and year could be "
-        "confused: write them as 2026-03-31, or ignore the column"
+        "confused: write them as 2026-03-31, or leave the column out (--ignore)"
     )
     with refused(message):
         column("", cell, cell)
