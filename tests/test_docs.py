@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from netts import initializers, layers, losses, optimizers, schedules
+
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
 
@@ -88,6 +90,32 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
         path = tmp_path / f"block_{number}.py"
         path.write_text(block, encoding="utf-8")
         exec(compile(block, str(path), "exec"), vars(module))
+
+
+def classes(module: types.ModuleType) -> set[str]:
+    """Return what a user makes objects of; the rest is for those who write their own."""
+    own = {"Layer", "LayerBuffers", "Parameter", "RandomCounters"}
+    own |= {"Minimizer", "Optimizer", "OptimizerBuffers", "Outcome", "Progress", "Loss"}
+    return {name for name in module.__all__ if isinstance(getattr(module, name), type)} - own
+
+
+@pytest.mark.parametrize("module", [layers, losses, optimizers, schedules])
+def test_every_part_of_a_training_is_on_its_page(module):
+    assert not {name for name in classes(module) if f"`{name}" not in PAGES["training.md"]}
+
+
+@pytest.mark.parametrize(
+    "registry",
+    [
+        layers.ACTIVATIONS,
+        losses.LOSSES,
+        optimizers.OPTIMIZERS,
+        schedules.SCHEDULES,
+        initializers.INITIALIZERS,
+    ],
+)
+def test_every_name_that_stands_for_a_part_is_on_its_page(registry):
+    assert not {name for name in registry if f'`"{name}"`' not in PAGES["training.md"]}
 
 
 @pytest.mark.parametrize("page", [*PAGES, "../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md"])
