@@ -110,7 +110,8 @@ def _describe_estimator(estimator: MLPClassifier | MLPRegressor) -> None:
         f"({_choice(estimator.device_choice_)}), "
         f"{ENDINGS.get(history.stopped_by, history.stopped_by)}"
     )
-    print(f"loss: {_curve(estimator.loss_curve_)}")
+    if estimator.loss_curve_:
+        print(f"loss: {_curve(estimator.loss_curve_)}")
 
 
 def _choice(choice: DeviceChoice) -> str:

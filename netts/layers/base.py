@@ -61,6 +61,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from netts.choices import did_you_mean
 from netts.devices.memory import BufferView
 from netts.initializers import Initializer, initializer_from
 
@@ -185,9 +186,16 @@ class LayerBuffers:
                 return arrays[name]
         if name.startswith("grad_") and name.removeprefix("grad_") in self.gradients:
             return self.gradients[name.removeprefix("grad_")]
-        known = [*self.parameters, *self.state, *self.transients]
-        known += [f"grad_{one}" for one in self.gradients]
-        raise AttributeError(f"the layer has no buffer {name!r}, only {known}")
+        raise AttributeError(
+            f"the layer has no array {name!r}{did_you_mean(name, self._names())}; it has "
+            f"{', '.join(self._names())}: it declares its own in parameters, state and transients"
+        )
+
+    def _names(self) -> list[str]:
+        """Return what stands for an array of one input, output or layer."""
+        passed = ["input", "output", "grad_output", "grad_input"]
+        declared = [*self.parameters, *self.state, *self.transients]
+        return [*passed, *declared, *(f"grad_{one}" for one in self.gradients)]
 
 
 class Layer:
@@ -246,11 +254,17 @@ class Layer:
 
     def forward(self, at: LayerBuffers) -> None:
         """Call kernels that write `at.output`."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward pass")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward pass: define forward(self, at), which calls "
+            "kernels that write at.output"
+        )
 
     def backward(self, at: LayerBuffers) -> None:
         """Call kernels that overwrite `at.grad_inputs` and the parameters' gradients."""
-        raise NotImplementedError(f"{type(self).__name__} has no backward pass")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no backward pass: define backward(self, at), which calls "
+            "kernels that overwrite at.grad_input, if it is not None, and parameters' gradients"
+        )
 
 
 def as_rows(view: BufferView) -> BufferView:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,28 +16,24 @@ from netts.devices.registry import choose
 from netts.errors import (
     BrokenModelError,
     DataError,
-    DeviceMemoryError,
     NettsError,
     NotBuiltError,
     ParameterError,
-    ShapeError,
 )
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
-from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import (
-    as_arrays,
-    as_samples,
+    as_inputs,
     as_shapes,
     by_name,
     check_shape,
     floating,
 )
-from netts.network.loading import chunks
 from netts.network.nodes import check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
+from netts.network.prediction import Predictor
 from netts.network.saved import describe_network, registry
 from netts.network.sources import Rows, SampleSource, check_source, is_source
 from netts.network.summary import summary_table
@@ -99,7 +93,7 @@ class Network:
         self.nodes, self.input_names = wiring.nodes, wiring.names
         self._n_inputs = wiring.n_inputs
         self.input_shape: Shape | dict[str, Shape] | None = None
-        self._forget_plans()
+        self._predictor = Predictor()
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(repr, self.layers))}])"
@@ -203,7 +197,7 @@ class Network:
         self.state = ParameterSet.declare("layer state", state, dtype)
         self.shapes, self.dtype = shapes, dtype
         self.input_shape = by_name(self.input_names, shapes)
-        self._forget_plans()
+        self._predictor = Predictor()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers and weights to a model file, which `netts.load` reads.
@@ -348,17 +342,7 @@ class Network:
             check_whole("batch_size", batch_size, 1)
         chosen = None if loss is None else loss_from(loss)
         device, precision = choose(device), precision_from(precision)
-        output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
-        flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
-        start = 0
-        with self._lock, contextlib.ExitStack() as stack:
-            step = batch_size or self._fitting(len(rows), device, chosen, precision)
-            for chunk in stack.enter_context(contextlib.closing(chunks(rows, step))):
-                infer = self._inference(rows_for(len(chunk), step), device, chosen, precision)
-                device = infer.device  # the first chunk settles "auto" for all
-                infer(chunk, flat[start : start + len(chunk)])
-                start += len(chunk)
-        return output
+        return self._predictor(self, rows, chosen, batch_size, device, precision)
 
     def samples(self, X: Any, name: str = "X") -> np.ndarray:
         """Return samples as a matrix (n_samples, features) of the network's dtype, checked.
@@ -371,17 +355,9 @@ class Network:
         ShapeError, DataError
             As in `predict`, or where a layer cannot take the values.
         """
-        arrays = as_arrays(self.input_names, X, name)
-        parts = [
-            as_samples(array, shape, self.dtype, called)
-            for (called, array), shape in zip(arrays.items(), self.shapes, strict=False)
-        ]
-        if len({len(one) for one in parts}) > 1:
-            counts = ", ".join(
-                f"{called} has {len(one)}" for called, one in zip(arrays, parts, strict=True)
-            )
-            raise ShapeError(f"inputs have the same samples, but {counts}")
-        check_samples(self.nodes, self._n_inputs, parts, list(arrays))
+        inputs = as_inputs(self.input_names, X, self.shapes, self.dtype, name)
+        parts = list(inputs.values())
+        check_samples(self.nodes, self._n_inputs, parts, list(inputs))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def rows(self, source: SampleSource, name: str = "X") -> Rows:
@@ -404,30 +380,6 @@ class Network:
             check_samples(self.nodes, self._n_inputs, [rows], [called])
 
         return Rows(source, self.dtype, check, name)
-
-    def _fitting(self, n_samples: int, device: str, loss: Loss | None, precision: str) -> int:
-        """Return how many samples go through at once: the default, or fewer if memory is short."""
-        step = chunk_rows(self)
-        while True:
-            try:
-                self._inference(rows_for(min(n_samples, step), step), device, loss, precision)
-                return step
-            except DeviceMemoryError:
-                if step == 1:
-                    raise
-            step = max(step // 4, 1)
-
-    def _inference(self, rows: int, device: str, loss: Loss | None, precision: str) -> Inference:
-        key = (rows, device, loss, precision)
-        if key not in self._plans:
-            made = Inference(self, *key)
-            settled = (rows, made.device, loss, precision)
-            self._plans[key] = self._plans.setdefault(settled, made)
-        return self._plans[key]
-
-    def _forget_plans(self) -> None:
-        self._plans: dict[tuple[int, str, Loss | None, str], Inference] = {}
-        self._lock = threading.Lock()
 
     def _require_built(self) -> None:
         if not self.is_built:

@@ -38,7 +38,7 @@ class Epoch:
     stalled_seconds: float = 0.0
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The epochs of a fit, and how it ended.
 
@@ -62,6 +62,12 @@ class History:
 
     def __len__(self) -> int:
         return len(self.epochs)
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self)} epochs in {sum(self.seconds):.3g} s"]
+        for name, values in (("loss", self.loss), ("validation loss", self.validation_loss)):
+            parts += [f"{name} {values[0]:.4g} to {values[-1]:.4g}"] if values else []
+        return f"<History: {', '.join(parts)}, stopped by {self.stopped_by}>"
 
     @property
     def loss(self) -> list[float]:
