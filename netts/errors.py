@@ -146,6 +146,10 @@ class UnsavableError(NettsError, TypeError):
     """A model holds something that a model file cannot."""
 
 
+class UnexportableError(NettsError, TypeError):
+    """A model has a step for which ONNX has no operator, or netts no translation."""
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the user's own line: the last one before netts, or scikit-learn, was called."""
     frame, level = sys._getframe(1), 2

@@ -62,7 +62,9 @@ from typing import Any, Literal
 import numpy as np
 
 from netts.devices.memory import BufferView
+from netts.errors import UnexportableError
 from netts.initializers import Initializer, initializer_from
+from netts.persistence.onnx_graph import Operators
 
 Shape = tuple[int, ...]
 
@@ -190,6 +192,47 @@ class LayerBuffers:
         raise AttributeError(f"the layer has no buffer {name!r}, only {known}")
 
 
+@dataclass(frozen=True)
+class LayerOperators(Operators):
+    """What one layer is in an ONNX graph: what it reads, and where it writes its operators.
+
+    A parameter or state called `weight` is read as `at.weight`, the name of a constant.
+
+    Attributes
+    ----------
+    inputs
+        The names of the values that it reads; `at.input` is the first.
+    input_shapes, output_shape
+        Of a sample, as everywhere; the batch axis comes first in the values.
+    arrays
+        Parameters and layer state by name, for layers that need them in another form.
+    """
+
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def input(self) -> str:
+        """The input of a layer that has one."""
+        return self.inputs[0]
+
+    def over_rows(self, operator: str, **attributes: Any) -> str:
+        """Append an operator of one input that sees each sample as one row of features."""
+        is_flat = len(self.output_shape) == 1
+        rows = self.input if is_flat else self.reshape(self.input, [math.prod(self.output_shape)])
+        value = self.add(operator, rows, **attributes)
+        return value if is_flat else self.reshape(value, self.output_shape)
+
+    def __getattr__(self, name: str) -> str:
+        if name.startswith("_") or name not in self.arrays:
+            raise AttributeError(f"the layer has no array {name!r}, only {list(self.arrays)}")
+        called = f"{self.label}.{name}"
+        is_known = called in self.graph.constants
+        return called if is_known else self.constant(called, self.arrays[name])
+
+
 class Layer:
     """A layer: shapes, parameters, and the kernels of its forward and backward pass.
 
@@ -243,6 +286,28 @@ class Layer:
     def expand(self) -> tuple[Layer, ...]:
         """Return the layers that this one stands for, usually itself."""
         return (self,)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append the operators that do what `forward` does outside of training.
+
+        Returns
+        -------
+        str
+            The name of the value that they give, of shape (batch, *output_shape).
+
+        Raises
+        ------
+        UnexportableError
+            Where there are none.
+        """
+        if not self.passes_through(is_training=False):
+            name = type(self).__name__
+            raise UnexportableError(
+                f"has no ONNX operator that netts knows of: give {name} a method "
+                "to_onnx(self, at), such as `return at.add('Relu', at.input)`"
+            )
+        is_same = at.input_shapes[0] == at.output_shape
+        return at.input if is_same else at.reshape(at.input, at.output_shape)
 
     def forward(self, at: LayerBuffers) -> None:
         """Call kernels that write `at.output`."""

@@ -10,7 +10,7 @@ from netts.errors import ShapeError
 from netts.hyperparameters import check_whole
 from netts.initializers import Initializer, initializer_from
 from netts.layers.activations import activation_from
-from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Parameter, Shape
 
 
 @accelerate
@@ -132,3 +132,9 @@ class Dense(Layer):
             dense_grad_bias(at.grad_output, at.grad_bias)
         if at.grad_input is not None:
             dense_grad_input(at.grad_output, at.weight, at.grad_input)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Gemm, or MatMul where there is no bias."""
+        if self.use_bias:
+            return at.add("Gemm", at.input, at.weight, at.bias)
+        return at.add("MatMul", at.input, at.weight)

@@ -24,7 +24,7 @@ from netts.compiler.functions import sqrt
 from netts.devices.memory import BufferView
 from netts.errors import ShapeError
 from netts.hyperparameters import check_real, check_whole
-from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Parameter, Shape
 
 
 @accelerate
@@ -238,6 +238,11 @@ class BatchNorm(Layer):
             grad_input = _by_channel(at.grad_input)
             batch_norm_grad_input(x, *kept, at.gamma, grad_output, *gradients, grad_input)
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append BatchNormalization, by the running statistics."""
+        arrays = (at.gamma, at.beta, at.running_mean, at.running_variance)
+        return at.add("BatchNormalization", at.input, *arrays, epsilon=float(self.epsilon))
+
 
 @dataclass(frozen=True)
 class LayerNorm(Layer):
@@ -308,6 +313,11 @@ class LayerNorm(Layer):
         layer_norm_grad_parameters(x, *kept, grad_output, *gradients)
         if at.grad_input is not None:
             layer_norm_grad_input(x, *kept, gamma, grad_output, self._rows(at.grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append LayerNormalization."""
+        attributes = {"axis": -self.n_axes, "epsilon": float(self.epsilon)}
+        return at.add("LayerNormalization", at.input, at.gamma, at.beta, **attributes)
 
     def _rows(self, view: BufferView) -> BufferView:
         """Return a batch as a matrix whose rows are what is normalised together."""

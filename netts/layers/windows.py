@@ -130,6 +130,18 @@ def places(what: str, windows: Sequence[Window], input_shape: Shape, sides: Side
     return tuple(one.n_places(length) for one, length in zip(windows, along, strict=True))
 
 
+def sliding(windows: Sequence[Window]) -> dict[str, list[int]]:
+    """Return the attributes of ONNX's operators that slide windows."""
+    found = {
+        "kernel_shape": [one.size for one in windows],
+        "strides": [one.stride for one in windows],
+        "pads": [one.before for one in windows] + [one.after for one in windows],
+    }
+    if any(one.dilation > 1 for one in windows):
+        found["dilations"] = [one.dilation for one in windows]
+    return found
+
+
 def as_image(view: BufferView) -> BufferView:
     """Return a batch (n, channels, *sides) as images: a signal is one of a single row."""
     n, channels, *along = view.shape

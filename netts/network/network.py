@@ -28,6 +28,7 @@ from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
+from netts.network.exporting import network_graph
 from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.inputs import (
     as_arrays,
@@ -45,6 +46,7 @@ from netts.network.sources import Rows, SampleSource, check_source, is_source
 from netts.network.summary import summary_table
 from netts.network.wiring import wire
 from netts.persistence import save_model
+from netts.persistence.onnx_saving import save_onnx
 from netts.random_state import RandomState, generator_from
 
 InputShape = int | Iterable[int] | Mapping[str, int | Iterable[int]]
@@ -225,6 +227,44 @@ class Network:
             layers and functions that have a name.
         """
         save_model(path, "network", describe_network(self), registry(), is_open=True)
+
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        loss: str | Loss | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Write what `predict` computes as an ONNX file, for programs that know nothing of netts.
+
+        It is called `input`, or by the names of the inputs, and gives `output`; the number of
+        samples is left open. docs/exchange.md says what becomes of layers. It is written beside
+        `path` and renamed, so that at no time there is a part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+        loss : str or Loss, optional
+            As in `predict`: with the loss of a classifier, the file gives probabilities.
+        dtype : float32 or float64
+            Of inputs, weights and output, whatever the network has. Runtimes know every operator in
+            float32; onnxruntime has no convolution, average pooling or erf in float64.
+
+        Raises
+        ------
+        NotBuiltError
+            Where the network has no parameters yet.
+        MissingPackageError
+            Where the package onnx is not installed.
+        UnexportableError
+            Where a layer or the loss has no operator.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        """
+        self._require_built()
+        chosen = None if loss is None else loss_from(loss)
+        save_onnx(path, network_graph(self, chosen, floating(dtype)))
 
     def to_json(self) -> str:
         """Return the architecture, layers and dtype without weights, as JSON to read and edit.
