@@ -316,8 +316,8 @@ class LayerNorm(Layer):
 
     def to_onnx(self, at: LayerOperators) -> str:
         """Append LayerNormalization."""
-        attributes = {"axis": -self.n_axes, "epsilon": float(self.epsilon)}
-        return at.add("LayerNormalization", at.input, at.gamma, at.beta, **attributes)
+        arrays, epsilon = (at.gamma, at.beta), float(self.epsilon)
+        return at.add("LayerNormalization", at.input, *arrays, axis=-self.n_axes, epsilon=epsilon)
 
     def _rows(self, view: BufferView) -> BufferView:
         """Return a batch as a matrix whose rows are what is normalised together."""

@@ -65,7 +65,7 @@ def _model(graph: OnnxGraph) -> Any:
 
 
 def _node(node: OnnxNode) -> Any:
-    attributes = {
+    attributes: dict[str, Any] = {
         name: helper.np_dtype_to_tensor_dtype(one) if isinstance(one, np.dtype) else one
         for name, one in node.attributes.items()
     }
