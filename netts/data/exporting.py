@@ -7,13 +7,14 @@ and a missing one is the empty text. All is computed in float64, as the encoder 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from netts.data.encoded_columns import CategoryColumn, IgnoredColumn, NumberColumn
-from netts.data.encoder import TableEncoder
+from netts.data.category_columns import Categories, CategoryColumn, CodedColumn, OrdinalColumn
+from netts.data.encoded_columns import EncodedColumn, IgnoredColumn, NumberColumn
+from netts.data.scaling import Scaling
 from netts.errors import UnexportableError
 from netts.persistence.onnx_graph import TEXT, OnnxGraph, Operators
 
@@ -25,19 +26,20 @@ NOT_A_TIME = np.iinfo(np.int64).min
 MISSING_TEXT = ""
 
 
-def add_encoder(graph: OnnxGraph, encoder: TableEncoder) -> str:
-    """Append what a fitted encoder does to the columns that it uses, declared as inputs.
+def add_columns(graph: OnnxGraph, columns: Iterable[EncodedColumn]) -> str:
+    """Append what an encoder does to columns, each declared as an input unless it is ignored.
 
     Parameters
     ----------
     graph
         Changed in place.
-    encoder
+    columns
+        `columns_` of a fitted encoder.
 
     Returns
     -------
     str
-        The value that `transform` gives, float64 of shape (batch, n_outputs).
+        The value that `TableEncoder.transform` gives, float64 of shape (batch, n_outputs).
 
     Raises
     ------
@@ -45,7 +47,7 @@ def add_encoder(graph: OnnxGraph, encoder: TableEncoder) -> str:
         Where a column, or what becomes of it, has no operator.
     """
     parts = []
-    for column in encoder.columns_:
+    for column in columns:
         at = Operators(graph, f"column {column.name}", np.dtype(np.float64))
         parts += WRITERS[type(column)](column, at)
     joined = Operators(graph, "encoder", np.dtype(np.float64))
@@ -61,9 +63,13 @@ def _add_number(column: NumberColumn, at: Operators) -> list[str]:
         values = at.graph.input(column.name, np.float64, (1,), said)
         is_missing = at.add("IsNaN", values)
     filled = at.add("Where", is_missing, at.number(column.median), values)
-    centred = at.add("Sub", filled, at.number(column.mean))
-    scaled = at.add("Div", centred, at.number(column.scale))
+    scaled = _add_scaling(column.scaling, filled, at)
     return [scaled] + [at.cast(is_missing, np.float64)] * bool(column.n_missing)
+
+
+def _add_scaling(scaling: Scaling, value: str, at: Operators) -> str:
+    centred = at.add("Sub", value, at.number(scaling.center))
+    return at.add("Div", centred, at.number(scaling.scale))
 
 
 def _days(column: NumberColumn, at: Operators) -> tuple[str, str]:
@@ -78,7 +84,8 @@ def _days(column: NumberColumn, at: Operators) -> tuple[str, str]:
     return at.add("Div", microseconds, at.number(MICROSECONDS_OF_A_DAY)), is_missing
 
 
-def _add_category(column: CategoryColumn, at: Operators) -> list[str]:
+def _add_texts(column: Categories, at: Operators) -> tuple[str, list[str]]:
+    """Return the input of a column of categories, and the texts that are known, in their places."""
     known = list(column.categories)
     if column.n_missing:
         if MISSING_TEXT in known:
@@ -87,10 +94,46 @@ def _add_category(column: CategoryColumn, at: Operators) -> list[str]:
                 "an ONNX file: replace the empty texts before training"
             )
         known.append(MISSING_TEXT)
-    values = at.graph.input(column.name, TEXT, (1,), "a category; empty where it is missing")
+    said = "a category; empty where it is missing"
+    return at.graph.input(column.name, TEXT, (1,), said), known
+
+
+def _add_category(column: CategoryColumn, at: Operators) -> list[str]:
+    values, known = _add_texts(column, at)
     options: dict[str, Any] = {"cats_strings": known, "zeros": 1}  # an unknown one is 0 everywhere
     encoded = at.add("OneHotEncoder", values, domain="ai.onnx.ml", **options)
     return [at.cast(at.reshape(encoded, [len(known)]), np.float64)]
+
+
+def _add_code(column: CodedColumn, at: Operators) -> list[str]:
+    values, known = _add_texts(column, at)
+    return [at.cast(_looked_up(values, known, range(1, column.n_codes), 0, at), np.float64)]
+
+
+def _add_rank(column: OrdinalColumn, at: Operators) -> list[str]:
+    values, known = _add_texts(column, at)
+    n_ranks = len(column.categories)
+    ranks = [*range(n_ranks), *[column.middle] * bool(column.n_missing)]
+    rank = at.cast(_looked_up(values, known, ranks, column.middle, at), np.float64)
+    parts = [_add_scaling(Scaling(column.center, column.scale), rank, at)]
+    if column.n_missing:
+        is_missing = _looked_up(values, [MISSING_TEXT], [1], 0, at)
+        parts.append(at.cast(is_missing, np.float64))
+    return parts
+
+
+def _looked_up(
+    values: str, texts: Sequence[str], numbers: Iterable[int], otherwise: int, at: Operators
+) -> str:
+    """Return the number of each text, int64."""
+    return at.add(
+        "LabelEncoder",
+        values,
+        domain="ai.onnx.ml",
+        keys_strings=list(texts),
+        values_int64s=list(numbers),
+        default_int64=otherwise,
+    )
 
 
 def _ignore(column: IgnoredColumn, at: Operators) -> list[str]:
@@ -100,6 +143,8 @@ def _ignore(column: IgnoredColumn, at: Operators) -> list[str]:
 WRITERS: dict[type, Callable[[Any, Operators], list[str]]] = {
     NumberColumn: _add_number,
     CategoryColumn: _add_category,
+    CodedColumn: _add_code,
+    OrdinalColumn: _add_rank,
     IgnoredColumn: _ignore,
 }
 """For each kind of column, what declares its input and writes its operators."""

@@ -31,8 +31,6 @@ except ImportError as error:
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 
-HIGHEST_PIXEL = 255
-
 
 def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
     """Return a picture as uint8 of shape (channels, height, width), upright as its EXIF data say.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.base import is_classifier
 
+from netts.data.scaling import Scaling
 from netts.errors import UnexportableError
 from netts.network.exporting import add_network
 from netts.network.inputs import floating
@@ -37,7 +38,7 @@ def add_estimator(
     estimator: Any,
     samples: str,
     dtype: np.dtype,
-    target_scaling: tuple[float, float] | None = None,
+    target_scaling: Scaling | None = None,
 ) -> None:
     """Append what an estimator predicts from a value, and declare it as outputs.
 
@@ -51,8 +52,7 @@ def add_estimator(
         Of `dtype` and shape (batch, n_features_in_).
     dtype
     target_scaling
-        What to add to quantities, and what to multiply them by before, in float64; None for nothing
-        of both.
+        Of quantities, taken back in float64; None where there is none.
     """
     network, loss = estimator._network(), estimator._loss_function()
     value = add_network(graph, network, (samples,), loss, dtype)
@@ -60,11 +60,10 @@ def add_estimator(
         _add_classes(graph, estimator, value, dtype)
         return
     if target_scaling is not None:
-        center, scale = target_scaling
         dtype = np.dtype(np.float64)
         at = Operators(graph, "target", dtype)
-        scaled = at.add("Mul", at.cast(value, dtype), at.number(scale))
-        value = at.add("Add", scaled, at.number(center))
+        scaled = at.add("Mul", at.cast(value, dtype), at.number(target_scaling.scale))
+        value = at.add("Add", scaled, at.number(target_scaling.center))
     graph.output(QUANTITY, value, dtype, (estimator.n_outputs_,))
 
 
@@ -79,6 +78,23 @@ def _add_classes(graph: OnnxGraph, estimator: MLPClassifier, value: str, dtype: 
     if estimator.n_outputs_ == 1:
         value = at.add("Concat", at.add("Sub", at.number(1.0), value), value, axis=1)
         labels = np.resize(labels, 2)  # a single class is both
+    add_labels(graph, labels, value, dtype)
+
+
+def add_labels(graph: OnnxGraph, labels: np.ndarray, value: str, dtype: np.dtype) -> None:
+    """Declare probabilities of exclusive classes as an output, and the most probable one's label.
+
+    Parameters
+    ----------
+    graph
+        Changed in place.
+    labels
+        Of shape (n_classes,), as ONNX files hold them: text has the dtype `TEXT`.
+    value
+        The probabilities, of `dtype` and shape (batch, n_classes).
+    dtype
+    """
+    at = Operators(graph, "classes", dtype)
     best = at.add("ArgMax", value, axis=1, keepdims=0)
     known = graph.constant("classes", labels)
     graph.output(LABEL, at.add("Gather", known, best), labels.dtype, ())

@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from netts.data import Reading
 from netts.data.encoder import TableEncoder
-from netts.data.exporting import add_encoder
+from netts.data.exporting import add_columns
 from netts.data.learning import LARGEST
 from netts.data.scaling import Scaler, Scaling, check_scaler, learn_scaling
 from netts.errors import BrokenModelError, DataError, ParameterError, UnsavableError
@@ -253,11 +253,10 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self, "estimator_")
         graph, chosen = OnnxGraph(), floating(dtype)
-        inputs = add_encoder(graph, self.encoder_)
+        inputs = add_columns(graph, self.encoder_.columns_)
         if chosen != np.float64:
             inputs = Operators(graph, "encoder", chosen).cast(inputs, chosen)
-        scaling = (self.target_mean_, self.target_scale_)
-        add_estimator(graph, self.estimator_, inputs, chosen, scaling)
+        add_estimator(graph, self.estimator_, inputs, chosen, self.target_scaling_)
         save_onnx(path, graph)
 
     def _describe(self) -> SavedTableModel:

@@ -204,3 +204,52 @@ def test_classes_that_no_file_holds_are_refused(path):
         model.to_onnx(path)
     with pytest.raises(ParameterError, match="float32 or float64"):
         model.to_onnx(path, dtype="float16")
+
+
+ENCODINGS = {
+    "place": "one-hot",
+    "size": ["small", "medium", "large"],
+    "shop": "embedding",
+    "rank": ["a", "b", "c"],
+}
+
+
+def of_every_encoding(n_samples=40):
+    random = np.random.default_rng(1)
+    X = {
+        "price": random.uniform(10, 1000, n_samples),
+        "place": random.choice(["Bern", "Genf"], n_samples).astype(object),
+        "size": random.choice(["small", "medium", "large"], n_samples).astype(object),
+        "shop": random.choice(["x", "y", "z"], n_samples).astype(object),
+        "rank": random.choice(["a", "b", "c"], n_samples).astype(object),
+        "sold": np.datetime64("2020-01-01T10:30") + random.integers(0, 10**7, n_samples),
+        "open": random.random(n_samples) < 0.5,
+    }
+    X["size"][3], X["shop"][4], X["price"][5] = None, None, np.nan
+    return X
+
+
+@pytest.mark.parametrize(
+    "scaler", ["standard", "min-max", "max-abs", "robust", "decimal", "none", (-1.0, 2.0)]
+)
+def test_an_encoder_of_any_scaler_and_encodings_gives_the_same(scaler, path):
+    X = of_every_encoding()
+    encoder = TableEncoder(scaler=scaler, encodings=ENCODINGS, handle_unknown="ignore").fit(X)
+    encoder.to_onnx(path)
+    X["place"][0], X["size"][1], X["shop"][2] = "Brig", "tiny", "w"  # which training has not seen
+    X["rank"][6], X["place"][7] = None, None
+    texts = {name: X[name] for name in ENCODINGS}
+    inputs = {
+        name: np.array([["" if one is None else one] for one in values], dtype=object)
+        for name, values in texts.items()
+    }
+    inputs["price"], inputs["open"] = X["price"][:, None], X["open"].astype(np.float64)[:, None]
+    inputs["sold"] = X["sold"].astype("datetime64[us]").astype(np.int64)[:, None]
+    assert_array_equal(run(path, inputs)["inputs"], encoder.transform(X))
+
+
+def test_targets_of_any_scaler_come_in_their_own_unit(path):
+    X, _, prices = mixed()
+    model = TableModel(MLPRegressor(**QUICK), target_scaler="robust").fit(X, prices)
+    model.to_onnx(path)
+    assert_allclose(run(path, as_inputs(X))["variable"][:, 0], model.predict(X), rtol=1e-5)

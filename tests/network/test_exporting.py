@@ -95,6 +95,13 @@ def test_every_loss_gives_the_predictions_that_it_gives_here(loss, tmp_path):
         check(network, rng.normal(size=(5, *shape)), tmp_path / "model.onnx", loss=loss)
 
 
+@pytest.mark.parametrize(("size", "padding"), [((2, 5), 0), ((7, 3), 1), ((6, 6), (2, 1)), (4, 0)])
+def test_a_crop_takes_the_same_middle(size, padding, tmp_path):
+    network = Network([layers.RandomCrop(size, padding)]).build((2, 5, 5))
+    X = np.random.default_rng(0).normal(size=(2, 2, 5, 5))
+    check(network, X, tmp_path / "model.onnx")
+
+
 def test_any_number_of_samples_may_be_asked_about(tmp_path):
     network = Network([layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(2)]).build((1, 5, 4))
     for n_samples in (0, 1, 7):
