@@ -98,6 +98,10 @@ class ImageFileError(DataError):
     """A file is no picture, or one that cannot be used."""
 
 
+class WeightsError(DataError):
+    """Weights from elsewhere are not in a format that netts reads, or do not fit the network."""
+
+
 class UnknownDatasetError(DataError, LookupError):
     """No bundled table has this name."""
 

@@ -57,7 +57,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -76,6 +76,28 @@ LAYER_METHODS = (
     "passes_gradient", "expand", "forward", "backward",
 )  # fmt: skip
 """What makes an object a layer, whether or not it inherits from `Layer`."""
+
+
+class InTorch(NamedTuple):
+    """What PyTorch's layer of the same kind calls an array, and the order of its axes there.
+
+    Attributes
+    ----------
+    name : str
+    axes : tuple of int, optional
+        As `numpy.transpose` takes them, from ours to theirs; None where they are the same.
+    """
+
+    name: str
+    axes: tuple[int, ...] | None = None
+
+    def given(self, array: np.ndarray) -> np.ndarray:
+        """Return an array of ours as PyTorch has it: a view."""
+        return array if self.axes is None else array.transpose(self.axes)
+
+    def taken(self, array: np.ndarray) -> np.ndarray:
+        """Return an array of PyTorch's as we have it: a view."""
+        return array if self.axes is None else array.transpose(np.argsort(self.axes))
 
 
 @dataclass(frozen=True)
@@ -245,6 +267,9 @@ class Layer:
     itself. It takes as many shapes, one after the other, wherever one of one input takes
     `input_shape`; `transients` is given `rows` by its name.
     """
+
+    in_torch: ClassVar[Mapping[str, InTorch]] = {}
+    """Parameters and state that PyTorch has under another name, or with other axes."""
 
     # As `*_: Any, **__: Any` type checkers let subclasses take as many shapes as they have inputs.
 

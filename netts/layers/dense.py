@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.errors import ShapeError
 from netts.hyperparameters import check_whole
 from netts.initializers import Initializer, initializer_from
 from netts.layers.activations import activation_from
-from netts.layers.base import Layer, LayerBuffers, LayerOperators, Parameter, Shape
+from netts.layers.base import InTorch, Layer, LayerBuffers, LayerOperators, Parameter, Shape
 
 
 @accelerate
@@ -81,6 +83,8 @@ class Dense(Layer):
     -----
     Parameters: `weight` (features, units), which the L2 penalty applies to, and `bias` (units,).
     """
+
+    in_torch: ClassVar[Mapping[str, InTorch]] = {"weight": InTorch("weight", (1, 0))}
 
     units: int
     activation: str | Layer | None = None

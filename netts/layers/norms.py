@@ -17,14 +17,18 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import sqrt
 from netts.devices.memory import BufferView
 from netts.errors import ShapeError
 from netts.hyperparameters import check_real, check_whole
-from netts.layers.base import Layer, LayerBuffers, LayerOperators, Parameter, Shape
+from netts.layers.base import InTorch, Layer, LayerBuffers, LayerOperators, Parameter, Shape
+
+AFFINE = {"gamma": InTorch("weight"), "beta": InTorch("bias")}
 
 
 @accelerate
@@ -189,6 +193,11 @@ class BatchNorm(Layer):
     internal covariate shift", ICML 2015.
     """
 
+    in_torch: ClassVar[Mapping[str, InTorch]] = {
+        **AFFINE,
+        "running_variance": InTorch("running_var"),
+    }
+
     momentum: float = 0.9
     epsilon: float = 1e-5
 
@@ -266,6 +275,8 @@ class LayerNorm(Layer):
     ----------
     J. Ba, J. Kiros, G. Hinton, "Layer normalization", arXiv 1607.06450.
     """
+
+    in_torch: ClassVar[Mapping[str, InTorch]] = AFFINE
 
     epsilon: float = 1e-5
     n_axes: int = 1

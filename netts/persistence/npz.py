@@ -60,7 +60,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dic
     """
     path = Path(path)
     try:
-        _check_is_file(path)
+        check_is_file(path)
         with zipfile.ZipFile(path) as archive:
             entries = _check_entries(archive.infolist(), path, max_bytes)
             return {name: _read_array(archive, entry, path) for name, entry in entries.items()}
@@ -74,7 +74,8 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dic
         raise DataError(f"{path} is damaged: {in_short(error)}") from error
 
 
-def _check_is_file(path: Path) -> None:
+def check_is_file(path: Path) -> None:
+    """Raise `DataFileNotFoundError` or `DataFileError` unless there is a file."""
     if not path.exists():
         raise DataFileNotFoundError(f"there is no file {path}{did_you_mean_file(path)}")
     if not path.is_file():
@@ -99,8 +100,8 @@ def _check_entries(
     n_bytes = sum(info.file_size for info in infos)
     if n_bytes > max_bytes:
         raise DataError(
-            f"{path} says that its arrays take {n_bytes:,} bytes; at most {max_bytes:,} are read: "
-            "pass max_bytes if that is right"
+            f"{path} says that its arrays take {n_bytes:,} bytes; at most {max_bytes:,} are read "
+            "(max_bytes)"
         )
     for info in infos:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
