@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], b
     Returns
     -------
     dict of str to ndarray, bool
-        A safetensors file has arrays sorted by dtype and name, an NPZ file as they were written.
+        Those of a safetensors file are sorted by name here, as it has no order.
 
     Raises
     ------
@@ -99,7 +100,8 @@ def _safetensors(content: bytes, beginning: bytes) -> dict[str, np.ndarray]:
         )
     try:
         tensors = deserialize(content)  # type: ignore[no-untyped-call]
-        return {name: _array(name, tensor) for name, tensor in tensors}
+        # They come in an order of chance.
+        return {name: _array(name, tensor) for name, tensor in sorted(tensors, key=itemgetter(0))}
     except (SafetensorError, ValueError, OverflowError, UnicodeError) as error:
         if isinstance(error, WeightsError):
             raise
