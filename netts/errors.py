@@ -98,6 +98,10 @@ class ImageFileError(DataError):
     """A file is no picture, or one that cannot be used."""
 
 
+class WeightsError(DataError):
+    """Weights from elsewhere are not in a format that netts reads, or do not fit the network."""
+
+
 class UnknownDatasetError(DataError, LookupError):
     """No bundled table has this name."""
 
@@ -144,6 +148,10 @@ class UnknownClassError(NettsError, LookupError):
 
 class UnsavableError(NettsError, TypeError):
     """A model holds something that a model file cannot."""
+
+
+class UnexportableError(NettsError, TypeError):
+    """A model has a step for which ONNX has no operator, or netts no translation."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

@@ -12,12 +12,12 @@ from netts.data.datasets import dataset_names, find_table, load
 from netts.data.fashion_mnist import fashion_mnist
 from netts.data.idx import read_idx
 from netts.data.installed import diamonds, mnist_5000, shuttle, sonar, spambase, yeast
-from netts.data.npz import read_npz
 from netts.data.reading import Reading
 from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
 from netts.data.targets import Task
 from netts.lazy import lazy_names
+from netts.persistence.npz import read_npz
 
 if TYPE_CHECKING:
     from netts.data.encoder import TableEncoder

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from netts.data.idx import read_exactly
-from netts.data.quoting import in_short
 from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
+from netts.persistence.files import read_exactly
+from netts.persistence.places import in_short
 
 MAX_BYTES = 2**28
 """What a packed table may unpack to; the largest of these has 9e6 bytes."""

@@ -24,6 +24,8 @@ from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
+from netts.network.exporting import network_graph
+from netts.network.importing import exported, matched, naming, wanted_by, weights_from
 from netts.network.inputs import (
     as_inputs,
     as_shapes,
@@ -39,6 +41,7 @@ from netts.network.sources import Rows, SampleSource, check_source, is_source
 from netts.network.summary import summary_table
 from netts.network.wiring import wire
 from netts.persistence import save_model
+from netts.persistence.onnx_saving import save_onnx
 from netts.random_state import RandomState, generator_from
 
 InputShape = int | Iterable[int] | Mapping[str, int | Iterable[int]]
@@ -220,6 +223,44 @@ class Network:
         """
         save_model(path, "network", describe_network(self), registry(), is_open=True)
 
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        loss: str | Loss | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Write what `predict` computes as an ONNX file, for programs that know nothing of netts.
+
+        It is called `input`, or by the names of the inputs, and gives `output`; the number of
+        samples is left open. docs/exchange.md says what becomes of layers. It is written beside
+        `path` and renamed, so that at no time there is a part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+        loss : str or Loss, optional
+            As in `predict`: with the loss of a classifier, the file gives probabilities.
+        dtype : float32 or float64
+            Of inputs, weights and output, whatever the network has. Runtimes know every operator in
+            float32; onnxruntime has no convolution, average pooling or erf in float64.
+
+        Raises
+        ------
+        NotBuiltError
+            Where the network has no parameters yet.
+        MissingPackageError
+            Where the package onnx is not installed.
+        UnexportableError
+            Where a layer or the loss has no operator.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        """
+        self._require_built()
+        chosen = None if loss is None else loss_from(loss)
+        save_onnx(path, network_graph(self, chosen, floating(dtype)))
+
     def to_json(self) -> str:
         """Return the architecture, layers and dtype without weights, as JSON to read and edit.
 
@@ -387,9 +428,65 @@ class Network:
                 "the network has no parameters yet: train it, or call network.build(input_shape)"
             )
 
-    def weights(self) -> dict[str, np.ndarray]:
-        """Return copies of all parameters and layer state, such as `{"0.weight": ..., ...}`."""
-        return {name: view.read().copy() for name, view in self._named().items()}
+    def weights(self, layout: str = "netts") -> dict[str, np.ndarray]:
+        """Return copies of all parameters and layer state, such as `{"0.weight": ..., ...}`.
+
+        Parameters
+        ----------
+        layout : {"netts", "torch"}
+            Whose names and axes they have. Labels of layers are netts's in any case.
+        """
+        found = {name: view.read().copy() for name, view in self._named().items()}
+        return found if layout == "netts" else exported(wanted_by(self.nodes, found, layout), found)
+
+    def load_weights(
+        self,
+        source: str | os.PathLike[str] | Mapping[str, Any],
+        *,
+        mapping: Mapping[str, str] | None = None,
+        layout: str = "torch",
+    ) -> Network:
+        """Take weights that another program trained, such as a state dict of PyTorch.
+
+        Layers take the modules of their kind and shapes in order, whatever these are called. What
+        PyTorch has otherwise is brought in order: the weight of a linear layer is transposed,
+        `running_var` is `running_variance`, and so on. Numbers of any floating dtype are rounded to
+        the network's. docs/exchange.md says more.
+
+        Parameters
+        ----------
+        source : str, path or mapping of str to array-like
+            A safetensors or NPZ file, or arrays by name. Files of `torch.save` are pickles, which
+            are never opened.
+        mapping : mapping of str to str, optional
+            Which module is whose: `{"0": "features.0", "4": "classifier.1"}`, from the names of
+            layers (as `summary` has them), or of single arrays. Only these are taken then, and all
+            else stays.
+        layout : {"torch", "netts"}
+            Whose names and axes the arrays have.
+
+        Returns
+        -------
+        Network
+            This one.
+
+        Raises
+        ------
+        NotBuiltError
+            Where the network has no parameters yet.
+        DataFileNotFoundError, DataFileError, DataError
+            Where a file cannot be read, is damaged or too large.
+        WeightsError
+            Where it is of another format, or something does not fit; all of that is named. Nothing
+            has changed then.
+        """
+        weights = self.weights()
+        wanted = wanted_by(self.nodes, weights, layout)
+        arrays, is_ordered = weights_from(source)
+        with naming(source):
+            found = matched(wanted, arrays, mapping, self.dtype, is_ordered=is_ordered)
+        self.set_weights(weights | found)
+        return self
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Overwrite parameters and layer state with arrays named and shaped as in `weights()`.
