@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from netts import initializers, layers, losses, optimizers, schedules
 
@@ -57,6 +58,26 @@ def evaluation(_directory: Path) -> dict[str, Any]:
     return {"X": X[:60], "y": y[:60], "X_test": X[60:], "y_test": y[60:]}
 
 
+def exchange(directory: Path) -> dict[str, Any]:
+    """The weights that a PyTorch model of the page's layers would have saved."""
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    draw = np.random.default_rng(0)
+    norm = "features.norm"
+    channels = [f"{norm}.{one}" for one in ("weight", "bias", "running_mean", "running_var")]
+    weights = {
+        "features.conv.weight": draw.normal(size=(6, 1, 3, 3)),
+        "features.conv.bias": draw.normal(size=6),
+        **{name: draw.uniform(1, 2, 6) for name in channels},
+        "classifier.1.weight": draw.normal(size=(10, 6 * 14 * 14)),
+        "classifier.1.bias": draw.normal(size=10),
+    }
+    weights = {name: array.astype(np.float32) for name, array in weights.items()}
+    weights[f"{norm}.num_batches_tracked"] = np.array(7)
+    save_file(weights, directory / "weights.safetensors")
+    return {}
+
+
 def large_data(directory: Path) -> dict[str, Any]:
     draw = np.random.default_rng(0)
     np.save(directory / "images.npy", draw.integers(0, 256, (300, 8, 8), np.uint8))
@@ -73,6 +94,7 @@ def _classifier() -> Any:
 STAGES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "data.md": data,
     "evaluation.md": evaluation,
+    "exchange.md": exchange,
     "large-data.md": large_data,
 }
 
