@@ -62,7 +62,7 @@ class ParameterError(NettsError, ValueError):
     """A hyperparameter has a value outside its range."""
 
 
-class DivergenceError(NettsError, ArithmeticError):
+class DivergenceError(NettsError, ArithmeticError, ValueError):
     """Training produced a loss that is not finite."""
 
 

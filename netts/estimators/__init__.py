@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netts.estimators.classifier import MLPClassifier
-from netts.estimators.regressor import MLPRegressor
+from netts.estimators.mlp_classifier import MLPClassifier
+from netts.estimators.mlp_regressor import MLPRegressor
 
 __all__ = ["ImageModel", "MLPClassifier", "MLPRegressor", "TableModel"]
 

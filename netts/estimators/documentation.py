@@ -23,8 +23,8 @@ _SHARED = {
     "parameters": """\
 hidden_layer_sizes : int or array-like of int, default=(100,)
     The number of units of each hidden layer; `()` for none.
-activation : {'identity', 'logistic', 'tanh', 'relu'}, default='relu'
-    Of the hidden layers.
+activation : {'identity', 'logistic', 'tanh', 'relu'} or sequence of them, default='relu'
+    Of the hidden layers, or of each of them.
 solver : {'lbfgs', 'sgd', 'adam'}, default='adam'
     How the gradient changes the weights. 'lbfgs' looks at all samples at once, an iteration being
     an epoch, and ends by itself: good for small data sets.
@@ -83,7 +83,13 @@ callbacks : sequence of netts.training.Callback, default=()
     Code that runs between epochs, such as `netts.training.ProgressBar()`.
 precision : {None, 'float32', 'tf32'}, default=None
     'tf32' allows a GPU to round the factors of large products of float32 to TF32, which is faster;
-    elsewhere, and in float64, it changes nothing. `device_choice_` says what was used.""",
+    elsewhere, and in float64, it changes nothing. `device_choice_` says what was used.
+batch_norm : bool, default=False
+    Whether the inputs of each hidden activation are normalised over the batch: `layers.BatchNorm`
+    between weights and activation. Not for 'lbfgs'.
+n_threads : int or None, default=None
+    How many threads to use at most; None for what numba may use (`numba.set_num_threads`,
+    NUMBA_NUM_THREADS).""",
     "attributes": """\
 loss_ : float
     The training loss of the last epoch, penalty included.
@@ -93,7 +99,8 @@ loss_curve_ : list of float
     The training loss of each epoch, those of earlier calls included where `warm_start` or
     `partial_fit` went on.
 validation_scores_ : list of float or None
-    The validation score of each epoch; None without `early_stopping`.
+    The validation score of each epoch; None where neither `early_stopping` nor `X_val` gave
+    samples to validate with.
 best_validation_score_ : float or None
     The highest validation score; None without `early_stopping`.
 t_ : int
@@ -102,6 +109,8 @@ coefs_ : list of ndarray of shape (fan_in, fan_out)
     The weights of each layer.
 intercepts_ : list of ndarray of shape (fan_out,)
     The biases of each layer.
+norms_ : list of dict of str to ndarray of shape (units,), or None
+    With `batch_norm`, of each hidden layer: 'gamma', 'beta', 'running_mean', 'running_variance'.
 n_features_in_ : int
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Where X has column names that are strings.
@@ -121,7 +130,8 @@ history_ : netts.training.History
     "notes": """\
 Sparse X is made dense: what does not fit into memory as a dense array cannot be used. Ctrl-C
 during `fit` ends it with an `InterruptedFitWarning` and the weights of the last finished epoch; a
-loss that is no longer finite with a `DivergenceError`, likewise. Pickles, and the
+loss that is no longer finite with a `DivergenceError`, likewise; with `early_stopping` it is a
+`ConvergenceWarning`, and the weights are those of the best epoch. Pickles, and the
 files that `save` writes and `netts.load` reads, hold NumPy arrays and plain values only; plans and
 compiled code are made again where they are needed.
 

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
 from netts.errors import BrokenModelError
-from netts.estimators.base import MLPBase
-from netts.estimators.classifier import MLPClassifier
-from netts.estimators.regressor import MLPRegressor
+from netts.estimators.mlp import MLPBase
+from netts.estimators.mlp_classifier import MLPClassifier
+from netts.estimators.mlp_regressor import MLPRegressor
 from netts.estimators.saved import REGISTRY, Learned, SavedMLP, describe_estimator
 from netts.persistence import ModelFile, decode_model
 

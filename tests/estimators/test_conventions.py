@@ -28,14 +28,15 @@ def test_scikit_learns_own_checks(estimator, check):
 
 
 @pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor])
-def test_the_constructor_is_scikit_learns_and_four_keywords_more(ours):
+def test_the_constructor_is_scikit_learns_and_a_few_keywords_more(ours):
     theirs = getattr(sklearn.neural_network, ours.__name__)
     found = list(inspect.signature(ours).parameters.values())
     expected = list(inspect.signature(theirs).parameters.values())
     extras = found[len(expected) :]
     for one, other in zip(found, expected, strict=False):
         assert (one.name, one.kind, one.default) == (other.name, other.kind, other.default)
-    assert [one.name for one in extras] == ["device", "dtype", "dropout", "callbacks", "precision"]
+    names = ["device", "dtype", "dropout", "callbacks", "precision", "batch_norm", "n_threads"]
+    assert [one.name for one in extras] == names + ["class_weight"] * (ours is MLPClassifier)
     assert {one.kind for one in extras} == {inspect.Parameter.KEYWORD_ONLY}
 
 

@@ -1,74 +1,51 @@
-"""The classifier: labels of one or several classes for each sample."""
+"""Classification: labels in, labels and probabilities out, whatever the network is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_array, validate_data
 
-from netts.errors import DataError, OneClassWarning, warn
-from netts.estimators.base import MLPBase
-from netts.estimators.documentation import documented
-from netts.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from netts.errors import DataError, OneClassWarning, ParameterError, warn
+from netts.estimators.base import NetworkEstimator
+from netts.losses import CrossEntropy
 
 
-@documented
-@dataclass(eq=False, repr=False)
-class MLPClassifier(ClassifierMixin, MLPBase):
-    """Multi-layer perceptron that learns classes: scikit-learn's, with a few keywords more.
+def _has_partial_fit(estimator: Any) -> bool:
+    return estimator._has_partial_fit()
 
-    It minimises cross-entropy: of a softmax over three or more classes, of one logistic output for
-    two, of a logistic output for each label where a sample may have several.
 
-    Parameters
-    ----------
-    $parameters
+def _has_probabilities(estimator: Any) -> bool:
+    if estimator._gives_probabilities():
+        return True
+    raise AttributeError(f"loss {estimator.loss!r} is of decisions, which are no probabilities")
 
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-    $attributes
 
-    Notes
-    -----
-    $notes
+class Classification(ClassifierMixin, NetworkEstimator):
+    """What classifiers do: targets of labels, predictions that are labels."""
 
-    Examples
-    --------
-    >>> from netts import MLPClassifier
-    >>> from netts.data import load
-    >>> iris = load("iris")
-    >>> X = (iris.X - iris.X.mean(axis=0)) / iris.X.std(axis=0)
-    >>> classifier = MLPClassifier((16,), learning_rate_init=0.01, max_iter=300, random_state=0)
-    >>> classifier.fit(X, iris.y).predict(X[::60])
-    array(['setosa', 'versicolor', 'virginica'], dtype='<U10')
-    >>> classifier.predict_proba(X[:1]).round(2)
-    array([[1., 0., 0.]])
-    >>> classifier.score(X, iris.y) > 0.97
-    True
-    """
-
-    loss = "log_loss"
-    file_kind: ClassVar[str] = "mlp_classifier"
+    classes_: np.ndarray
+    class_weight: Any
+    n_outputs_: int
 
     def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
         X, y = validate_data(
             self,
             X,
             y,
-            accept_sparse=["csr", "csc"],
+            **self._checks(),
             multi_output=True,
             dtype=self._input_dtypes(starts),
             reset=starts,
@@ -81,6 +58,24 @@ class MLPClassifier(ClassifierMixin, MLPBase):
         else:
             self._check_labels(y)
         return X, self._label_binarizer().transform(y).astype(bool)
+
+    def _check_validation_targets(self, y: Any) -> np.ndarray:
+        y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
+        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
+        is_multilabel = type_of_target(y, input_name="y_val").startswith("multilabel")
+        if is_multilabel != (self._target_type == "multilabel-indicator"):
+            raise DataError("y_val has one label for each sample and y several, or the reverse")
+        if is_multilabel:
+            if y.shape[1] != len(self.classes_):
+                raise DataError(f"y_val has {y.shape[1]} labels, y {len(self.classes_)}")
+        else:
+            unseen = np.setdiff1d(y, self.classes_)
+            if len(unseen):
+                raise DataError(
+                    f"y_val has labels that y has not: {unseen.tolist()[:5]}; leave their samples "
+                    f"out, or train on some of them. y has {self.classes_.tolist()[:20]}"
+                )
+        return self._label_binarizer().transform(y).astype(bool)
 
     def _learn_labels(self, y: Any) -> None:
         """Keep the plain values of scikit-learn's binarizer, of which it can be made again."""
@@ -116,25 +111,31 @@ class MLPClassifier(ClassifierMixin, MLPBase):
                 f"{self.classes_}. 'y' has {classes}."
             )
 
-    def _output_activation(self) -> str:
-        return "softmax" if self._target_type == "multiclass" else "logistic"
+    def _class_weights(self, y: Any, is_partial: bool) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        if is_partial and self.class_weight == "balanced":
+            raise ParameterError(
+                "class_weight='balanced' counts the classes of all data, of which partial_fit sees "
+                "a part: pass a dictionary of weights"
+            )
+        if isinstance(self.class_weight, dict):
+            unknown = [one for one in self.class_weight if one not in self.classes_.tolist()]
+            if unknown:
+                raise ParameterError(
+                    f"class_weight has weights for {unknown[:5]}, which are no classes of y: it has "
+                    f"{self.classes_.tolist()[:20]}"
+                )
+        return compute_sample_weight(self.class_weight, y)
 
-    def _loss_function(self) -> Loss:
-        return CrossEntropy() if self.out_activation_ == "softmax" else BinaryCrossEntropy()
-
-    def _loss_targets(self, y: np.ndarray) -> np.ndarray:
-        return y.argmax(axis=1) if self.out_activation_ == "softmax" else y
-
-    @available_if(MLPBase._has_partial_fit)
+    @available_if(_has_partial_fit)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> MLPClassifier:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
         """Train for one epoch on data, going on where the call before ended.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : as in `fit`
         y : array-like of shape (n_samples,) or (n_samples, n_classes)
         sample_weight : array-like of shape (n_samples,), default=None
         classes : array-like of shape (n_classes,), default=None
@@ -154,34 +155,46 @@ class MLPClassifier(ClassifierMixin, MLPBase):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : as in `fit`
 
         Returns
         -------
         ndarray of shape (n_samples,)
             Or an indicator matrix (n_samples, n_classes), if it was trained on one.
         """
-        probabilities = self._outputs(X)
-        if self.n_outputs_ == 1:
-            probabilities = probabilities.ravel()
-        return self._label_binarizer().inverse_transform(probabilities)
+        outputs = self._outputs(X)
+        if self._is_binary_of_two():
+            return self.classes_[outputs.argmax(axis=1)]
+        threshold = 0.5 if self._gives_probabilities() else 0.0
+        outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
+        return self._label_binarizer().inverse_transform(outputs, threshold)
 
+    def _is_binary_of_two(self) -> bool:
+        """Whether two classes have an output each."""
+        return self._target_type == "binary" and self.n_outputs_ == 2
+
+    def _gives_probabilities(self) -> bool:
+        """Whether outputs are probabilities, which a loss may not make of them."""
+        return True
+
+    @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, in the order of `classes_`.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : as in `fit`
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), of the dtype of `coefs_`
+        ndarray of shape (n_samples, n_classes), of the dtype of the weights
         """
         probabilities = self._outputs(X)
         if self.n_outputs_ == 1:
             return np.hstack([1 - probabilities, probabilities])
         return probabilities
 
+    @available_if(_has_probabilities)
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Return the logarithm of the probability of each class.
 
@@ -189,18 +202,22 @@ class MLPClassifier(ClassifierMixin, MLPBase):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : as in `fit`
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), of the dtype of `coefs_`
+        ndarray of shape (n_samples, n_classes), of the dtype of the weights
         """
+        probabilities = self.predict_proba(X)
+        if probabilities.all():
+            return np.log(probabilities)
         logits = self._outputs(X, is_raw=True)
-        if self.out_activation_ == "softmax":
-            return log_softmax(logits, axis=1)
         if self.n_outputs_ == 1:
-            return log_expit(np.hstack([-logits, logits]))
-        return log_expit(logits)
+            logits = np.hstack([-logits, logits])
+        is_softmax = isinstance(self._loss_function(), CrossEntropy)
+        exact = log_softmax(logits, axis=1) if is_softmax else log_expit(logits)
+        with np.errstate(divide="ignore"):
+            return np.where(probabilities > 0, np.log(probabilities), exact)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
