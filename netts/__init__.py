@@ -21,7 +21,9 @@ _HOMES = {
     "netts.network": ("Network",),
     "netts.network.sources": ("ArraySource", "SampleSource"),
     "netts.training": ("Trainer",),
-    "netts.estimators": ("MLPClassifier", "MLPRegressor"),
+    "netts.estimators": (
+        "MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor",
+    ),
     "netts.persistence": ("load",),
 }  # fmt: skip
 _MODULES = (

@@ -123,7 +123,7 @@ class Classification(ClassifierMixin, NetworkEstimator):
             unknown = [one for one in self.class_weight if one not in self.classes_.tolist()]
             if unknown:
                 raise ParameterError(
-                    f"class_weight has weights for {unknown[:5]}, which are no classes of y: it has "
+                    f"class_weight has weights for {unknown[:5]}, no classes of y: it has "
                     f"{self.classes_.tolist()[:20]}"
                 )
         return compute_sample_weight(self.class_weight, y)
@@ -165,13 +165,16 @@ class Classification(ClassifierMixin, NetworkEstimator):
         outputs = self._outputs(X)
         if self._is_binary_of_two():
             return self.classes_[outputs.argmax(axis=1)]
-        threshold = 0.5 if self._gives_probabilities() else 0.0
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
-        return self._label_binarizer().inverse_transform(outputs, threshold)
+        return self._label_binarizer().inverse_transform(outputs, self._threshold())
 
     def _is_binary_of_two(self) -> bool:
         """Whether two classes have an output each."""
         return self._target_type == "binary" and self.n_outputs_ == 2
+
+    def _threshold(self) -> float:
+        """Return the output from which on a sample has a label."""
+        return 0.5
 
     def _gives_probabilities(self) -> bool:
         """Whether outputs are probabilities, which a loss may not make of them."""

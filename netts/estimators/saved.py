@@ -109,6 +109,35 @@ REGISTRY: Registry = {
 """What an estimator's file may name."""
 
 
+def parameters_to_save(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of the constructor as a file holds them.
+
+    Raises
+    ------
+    InvalidParameterError
+        Where one has been set to a value that no fit takes.
+    """
+    estimator._validate_params()
+    parameters = estimator.get_params(deep=False)
+    for name in NOT_SAVED:
+        del parameters[name]
+    if isinstance(parameters.get("class_weight"), dict):  # classes may be numbers, keys may not
+        parameters["class_weight"] = [list(pair) for pair in parameters["class_weight"].items()]
+    return parameters
+
+
+def parameters_from_file(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that `parameters_to_save` gave.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where they are none.
+    """
+    pairs = parameters.get("class_weight")
+    return parameters | ({"class_weight": dict(pairs)} if isinstance(pairs, list) else {})
+
+
 def describe_estimator(estimator: MLPBase) -> SavedMLP:
     """Return what a model file holds of an estimator; it shares the arrays.
 
@@ -128,10 +157,7 @@ def describe_estimator(estimator: MLPBase) -> SavedMLP:
             f"{type(estimator).__name__} is a class of your own, which a model file cannot name: "
             "save an MLPClassifier or MLPRegressor, or pickle it"
         )
-    estimator._validate_params()
-    parameters = estimator.get_params(deep=False)
-    for name in NOT_SAVED:
-        del parameters[name]
+    parameters = parameters_to_save(estimator)
     found: dict[str, Any] = {
         field.name: getattr(estimator, attribute_of(field), None)
         for field in dataclasses.fields(Learned)

@@ -13,17 +13,73 @@ from sklearn.ensemble import BaggingClassifier, VotingRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator as check_generator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from netts import MLPClassifier, MLPRegressor
+from netts import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
+from netts.layers import Dense
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-# scikit-learn checks its own MLPs with 100 epochs too. No check is expected to fail.
+FASTER = {"optimizer__learning_rate": 0.01}
+
+
+def checked(**where):
+    """What scikit-learn checks: its own MLPs have 100 epochs there too. No check may fail.
+
+    Networks take all samples in one step, as MLPs do with so few: repeating samples is the same as
+    weighting them only where that does not change which of them meet in a batch.
+    """
+    networks = {"epochs": 60, "batch_size": None, **where}
+    return [
+        MLPClassifier(max_iter=100, **where),
+        MLPRegressor(max_iter=100, **where),
+        NetworkClassifier([Dense(100, "relu")], **networks).set_params(**FASTER),
+        NetworkRegressor([Dense(100, "relu")], **networks).set_params(**FASTER),
+    ]
+
+
+QUICK = (
+    "check_fit2d_1sample",
+    "check_fit2d_predict1d",
+    "check_estimators_dtypes",
+    "check_estimators_nan_inf",
+    "check_n_features_in",
+    "check_dict_unchanged",
+    "check_classifiers_one_label",
+    "check_regressors_no_decision_function",
+)
+"""The checks that the reference sits: of what depends on how data reach kernels, the quick ones."""
+
+
 @pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
-@parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])
+@parametrize_with_checks(checked())
 def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+def quick(estimators):
+    """Those checks, one parameter each."""
+    for one in estimators:
+        for made, check in check_generator(one):
+            if check.func.__name__ in QUICK:
+                name = f"{type(one).__name__}-{check.func.__name__}"
+                yield pytest.param(made, check, id=name)
+
+
+@pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
+@pytest.mark.parametrize(("estimator", "check"), list(quick(checked(device="reference"))))
+def test_a_quick_subset_of_the_checks_on_the_reference(estimator, check):
+    cut = {"max_iter": 1} if hasattr(estimator, "max_iter") else {"epochs": 1}
+    small = {"hidden_layer_sizes": (3,)} if "max_iter" in cut else {"layers__0__units": 3}
+    check(estimator.set_params(**cut, **small))
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
+@parametrize_with_checks(checked(device="cuda"))
+def test_scikit_learns_own_checks_on_a_gpu(estimator, check):
     check(estimator)
 
 
@@ -40,7 +96,7 @@ def test_the_constructor_is_scikit_learns_and_a_few_keywords_more(ours):
     assert {one.kind for one in extras} == {inspect.Parameter.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor])
 def test_every_parameter_is_documented(ours):
     for name in inspect.signature(ours).parameters:
         assert f"\n    {name}" in ours.__doc__ or f", {name} :" in ours.__doc__, name
