@@ -7,6 +7,9 @@ import sklearn.neural_network
 
 import netts
 
+# Some of their targets are random, and seldom of one class only.
+pytestmark = pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
+
 PRIVATE = {
     "test_fit": {"_coef_grads", "_intercept_grads", "_coef_velocity", "_intercept_velocity"},
     "test_gradient": {"_loss_grad_lbfgs"},
