@@ -50,6 +50,7 @@ class NetworkEstimator(BaseEstimator, ABC):
     dtype: DTypeLike | None
     precision: str | None
     n_threads: int | None
+    n_features_in_: int
     warm_start: bool
     random_state: Any
     device_: str
@@ -219,8 +220,22 @@ class NetworkEstimator(BaseEstimator, ABC):
 
     def _check_inputs(self, X: Any) -> np.ndarray:
         """Return samples as what was trained on had them."""
+        if self._is_plain(X):
+            return X
         X = validate_data(self, X, **self._checks(), dtype=list(FLOATS), reset=False)
         return X.toarray() if issparse(X) else X
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether scikit-learn's checks, which take longer than a row, would change nothing."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in FLOATS
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and len(X) > 0
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X).all())
+        )
 
     def _fit_by(self, trainer: Trainer, *data: Any, **how: Any) -> None:
         """Call `trainer.fit`, and say of divergence what scikit-learn says first."""
@@ -248,7 +263,8 @@ class NetworkEstimator(BaseEstimator, ABC):
 
     def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
         """Return the outputs for samples, before what the loss makes of them where `is_raw`."""
-        check_is_fitted(self)
+        if not self._is_started():
+            check_is_fitted(self)
         X = self._check_inputs(X)
         loss = None if is_raw else self._loss_function()
         with at_most(self.n_threads):

@@ -163,8 +163,10 @@ class Classification(ClassifierMixin, NetworkEstimator):
             Or an indicator matrix (n_samples, n_classes), if it was trained on one.
         """
         outputs = self._outputs(X)
-        if self._is_binary_of_two():
+        if self._target_type == "multiclass" or self._is_binary_of_two():
             return self.classes_[outputs.argmax(axis=1)]
+        if self._target_type == "binary" and len(self.classes_) == 2:
+            return self.classes_[(outputs.ravel() > self._threshold()).astype(np.intp)]
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
         return self._label_binarizer().inverse_transform(outputs, self._threshold())
 

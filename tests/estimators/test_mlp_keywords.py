@@ -87,7 +87,7 @@ def test_validation_data_that_do_not_fit_are_refused(task, held, message, make):
 @pytest.mark.parametrize("name", ["X_val", "y_val"])
 def test_validation_data_come_together(name):
     X, y = data("regression")
-    with pytest.raises(ParameterError, match="pass [Xy]_val too"):
+    with pytest.raises(ParameterError, match=r"pass [Xy]_val too"):
         estimator("regression").fit(X, y, **{name: X if name == "X_val" else y})
 
 
