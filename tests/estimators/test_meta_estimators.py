@@ -186,7 +186,7 @@ def test_weights_are_routed_through_cross_validation(wine):
                 *wine,
                 cv=3,
                 params={"sample_weight": weights},
-            )  # fmt: skip
+            )
             for one in both()
         )
     assert_allclose(ours["test_score"], theirs["test_score"])
