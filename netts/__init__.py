@@ -25,6 +25,7 @@ _HOMES = {
         "MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor",
     ),
     "netts.persistence": ("load",),
+    "netts.versions": ("show_versions",),
 }  # fmt: skip
 _MODULES = (
     "data", "errors", "estimators", "evaluation", "initializers", "layers", "losses", "optimizers",

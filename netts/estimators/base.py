@@ -17,6 +17,7 @@ from netts.compiler.threads import at_most
 from netts.devices.registry import AUTO, explain_choice
 from netts.errors import DataError, DivergenceError, NettsError, ParameterError
 from netts.estimators.choice import DeviceChoice, device_choice
+from netts.graph.profile import Profile
 from netts.losses import Loss
 from netts.network import Network
 from netts.training import History, Resumable, Trainer
@@ -271,6 +272,44 @@ class NetworkEstimator(BaseEstimator, ABC):
             return self._network().predict(
                 X, loss=loss, device=self.device, precision=self.precision
             )
+
+    def explain(self) -> str:
+        """Return where the last fit ran and why, how it ended, and the layers, as text.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        NotFittedError
+            Where it has not been trained.
+        """
+        check_is_fitted(self)
+        choice = self.device_choice_
+        threads = f"{choice.n_threads} thread{'s' * (choice.n_threads != 1)}"
+        lines = [f"trained on {choice.device} ({choice.reason}), {threads}"]
+        lines[0] += f", in {choice.precision}" * (choice.precision is not None)
+        history = getattr(self, "history_", None)
+        if history is not None:
+            lines.append(f"{len(history)} epochs, ended by {history.stopped_by}")
+        return "\n".join([*lines, self._network().summary()])
+
+    @property
+    def profile_(self) -> Profile:
+        """What training steps of the last fit spent their time on, by `callbacks=[StepProfile()]`.
+
+        Raises
+        ------
+        AttributeError
+            Where no callback has measured it.
+        """
+        for callback in getattr(self, "callbacks", ()):
+            if getattr(callback, "profile_", None) is not None:
+                return callback.profile_
+        raise AttributeError(
+            "profile_ is there behind a fit with callbacks=[netts.training.StepProfile()]"
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
