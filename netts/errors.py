@@ -74,7 +74,7 @@ class MissingPackageError(NettsError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
 
 
-class OneClassWarning(UserWarning):
+class OneClassWarning(RuntimeWarning):
     """A classifier was trained on samples of one class, so it knows no other."""
 
 

@@ -12,6 +12,7 @@ from netts.devices.memory import BufferView
 from netts.layers import BatchNorm, Dense, Dropout, Layer
 from netts.layers.activations import activation_from
 from netts.network import Network
+from netts.training.reuse import KeptSession
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 """scikit-learn's names of hidden activations, and netts's."""
@@ -61,6 +62,11 @@ class LiveNetwork:
     The arrays of the estimator are the truth. After a fit they are views of the network's own
     memory, and nothing has to be copied; arrays put in their place are copied in before each use.
     As they may have been changed in place, a device gets the network's memory anew at each use.
+
+    Attributes
+    ----------
+    kept : KeptSession
+        Of one `partial_fit`, for the next.
     """
 
     def __init__(self) -> None:
@@ -69,6 +75,7 @@ class LiveNetwork:
         self._pieces: list[BufferView] = []
         self._views: list[np.ndarray] = []
         self._lock = threading.Lock()
+        self.kept = KeptSession()
 
     def load(
         self,

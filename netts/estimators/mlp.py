@@ -121,7 +121,7 @@ class MLPBase(MLPParameters, NetworkEstimator):
         is_partial: bool,
     ) -> Trainer:
         schedule = self._schedule()
-        return Trainer(
+        trainer = Trainer(
             self._network(),
             loss=self._loss_function(),
             optimizer=optimizer,
@@ -137,6 +137,8 @@ class MLPBase(MLPParameters, NetworkEstimator):
             random_state=random_state if self.dropout else 0,
             precision=self.precision,
         )
+        trainer.kept_ = self._live.kept if is_partial else None
+        return trainer
 
     def _warn_of_end(self, history: History, is_partial: bool) -> None:
         """Warn where training ended before it converged, in scikit-learn's words."""
