@@ -183,3 +183,13 @@ def test_feature_names_are_kept_and_compared():
         model.predict(frame.rename(columns={"a": "z"}))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         model.predict(np.asarray(frame))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, NetworkClassifier])
+def test_tensors_on_the_host_are_answered_with_arrays(kind):
+    torch = pytest.importorskip("torch")
+    X, y = load_iris(return_X_y=True)
+    model = kind(random_state=0).fit(torch.from_numpy(X), torch.from_numpy(y))
+    found = model.predict_proba(torch.from_numpy(X))
+    assert type(found) is np.ndarray
+    assert_allclose(found, kind(random_state=0).fit(X, y).predict_proba(X))
