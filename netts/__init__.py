@@ -21,8 +21,11 @@ _HOMES = {
     "netts.network": ("Network",),
     "netts.network.sources": ("ArraySource", "SampleSource"),
     "netts.training": ("Trainer",),
-    "netts.estimators": ("MLPClassifier", "MLPRegressor"),
+    "netts.estimators": (
+        "MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor",
+    ),
     "netts.persistence": ("load",),
+    "netts.versions": ("show_versions",),
 }  # fmt: skip
 _MODULES = (
     "data", "errors", "estimators", "evaluation", "initializers", "layers", "losses", "optimizers",

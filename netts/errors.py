@@ -62,7 +62,7 @@ class ParameterError(NettsError, ValueError):
     """A hyperparameter has a value outside its range."""
 
 
-class DivergenceError(NettsError, ArithmeticError):
+class DivergenceError(NettsError, ArithmeticError, ValueError):
     """Training produced a loss that is not finite."""
 
 
@@ -74,7 +74,7 @@ class MissingPackageError(NettsError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
 
 
-class OneClassWarning(UserWarning):
+class OneClassWarning(RuntimeWarning):
     """A classifier was trained on samples of one class, so it knows no other."""
 
 

@@ -15,7 +15,7 @@ from netts.cli.exit_codes import SUCCESS
 from netts.cli.output import print_columns, print_wrapped
 from netts.compiler.cost_constants import DEFAULTS
 from netts.estimators import ImageModel, MLPClassifier, MLPRegressor, TableModel
-from netts.estimators.saved import DeviceChoice
+from netts.estimators.choice import DeviceChoice
 from netts.network import Network
 from netts.persistence import ModelFile, read_model_file
 

@@ -19,8 +19,8 @@ from netts.network.inputs import floating
 from netts.persistence.onnx_graph import TEXT, OnnxGraph, Operators
 
 if TYPE_CHECKING:
-    from netts.estimators.base import MLPBase
-    from netts.estimators.classifier import MLPClassifier
+    from netts.estimators.mlp import MLPBase
+    from netts.estimators.mlp_classifier import MLPClassifier
 
 SAMPLES, LABEL, PROBABILITIES, QUANTITY = "X", "label", "probabilities", "variable"
 

@@ -27,8 +27,8 @@ from netts.data.exporting import add_columns
 from netts.data.learning import LARGEST
 from netts.data.scaling import Scaler, Scaling, check_scaler, learn_scaling
 from netts.errors import BrokenModelError, DataError, ParameterError, UnsavableError
-from netts.estimators.base import MLPBase
 from netts.estimators.exporting import add_estimator
+from netts.estimators.mlp import MLPBase
 from netts.estimators.saved import describe_estimator
 from netts.estimators.saving import estimator_from
 from netts.estimators.table_saved import REGISTRY, Report, SavedEncoder, SavedTableModel

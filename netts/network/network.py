@@ -185,6 +185,20 @@ class Network:
         chosen = floating(np.float32 if dtype is None else dtype)
         return chosen if self.requested_dtype is None else self.requested_dtype
 
+    def output_shape(self, input_shape: InputShape) -> Shape:
+        """Return the shape of the output for a sample of a shape, built or not.
+
+        Parameters
+        ----------
+        input_shape : int, tuple of int, or dict of them by the names of inputs
+
+        Raises
+        ------
+        ShapeError
+            Where a layer's input does not fit it.
+        """
+        return self._shapes(input_shape)[-1]
+
     def _shapes(self, input_shape: InputShape) -> tuple[Shape, ...]:
         return shapes_of(self.nodes, as_shapes(self.input_names, input_shape))
 

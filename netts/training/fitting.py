@@ -196,14 +196,16 @@ class Fit:
             self.last = self.best
 
     def _diverged(self, loss: float, rate: float | None) -> NoReturn:
-        self.session.restore(self.last)
+        """Go back to the best epoch where there is one to go back to, else to the last good one."""
+        self.session.restore(self.last if self.best is None else self.best)
+        kept = self.history.best_epoch or (0 if self.best is not None else len(self.history))
         what = "the loss became" if not math.isfinite(loss) else "parameters overflowed at loss"
         at = f" with learning rate {rate:g}" if rate is not None else ""
         smaller = f"a smaller one, such as {rate / 10:g}, and " if rate is not None else "to "
         raise DivergenceError(
             f"{what} {loss} in epoch {len(self.history) + 1}{at}: try {smaller}scale the columns "
             "of X, and y where it is a quantity, to mean 0 and standard deviation 1; "
-            f"{self._weights_kept(len(self.history))}"
+            f"{self._weights_kept(kept)}"
         )
 
     def _lost(self, error: DeviceLostError) -> DeviceLostError:

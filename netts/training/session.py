@@ -208,6 +208,17 @@ class Session:
         """Return how long the last epoch had nothing to do but to wait for data."""
         return sum(feed.supply.stalled_seconds() for feed in self._feeds)
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is validation data."""
+        return self._validation is not None
+
+    def renew(self, training: Samples, key: np.ndarray) -> None:
+        """Begin anew with other samples of the same form, and an optimiser without memory."""
+        self.feed.renew(training)
+        self.update.state.clear()
+        self._key.array[...] = key
+
     def close(self) -> None:
         """End what runs in the background."""
         for feed in self._feeds:

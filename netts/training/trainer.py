@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from netts.devices.precision import precision_from
+from netts.devices.registry import choose
 from netts.errors import ParameterError, ShapeError
 from netts.graph.profile import Profile
 from netts.hyperparameters import check_real, check_whole
@@ -25,6 +26,7 @@ from netts.training.fitting import Fit, Resumable
 from netts.training.history import History
 from netts.training.preparation import hold_out, prepare
 from netts.training.regularization import Regularization
+from netts.training.reuse import KeptSession, owned
 from netts.training.session import Session
 from netts.training.supply import Room, Samples, check_memory, with_less
 
@@ -92,6 +94,8 @@ class Trainer:
         Whether `stop` was called during it.
     resumable_ : Resumable
         What `fit` goes on with when it resumes.
+    kept_ : KeptSession or None
+        Where to keep the session of a fit for the next one, which saves recording it anew.
     running_ : Fit or None
         The fit that is running.
 
@@ -138,6 +142,7 @@ class Trainer:
     precision_: str = field(default="", init=False, repr=False)
     is_stopping: bool = field(default=False, init=False, repr=False)
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
+    kept_: KeptSession | None = field(default=None, init=False, repr=False, compare=False)
     running_: Fit | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -285,15 +290,20 @@ class Trainer:
         words = resumed.words
         if words is None:
             words = generator.integers(0, 2**32, size=3)
-        session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
-        if resumed.optimizer is not None:
-            session.update.state.restore(resumed.optimizer)
+        # A session that is used again has this memory for its own.
+        memory = None if resumed.optimizer is None else resumed.optimizer.copy()
+        purpose, session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
+        if memory is not None:
+            session.update.state.restore(memory)
         self.device_, self.device_reason_ = session.plan.device, session.plan.reason
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
         fit = Fit(self, session, generator, words, resumed)
         try:
-            return fit.run()
+            history = fit.run()
+            if self.kept_ is not None and not session.has_validation:
+                self.kept_.put(purpose, session)
+            return history
         finally:
             session.close()
             self.resumable_ = fit.resumable()
@@ -333,7 +343,8 @@ class Trainer:
         validation_data: tuple[Any, ...] | None,
         words: np.ndarray,
         before: str | None,
-    ) -> Session:
+    ) -> tuple[tuple[Any, ...], Session]:
+        """Return a session, and what it is for: `KeptSession` may have one."""
         network, loss, allowed = self.network, loss_from(self.loss), self.data_memory_bytes
         training = prepare(network, loss, X, y, sample_weight, data_memory_bytes=allowed)
         validation: Samples | None = None
@@ -348,6 +359,13 @@ class Trainer:
         self._check_monitor(validation)
         batch_size = min(self.batch_size or len(training), len(training))
         check_memory(allowed, training, batch_size)
+
+        purpose = (network, network.parameters, loss, self._settings(), batch_size)
+        if self.kept_ is not None:
+            found = self.kept_.take(purpose, training, words[:2])
+            if found is not None and validation is None:
+                return purpose, found
+            training = owned(training)
 
         def session(room: Room) -> Session:
             return Session(
@@ -368,7 +386,19 @@ class Trainer:
                 room=room,
             )
 
-        return with_less(session, Room(allowed), training, batch_size)
+        return purpose, with_less(session, Room(allowed), training, batch_size)
+
+    def _settings(self) -> tuple[Any, ...]:
+        """Return what a recorded step depends on besides network, loss and samples."""
+        return (
+            optimizer_from(self.optimizer),
+            schedule_from(self.schedule).is_per_step,
+            self._regularization,
+            self._rule is not None and self._rule.restore_best,
+            choose(self.device),
+            self.precision,
+            self.data_memory_bytes,
+        )
 
     @property
     def _regularization(self) -> Regularization:
