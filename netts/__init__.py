@@ -5,8 +5,7 @@ Names are loaded when first used, so that `import netts` costs next to nothing.
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from netts.lazy import lazy_names
 
 __version__ = "0.1.0"
 
@@ -22,21 +21,20 @@ _HOMES = {
     "netts.network": ("Network",),
     "netts.network.sources": ("ArraySource", "SampleSource"),
     "netts.training": ("Trainer",),
-    "netts.estimators": ("MLPClassifier", "MLPRegressor"),
+    "netts.estimators": (
+        "MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor",
+    ),
     "netts.persistence": ("load",),
+    "netts.versions": ("show_versions",),
 }  # fmt: skip
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_MODULES = (
+    "data", "errors", "estimators", "evaluation", "initializers", "layers", "losses", "optimizers",
+    "schedules", "testing", "training",
+)  # fmt: skip
 
-__all__ = ["__version__", *_HOME_OF]  # noqa: PLE0604 - the names above, not repeated
+__all__ = [  # noqa: PLE0604 - the names above, not repeated
+    "__version__",
+    *(name for names in _HOMES.values() for name in names),
+]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module 'netts' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME_OF[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES, _MODULES)

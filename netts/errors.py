@@ -62,7 +62,7 @@ class ParameterError(NettsError, ValueError):
     """A hyperparameter has a value outside its range."""
 
 
-class DivergenceError(NettsError, ArithmeticError):
+class DivergenceError(NettsError, ArithmeticError, ValueError):
     """Training produced a loss that is not finite."""
 
 
@@ -74,7 +74,7 @@ class MissingPackageError(NettsError, ImportError):
     """What was asked for needs a package of an extra that is not installed."""
 
 
-class OneClassWarning(UserWarning):
+class OneClassWarning(RuntimeWarning):
     """A classifier was trained on samples of one class, so it knows no other."""
 
 
@@ -96,6 +96,10 @@ class DataFileNotFoundError(DataFileError, FileNotFoundError):
 
 class ImageFileError(DataError):
     """A file is no picture, or one that cannot be used."""
+
+
+class WeightsError(DataError):
+    """Weights from elsewhere are not in a format that netts reads, or do not fit the network."""
 
 
 class UnknownDatasetError(DataError, LookupError):
@@ -148,6 +152,10 @@ class UnknownClassError(NettsError, LookupError):
 
 class UnsavableError(NettsError, TypeError):
     """A model holds something that a model file cannot."""
+
+
+class UnexportableError(NettsError, TypeError):
+    """A model has a step for which ONNX has no operator, or netts no translation."""
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:

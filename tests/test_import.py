@@ -63,6 +63,29 @@ def test_every_public_name_can_be_loaded(name):
     assert getattr(netts, name) is not None
 
 
+@pytest.mark.parametrize("package", [netts, netts.data, netts.layers, netts.training])
+def test_what_a_package_shows_can_be_loaded(package):
+    shown = dir(package)
+    assert set(package.__all__) <= set(shown)
+    assert len(set(shown)) == len(shown)
+    for name in shown:
+        assert getattr(package, name) is not None
+
+
+@pytest.mark.parametrize("module", ["data", "errors", "evaluation", "layers", "losses", "testing"])
+def test_modules_are_names_of_netts_without_an_import_of_their_own(module):
+    loaded = modules_after(f"import netts\nnetts.{module}")
+    assert f"netts.{module}" in loaded
+    assert f"netts.{module}" not in modules_after("import netts")
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="module 'netts' has no attribute 'nothing'"):
         _ = netts.nothing
+
+
+def test_python_suggests_the_name_that_was_meant():
+    with pytest.raises(AttributeError) as caught:
+        _ = netts.layers.Conv2d
+    assert caught.value.name == "Conv2d"
+    assert "Conv2D" in dir(caught.value.obj)

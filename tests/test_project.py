@@ -7,8 +7,6 @@ import runpy
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from netts.data import dataset_names
 
 ROOT = Path(__file__).parents[1]
@@ -39,8 +37,6 @@ def test_every_dependency_has_its_reason():
         assert re.split(r"[>=]", requirement)[0] in reasons, requirement
 
 
-# As in scikit-learn, 200 epochs may be too few to converge; the example is about other things.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_readmes_python_runs(capsys, tmp_path):
     (example,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     # A file of its own: a kernel's source is read from where it stands.

@@ -105,7 +105,10 @@ def test_one_cycle_of_a_single_step_does_not_divide_by_zero():
         (lambda: ReduceOnPlateau(threshold_mode="rel"), "unknown threshold_mode 'rel'"),
         (lambda: ReduceOnPlateau(cooldown=0.5), "cooldown is a whole number"),
         (lambda: CosineRestarts(0), "epochs is a whole number of at least 1, got 0"),
-        (lambda: CosineRestarts(factor=1.5), "factor is a whole number of at least 1, got 1.5"),
+        (
+            lambda: CosineRestarts(epochs_factor=1.5),
+            "epochs_factor is a whole number of at least 1, got 1.5",
+        ),
         (lambda: Cosine(smallest=-1), r"smallest is a number in \[0, inf\), got -1"),
         (lambda: OneCycle(max_rate=0), r"max_rate is a number in \(0, inf\), got 0"),
         (lambda: OneCycle(warm_up=1), r"warm_up is a number in \(0, 1\), got 1"),

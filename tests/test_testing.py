@@ -102,7 +102,8 @@ def test_an_unknown_buffer_is_named():
             scale_forward(at.input, at.factr, at.output)
 
     with pytest.raises(
-        AttributeError, match=r"no buffer 'factr', only \['factor', 'grad_factor'\]"
+        AttributeError,
+        match=r"no array 'factr' \(did you mean 'factor'\?\); it has input,",
     ):
         check_layer(Misspelt(), 5)
 
@@ -112,6 +113,20 @@ class NumPyLayer(Layer):
 
     def forward(self, at):
         at.output[...] = np.tanh(at.input)
+
+
+def test_a_layer_without_a_pass_is_told_what_to_define():
+    class Nothing(Layer):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"no forward pass: define forward\(self, at\)"):
+        check_layer(Nothing(), (2,))
+
+    class OneWay(Scale):
+        backward = Layer.backward
+
+    with pytest.raises(NotImplementedError, match=r"no backward pass: define backward\(self, at\)"):
+        check_layer(OneWay(), (2,))
 
 
 def test_a_layer_that_writes_with_numpy_is_told_to_call_a_kernel():

@@ -31,6 +31,7 @@ COMMANDS = {
     "train": Command("netts.cli.train", "train a network on a table, report, and save a model"),
     "predict": Command("netts.cli.predict", "predict from a table with a model"),
     "evaluate": Command("netts.cli.evaluate", "say how good a model is on another table"),
+    "export": Command("netts.cli.export", "write a model as an ONNX file, for other programs"),
     "inspect": Command("netts.cli.inspect", "say what is in a model file"),
     "devices": Command("netts.cli.devices", "list the devices that networks can run on"),
     "warmup": Command("netts.cli.warmup", "compile beforehand what training needs"),

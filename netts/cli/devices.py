@@ -6,6 +6,7 @@ import argparse
 
 from netts.cli.costs import calibrate_aloud
 from netts.cli.exit_codes import SUCCESS
+from netts.cli.output import print_wrapped
 from netts.compiler import calibration
 from netts.compiler.cuda import gpu_calibration
 from netts.devices import DeviceInfo, available
@@ -36,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
     width = max(len(device.name) for device in devices)
     for device in devices:
         state = "available" if device.is_available else "not available"
-        print(f"{device.name:{width}}  {state:13}  {device.description}{_free(device)}")
+        start = f"{device.name:{width}}  {state:13}  "
+        print_wrapped(f"{start}{device.description}{_free(device)}", indent=len(start))
     print(f"costs on the cpu: {calibration.current()}")
     if gpu_for_auto().is_available:
         print(f"costs on {GPU}: {gpu_calibration.current()}")

@@ -15,7 +15,7 @@ from netts.cli.exit_codes import SUCCESS
 from netts.cli.output import print_columns, print_wrapped
 from netts.compiler.cost_constants import DEFAULTS
 from netts.estimators import ImageModel, MLPClassifier, MLPRegressor, TableModel
-from netts.estimators.saved import DeviceChoice
+from netts.estimators.choice import DeviceChoice
 from netts.network import Network
 from netts.persistence import ModelFile, read_model_file
 
@@ -113,7 +113,8 @@ def _describe_estimator(estimator: MLPClassifier | MLPRegressor) -> None:
         f"({_choice(estimator.device_choice_)}), "
         f"{ENDINGS.get(history.stopped_by, history.stopped_by)}"
     )
-    print(f"loss: {_curve(estimator.loss_curve_)}")
+    if estimator.loss_curve_:
+        print(f"loss: {_curve(estimator.loss_curve_)}")
 
 
 def _choice(choice: DeviceChoice) -> str:

@@ -16,11 +16,11 @@ def note(message: str) -> None:
     print(text, file=sys.stderr)
 
 
-def wrapped(line: str, width: int) -> str:
+def wrapped(line: str, width: int, indent: int = 2) -> str:
     """Return a line broken between words, what follows indented."""
     # A line with spaces in front shows code or points at it.
     if line.startswith(" ") or not line:
         return line
     return textwrap.fill(
-        line, width, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False
+        line, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
     )

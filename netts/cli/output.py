@@ -24,11 +24,15 @@ MAX_COLUMNS_LISTED = 40
 """More would push all else off the screen; the columns of one kind are counted then."""
 
 
-def print_wrapped(text: str) -> None:
-    """Print lines; to a person at a terminal, broken between words where it ends."""
+def print_wrapped(text: str, indent: int = 2) -> None:
+    """Print lines; to a person at a terminal, broken between words where it ends.
+
+    What follows a break is indented by `indent`, but at most to the middle of the line.
+    """
     if sys.stdout.isatty():
         width = shutil.get_terminal_size().columns
-        text = "\n".join(wrapped(line, width) for line in text.splitlines())
+        indent = min(indent, width // 2)
+        text = "\n".join(wrapped(line, width, indent) for line in text.splitlines())
     print(text)
 
 

@@ -183,6 +183,9 @@ def run(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     was_interrupted = _fit(model, training)
     seconds = time.perf_counter() - start
+    if was_interrupted and not model.estimator_.n_iter_:
+        note("no epoch had ended: nothing was learned, and nothing is reported or saved")
+        return INTERRUPTED
     model.reading_ = table.reading
     if not options.quiet:
         print(_describe_training(model, seconds))

@@ -17,7 +17,6 @@ from netts.compiler.nest import (
     Const,
     Expr,
     If,
-    Index,
     Jump,
     Load,
     Local,
@@ -296,13 +295,3 @@ def guards_of(test: Expr, holds: bool, known: Mapping[str, Polynomial]) -> tuple
             return (Guard(right - left), Guard(left - right))
         case _:
             return (Guard(None),)
-
-
-def free_indices(scope: Scope) -> tuple[str, ...]:
-    """Return the loop indices of a scope, outermost first."""
-    return tuple(one.index for one in scope if isinstance(one, Range))
-
-
-def is_index(expr: Expr, name: str) -> bool:
-    """Whether an expression is just the loop index `name`."""
-    return isinstance(expr, Index) and expr.name == name

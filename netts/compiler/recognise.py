@@ -140,7 +140,7 @@ class _Finder:
         assert update is not None
         term = _term(update, chain.known)
         summed = self._summed(chain, update)
-        self._check_alone(root, chain, update)
+        self._check_alone(root, update)
         tests = [
             part
             for test, holds in (*chain.tests, *((one, True) for one in term.tests))
@@ -217,7 +217,7 @@ class _Finder:
             raise NotASumError(f"no loop sums into one {update}")
         return summed
 
-    def _check_alone(self, root: Loop, chain: _Chain, update: Set | Store) -> None:
+    def _check_alone(self, root: Loop, update: Set | Store) -> None:
         """Refuse a chain whose scalars are read behind it."""
         names = assigned((root,)) - ({update.name} if isinstance(update, Set) else set())
         inside = Counter(_reads((root,)))

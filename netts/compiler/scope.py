@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,10 +49,6 @@ class Scope:
     def number(self, dotted: str) -> bool | int | float | None:
         """Return the number that a name stands for, or None where it is no number."""
         return as_number(self.lookup(dotted))
-
-    def is_module(self, name: str) -> bool:
-        """Whether a name stands for a module or class, whose attributes may be constants."""
-        return isinstance(self._first(name), types.ModuleType | type)
 
 
 def fits_word(value: int) -> bool:

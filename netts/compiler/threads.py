@@ -8,6 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_MOST: ContextVar[int | None] = ContextVar("netts_threads", default=None)
+
+
+@contextmanager
+def at_most(n_threads: int | None) -> Iterator[None]:
+    """Let what runs inside use no more threads than that; None changes nothing."""
+    token = _MOST.set(_MOST.get() if n_threads is None else n_threads)
+    try:
+        yield
+    finally:
+        _MOST.reset(token)
 
 
 def most_threads() -> int:
@@ -18,6 +33,12 @@ def most_threads() -> int:
 
 
 def threads_of_numba() -> int:
+    """Return the number that may be used here: numba's, or that of `at_most` if it is less."""
+    found, most = _threads_set(), _MOST.get()
+    return found if most is None else min(found, most)
+
+
+def _threads_set() -> int:
     """Return the number that `numba.set_num_threads` has set here, else `most_threads`."""
     parallel = sys.modules.get("numba.np.ufunc.parallel")
     # What sets a number starts numba's threads first; asking for it would start them too.

@@ -6,18 +6,18 @@ Pillow.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netts.data.datasets import dataset_names, find_table, load
 from netts.data.fashion_mnist import fashion_mnist
 from netts.data.idx import read_idx
-from netts.data.installed import diamonds, mnist_5000, shuttle, yeast
-from netts.data.npz import read_npz
+from netts.data.installed import diamonds, mnist_5000, shuttle, sonar, spambase, yeast
 from netts.data.reading import Reading
 from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
 from netts.data.targets import Task
+from netts.lazy import lazy_names
+from netts.persistence.npz import read_npz
 
 if TYPE_CHECKING:
     from netts.data.encoder import TableEncoder
@@ -47,6 +47,8 @@ __all__ = [
     "read_npz",
     "read_table",
     "shuttle",
+    "sonar",
+    "spambase",
     "split_rows",
     "split_table",
     "yeast",
@@ -55,18 +57,11 @@ __all__ = [
 
 # What takes long to import, or needs a package that need not be there, is imported when used.
 _HOMES = {
-    "DecimalScaler": "scaling",
-    "ImageOptions": "image_options",
-    "ImageSet": "images",
-    "TableEncoder": "encoder",
-    "image_folder": "images",
-    "image_index": "images",
-    "split_rows": "splitting",
-    "split_table": "splitting",
+    "netts.data.encoder": ("TableEncoder",),
+    "netts.data.image_options": ("ImageOptions",),
+    "netts.data.images": ("ImageSet", "image_folder", "image_index"),
+    "netts.data.scaling": ("DecimalScaler",),
+    "netts.data.splitting": ("split_rows", "split_table"),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

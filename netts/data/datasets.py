@@ -42,7 +42,7 @@ def load(name: str) -> Table:
     if name not in NAMES:
         raise UnknownDatasetError(
             f"there is no bundled table {name!r}{did_you_mean(name, NAMES)}; "
-            f"the bundled ones are {', '.join(NAMES)}"
+            f"the bundled ones are {', '.join(NAMES)}; netts.data.read_table reads a file"
         )
     return read_table(dataset_path(name))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from netts.choices import nearest_first
 from netts.data.category_columns import CategoryColumn, CodedColumn, OrdinalColumn
 from netts.data.encoded_columns import EncodedColumn, IgnoredColumn, NumberColumn
 from netts.data.encoder_settings import settings_of
+from netts.data.exporting import add_columns
 from netts.data.frames import as_columns
 from netts.data.learning import learn_column
 from netts.data.quoting import listed, quoted
@@ -28,6 +30,8 @@ from netts.errors import (
     UnknownValueWarning,
     warn,
 )
+from netts.persistence.onnx_graph import OnnxGraph
+from netts.persistence.onnx_saving import save_onnx
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -224,6 +228,36 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             else:
                 numbers.append(part)
         return ({"numbers": np.hstack(numbers)} if numbers else {}) | found
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write what `transform` does as an ONNX file, for programs without netts.
+
+        It takes one input for each column that is used, of shape (n_samples, 1), as
+        `netts.data.exporting` describes them, and gives `inputs`, float64 of shape
+        (n_samples, n_outputs). What training has not seen counts as `handle_unknown="ignore"` has
+        it, without a warning.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        MissingPackageError
+            Where the package onnx is not installed.
+        UnexportableError
+            Where a column has empty texts beside missing ones.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        """
+        check_is_fitted(self)
+        graph = OnnxGraph()
+        value, n_outputs = add_columns(graph, self.columns_), len(self.get_feature_names_out())
+        graph.output("inputs", value, np.float64, (n_outputs,))
+        save_onnx(path, graph)
 
     def inverse_transform(self, inputs: Any) -> dict[str, np.ndarray]:
         """Return the columns that inputs were made of, those that are ignored left out.

@@ -14,11 +14,11 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
+from netts.persistence.files import Readable, read_exactly
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -29,16 +29,6 @@ MAX_BYTES = 2**30
 28x28 in one file, has 0.55e9 bytes (G. Cohen et al., arXiv 1702.05373)."""
 
 MAX_AXES = 64  # of an array in NumPy 2
-
-CHUNK_BYTES = 2**20
-"""How much is unpacked at a time, so that memory grows with what a file has, not promises."""
-
-
-class Readable(Protocol):
-    """What bytes are read from, packed or not."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return the next bytes, at most `size`."""
 
 
 def read_idx(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> np.ndarray:
@@ -113,14 +103,3 @@ def _read_header(file: Readable, path: Path) -> tuple[np.dtype, tuple[int, ...]]
     if len(lengths) < 4 * n_axes:
         raise DataError(f"{path} is truncated: it ends among the lengths of its {n_axes} axes")
     return np.dtype(DTYPES[magic[2]]), struct.unpack(f">{n_axes}I", lengths)
-
-
-def read_exactly(file: Readable, n_bytes: int) -> bytearray:
-    """Return the next bytes, fewer where the file ends."""
-    content = bytearray()
-    while len(content) < n_bytes:
-        chunk = file.read(min(n_bytes - len(content), CHUNK_BYTES))
-        if not chunk:
-            break
-        content += chunk
-    return content

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from netts.data.image_options import MODES, ImageOptions
-from netts.data.quoting import in_short
 from netts.errors import (
     DataFileError,
     DataFileNotFoundError,
     ImageFileError,
     MissingPackageError,
 )
+from netts.persistence.places import in_short
 
 try:
     from PIL import Image, ImageOps, UnidentifiedImageError
@@ -30,8 +30,6 @@ except ImportError as error:
     ) from error
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-
-HIGHEST_PIXEL = 255
 
 
 def decode_image(path: Path, options: ImageOptions) -> np.ndarray:

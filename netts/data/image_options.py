@@ -16,6 +16,9 @@ ColorMode = Literal["rgb", "grayscale"]
 MAX_PIXELS = 89_478_485
 """Pillow's own limit, a quarter of a GiB in RGB: a file of some kB can say that it has more."""
 
+HIGHEST_PIXEL = 255
+"""What becomes 1."""
+
 MODES: dict[ColorMode, tuple[str, int]] = {"rgb": ("RGB", 3), "grayscale": ("L", 1)}
 
 

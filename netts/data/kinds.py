@@ -170,7 +170,7 @@ def _date_refusal(rows: Rows, column: int, missing: frozenset[str]) -> DataError
     return DataError(
         f"{rows.path}: column {quoted(rows.column_names[column])} holds dates such as "
         f"{quoted(example)}, of which day, month and year could be confused: write them as "
-        "2026-03-31, or ignore the column"
+        "2026-03-31, or leave the column out (--ignore; in Python ReadOptions(ignored=...))"
     )
 
 
@@ -189,9 +189,9 @@ def _check_no_stray_text(
     row = next(row for row, cell in enumerate(cells) if cell in texts)
     raise DataError(
         f"{rows.place(row, column)}: {quoted(cells[row])} is not a number, and most others are: "
-        "correct it, or say that it stands for a missing value (--missing, or "
-        "ReadOptions(missing=...)), that the numbers are names (--category) or that the column "
-        "is to be left out (--ignore)"
+        "correct it, or say that it stands for a missing value (--missing), that the numbers are "
+        "names (--category) or that the column is to be left out (--ignore); in Python "
+        "ReadOptions(missing=..., categories=..., ignored=...)"
     )
 
 

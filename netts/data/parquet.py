@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from netts.data.quoting import in_short, quoted
+from netts.data.quoting import quoted
 from netts.data.values import as_column, label
 from netts.errors import DataError, MissingPackageError
+from netts.persistence.places import in_short
 
 try:
     import pyarrow

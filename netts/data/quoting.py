@@ -5,9 +5,6 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Sequence
 
-# How many characters of a library's message one of ours quotes.
-MAX_SAID = 200
-
 # How many names a message lists.
 MAX_LISTED = 10
 
@@ -29,20 +26,6 @@ def quoted(value: object) -> str:
     """
     # NumPy's strings are represented with their type.
     return _SHORT.repr(str(value)) if isinstance(value, str) else str(value)
-
-
-def in_short(error: Exception) -> str:
-    """Return the beginning of what a library says of a file, of which it may quote any part.
-
-    Examples
-    --------
-    >>> in_short(ValueError("no number: " + "x" * 1000))[-20:]
-    'xxxxxxxxxxxxxxxxx...'
-    >>> in_short(KeyError())
-    'KeyError'
-    """
-    said = str(error).partition("\n")[0] or type(error).__name__
-    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 3] + "..."
 
 
 def listed(names: Sequence[str], most: int = MAX_LISTED) -> str:

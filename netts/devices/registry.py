@@ -136,7 +136,10 @@ def _usable(name: str, why: str) -> str:
     kind = kind_of(name) if isinstance(name, str) else name
     if kind not in _DEVICES:
         names = ", ".join(repr(known) for known in (AUTO, *_DEVICES))
-        raise DeviceError(f"there is no device {name!r}, {why}; choose one of {names}")
+        raise DeviceError(
+            f"there is no device {name!r}, {why}; choose one of {names}; of several GPUs, "
+            "'cuda' is the first and 'cuda:1' the second"
+        )
     found = _DEVICES[kind]()
     if not found.is_available:
         raise DeviceError(

@@ -1,8 +1,7 @@
-"""What both estimators do: check, draw, train through a Trainer, and keep what was learned."""
+"""What all estimators do: check data, train, keep what was learned, predict, and be saved."""
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
@@ -10,27 +9,25 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy.sparse import issparse
-from sklearn.base import _fit_context, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from netts.compiler.threads import at_most
 from netts.devices.registry import AUTO, explain_choice
-from netts.errors import ParameterError, warn
-from netts.estimators.live import LiveNetwork
-from netts.estimators.narration import Narration
-from netts.estimators.parameters import FLOATS, MLPParameters
-from netts.estimators.protocol import EpochOrder, draw_initial_weights, hold_out_rows
-from netts.estimators.saved import REGISTRY, describe_estimator, device_choice
+from netts.errors import DataError, DivergenceError, NettsError, ParameterError
+from netts.estimators.choice import DeviceChoice, device_choice
+from netts.graph.profile import Profile
 from netts.losses import Loss
 from netts.network import Network
-from netts.optimizers import AnyOptimizer, Minimizer, Outcome, optimizer_from
-from netts.persistence import save_model
-from netts.training import EarlyStopping, History, Plateau, Resumable, Trainer
+from netts.training import History, Resumable, Trainer
+
+FLOATS = (np.float64, np.float32)
+"""What networks compute in, the default first."""
 
 
 class Rows(NamedTuple):
-    """Samples, their targets, and their weights or None."""
+    """Samples, their targets as a matrix, and their weights or None."""
 
     X: np.ndarray
     y: np.ndarray
@@ -42,268 +39,281 @@ class Rows(NamedTuple):
         return Rows(self.X[rows], self.y[rows], weights)
 
 
-def _memory_of(optimizer: AnyOptimizer) -> tuple[str, ...]:
-    """Return what an optimiser remembers of each parameter, which tells whether to go on."""
-    return () if isinstance(optimizer, Minimizer) else optimizer.state_names
-
-
-class MLPBase(MLPParameters, ABC):
-    """A multi-layer perceptron of any task."""
+class NetworkEstimator(BaseEstimator, ABC):
+    """An estimator over a network: of any architecture and any task."""
 
     file_kind: ClassVar[str]
     """What a model file says that it holds."""
+    _takes_images: ClassVar[bool] = False
+    """Whether samples may have more axes than one."""
+
+    device: str
+    dtype: DTypeLike | None
+    precision: str | None
+    n_threads: int | None
+    n_features_in_: int
+    warm_start: bool
+    random_state: Any
+    device_: str
+    device_choice_: DeviceChoice
+    history_: History
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPBase:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:
         """Train on data, from new weights unless `warm_start` is set.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
+            Images, (n_samples, channels, height, width), and the like for `NetworkClassifier` and
+            `NetworkRegressor`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, or an indicator matrix of several labels for each sample; quantities for
             a regressor.
         sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : as X and y, default=None
+            Samples to validate with after each epoch, in place of those that would be held out of
+            X. What is measured is in `history_` and `validation_scores_`.
+        sample_weight_val : array-like of shape (n_validation_samples,), default=None
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        DataError
+            Where the validation data do not fit those to train on.
+        DivergenceError
+            Where the loss is no longer finite.
         """
-        return self._train(X, y, sample_weight, is_partial=False)
+        return self._train(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @abstractmethod
+    def _check_parameters(self, is_partial: bool) -> None:
+        """Raise where parameters cannot be, or not together."""
 
     @abstractmethod
     def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
-        """Return X and targets of shape (n_samples,) or (n_samples, n_outputs)."""
+        """Return X, and targets of shape (n_samples,) or (n_samples, n_outputs)."""
 
     @abstractmethod
-    def _output_activation(self) -> str:
-        """Return scikit-learn's name of what follows the last layer."""
+    def _check_validation_targets(self, y: Any) -> np.ndarray:
+        """Return the targets of validation data as `_check_data` does."""
 
     @abstractmethod
     def _loss_function(self) -> Loss:
-        """Return the loss that belongs to `out_activation_`."""
+        """Return the loss to train with."""
 
     @abstractmethod
     def _loss_targets(self, y: np.ndarray) -> np.ndarray:
         """Return targets as that loss takes them, from a matrix of them."""
 
-    def _train(self, X: Any, y: Any, sample_weight: Any, *, is_partial: bool) -> MLPBase:
+    @abstractmethod
+    def _is_started(self) -> bool:
+        """Whether there are weights to go on with."""
+
+    @abstractmethod
+    def _start(self, data: Rows, random_state: np.random.RandomState) -> None:
+        """Begin with new weights and nothing learned."""
+
+    @abstractmethod
+    def _check_same_network(self, data: Rows) -> None:
+        """Raise where data or parameters ask for another network than the one to go on with."""
+
+    @abstractmethod
+    def _learned_dtype(self) -> np.dtype:
+        """Return what a fit that goes on computes in."""
+
+    @abstractmethod
+    def _network(self) -> Network:
+        """Return the network with what was learned."""
+
+    @abstractmethod
+    def _run(
+        self,
+        training: Rows,
+        validation: Rows | None,
+        random_state: np.random.RandomState,
+        is_partial: bool,
+    ) -> None:
+        """Train the network on data; keep what was learned, whatever ends it."""
+
+    def _class_weights(self, y: Any, is_partial: bool) -> np.ndarray | None:
+        """Return a weight for each sample by its class; None where there is no such thing."""
+        return None
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+        *,
+        is_partial: bool = False,
+    ) -> Any:
         """Train for one epoch, or to the end."""
-        hidden = self._hidden_units()
-        self._check_combination(is_partial)
-        choice = device_choice(*explain_choice(self.device))
-        starts = not (hasattr(self, "coefs_") and (self.warm_start or is_partial))
+        self._check_parameters(is_partial)
+        choice = explain_choice(self.device)
+        starts = not (self._is_started() and (self.warm_start or is_partial))
+        labels = y
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        y = y.reshape(len(y), -1)
-        units = [X.shape[1], *hidden, y.shape[1]]
+        by_class = self._class_weights(labels, is_partial)
+        if by_class is not None:
+            weights = by_class if weights is None else weights * by_class
+        training = Rows(X, y.reshape(len(y), -1), weights)
+        held = self._validation_rows(*validation)
         random_state = check_random_state(self.random_state)
         if starts:
-            self._start(units, X.dtype, random_state)
+            self._start(training, random_state)
         else:
-            self._check_same_network(units)
-        self.device_, self.device_choice_ = choice.device, choice
-        self._run(Rows(X, y, weights), random_state, is_partial)
+            self._check_same_network(training)
+        with at_most(self.n_threads):
+            self.device_choice_ = device_choice(*choice)
+            self.device_ = self.device_choice_.device
+            self._run(training, held, random_state, is_partial)
         return self
 
-    def _input_dtypes(self, starts: bool) -> list[DTypeLike]:
-        return self._dtypes() if starts else [self.coefs_[0].dtype]
-
-    def _start(
-        self, units: list[int], dtype: np.dtype, random_state: np.random.RandomState
-    ) -> None:
-        """Begin with new weights and nothing learned."""
-        self.n_layers_, self.n_outputs_ = len(units), units[-1]
-        self.out_activation_ = self._output_activation()
-        self.coefs_, self.intercepts_ = draw_initial_weights(
-            units, self.activation, dtype, random_state
-        )
-        self._live = LiveNetwork()
-        self._resumable = Resumable()
-        self._optimizer_memory: tuple[str, ...] = ()
-        self._no_improvement_count = 0
-        self.n_iter_ = self.t_ = 0
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if self._stops_early else None
-        self.best_validation_score_ = -np.inf if self._stops_early else None
-        self.best_loss_ = None if self._stops_early else np.inf
-
-    def _check_same_network(self, units: list[int]) -> None:
-        have = [coef.shape[0] for coef in self.coefs_] + [self.n_outputs_]
-        if have != units:
-            raise ParameterError(
-                f"warm_start and partial_fit go on with layers of {have} units, but "
-                f"hidden_layer_sizes, X and y ask for {units}: call fit with warm_start=False"
-            )
-
-    def _run(self, data: Rows, random_state: np.random.RandomState, is_partial: bool) -> None:
-        """Train the network on data; keep what was learned, whatever ends it."""
-        training, validation = self._divide(data, random_state)
-        plateau, schedule, optimizer = self._plateau(), self._schedule(), self._optimizer()
-        trainer = Trainer(
-            self._network(),
-            loss=self._loss_function(),
-            optimizer=optimizer,
-            epochs=1 if is_partial else self.max_iter,
-            batch_size=self._batch_rows(len(training.X)),
-            schedule=schedule,
-            l2=self.alpha,
-            shuffle=EpochOrder(random_state) if self.shuffle else False,
-            early_stopping=plateau,
-            callbacks=[*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks],
-            device=self.device_,
-            # Nothing else may draw from scikit-learn's sequence of random numbers.
-            random_state=random_state if self.dropout else 0,
-            precision=self.precision,
-        )
+    def _validation_rows(self, X: Any, y: Any, weights: Any) -> Rows | None:
+        """Return the validation data that `fit` was given, checked; None where there are none."""
+        if X is None and y is None and weights is None:
+            return None
+        if X is None or y is None:
+            lacking = "X_val" if X is None else "y_val"
+            raise ParameterError(f"validation data are X_val and y_val: pass {lacking} too")
         try:
-            trainer.fit(
-                *self._arrays(training),
-                validation_data=None if validation is None else self._arrays(validation),
-                resume=self._resumption(optimizer, is_partial),
-            )
-        finally:
-            if self.device_ == AUTO and trainer.device_:
-                self.device_, reason = trainer.device_, trainer.device_reason_
-                self.device_choice_ = device_choice(self.device_, reason)
-            self.device_choice_ = replace(self.device_choice_, precision=trainer.precision_ or None)
-            self._keep(trainer, plateau, len(training.X))
-        self._warn_of_end(trainer.history_, is_partial)
+            X = self._check_inputs(X)
+            targets = self._check_validation_targets(y)
+            if len(targets) != len(X):
+                raise DataError(f"y_val has {len(targets)} targets for {len(X)} samples")
+            weights = None if weights is None else _check_sample_weight(weights, X)
+        except NettsError:
+            raise
+        except ValueError as error:
+            raise DataError(f"X_val, y_val or sample_weight_val cannot be used: {error}") from error
+        return Rows(X, targets.reshape(len(X), -1), weights)
 
-    def _warn_of_end(self, history: History, is_partial: bool) -> None:
-        """Warn where training ended before it converged, in scikit-learn's words."""
-        outcome = history.outcome
-        if outcome is not None:
-            if outcome.reason not in ("converged", "stopped"):
-                warn(self._why_not_converged(outcome), ConvergenceWarning)
-        elif history.stopped_by == "epochs" and not is_partial:
-            warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-            )
+    def _input_dtypes(self, starts: bool) -> list[DTypeLike]:
+        """Return what X may be; anything else becomes the first."""
+        if not starts:
+            return [self._learned_dtype()]
+        if self.dtype is None:
+            return list(FLOATS)
+        for dtype in FLOATS:
+            if self.dtype in (dtype, np.dtype(dtype), np.dtype(dtype).name):
+                return [dtype]
+        raise ParameterError(f"dtype is None, 'float32' or 'float64', got {self.dtype!r}")
 
-    def _why_not_converged(self, outcome: Outcome) -> str:
-        text = (
-            f"lbfgs failed to converge after {self.n_iter_} iteration(s) "
-            f"(status={outcome.status}):\n{outcome.message}\n"
+    def _checks(self) -> dict[str, Any]:
+        """Return how scikit-learn is to check X."""
+        return {"accept_sparse": ["csr", "csc"], "allow_nd": self._takes_images}
+
+    def _check_inputs(self, X: Any) -> np.ndarray:
+        """Return samples as what was trained on had them."""
+        if self._is_plain(X):
+            return X
+        X = validate_data(self, X, **self._checks(), dtype=list(FLOATS), reset=False)
+        return X.toarray() if issparse(X) else X
+
+    def _is_plain(self, X: Any) -> bool:
+        """Whether scikit-learn's checks, which take longer than a row, would change nothing."""
+        return (
+            type(X) is np.ndarray
+            and X.dtype in FLOATS
+            and X.ndim == 2
+            and X.shape[1] == self.n_features_in_
+            and len(X) > 0
+            and not hasattr(self, "feature_names_in_")
+            and bool(np.isfinite(X).all())
         )
-        if self.n_iter_ == self.max_iter:
-            text += (
-                "\nIncrease the number of iterations to improve the convergence "
-                f"(max_iter={self.max_iter})."
-            )
-        return text + "\nYou might also want to scale X: sklearn.preprocessing.StandardScaler"
 
-    def _divide(self, data: Rows, random_state: np.random.RandomState) -> tuple[Rows, Rows | None]:
-        if not self._stops_early:
-            return data, None
-        stratify = data.y if is_classifier(self) and self.n_outputs_ == 1 else None
-        rows, held = hold_out_rows(len(data.X), self.validation_fraction, stratify, random_state)
-        return data.take(rows), data.take(held)
+    def _fit_by(self, trainer: Trainer, *data: Any, **how: Any) -> None:
+        """Call `trainer.fit`, and say of divergence what scikit-learn says first."""
+        try:
+            trainer.fit(*data, **how)
+        except DivergenceError as error:
+            raise DivergenceError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                f"values and need to be preprocessed. In netts's words: {error}"
+            ) from error
 
     def _arrays(self, data: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         return data.X, self._loss_targets(data.y), data.weights
 
-    def _network(self) -> Network:
-        return self._live.load(self.coefs_, self.intercepts_, self.activation, self.dropout)
+    def _keep_choice(self, trainer: Trainer) -> None:
+        """Note where a fit ran, if that was left open, and what it multiplied in."""
+        if self.device_ == AUTO and trainer.device_:
+            self.device_choice_ = device_choice(trainer.device_, trainer.device_reason_)
+            self.device_ = trainer.device_
+        self.device_choice_ = replace(self.device_choice_, precision=trainer.precision_ or None)
 
-    def _resumption(self, optimizer: AnyOptimizer, is_partial: bool) -> Resumable:
-        """Return what to go on with: `partial_fit` keeps the optimiser, unless it is another."""
-        if is_partial and self._optimizer_memory == _memory_of(optimizer):
-            return self._resumable
-        return Resumable(samples=self.t_, device=self._resumable.device)
-
-    def _plateau(self) -> Plateau | None:
-        """Return a watch that knows what the calls before have seen; None for 'lbfgs'."""
-        if self.solver == "lbfgs":
-            return None
-        plateau = EarlyStopping(
-            "validation_score" if self.early_stopping else "loss",
-            patience=self.n_iter_no_change,
-            min_delta=self.tol,
-            restore_best=self.early_stopping,
-        ).start()
-        plateau.waited = self._no_improvement_count
-        if self.early_stopping and self.best_validation_score_ is not None:
-            plateau.best = self.best_validation_score_
-        elif not self.early_stopping and self.best_loss_ is not None:
-            plateau.best = -self.best_loss_
-        return plateau
-
-    def _keep(self, trainer: Trainer, plateau: Plateau | None, n_samples: int) -> None:
-        """Set what users read and what a later call needs."""
-        if trainer.resumable_.words is None:
-            return  # it failed before it began
-        history = self.history_ = trainer.history_
-        self.coefs_, self.intercepts_ = self._live.arrays()
+    def _resumable_of(self, trainer: Trainer) -> Resumable:
+        """Return what `partial_fit` goes on with: no generator, so that it can be saved."""
         # A later call has an epoch of its own, whatever this one was stopped in.
-        self._resumable = replace(trainer.resumable_, generator=None, position=None)
-        self._optimizer_memory = _memory_of(optimizer_from(trainer.optimizer))
-        self.n_iter_ = len(history)
-        self.loss_curve_ = self.loss_curve_ + history.loss
-        if self.loss_curve_:
-            self.loss_ = self.loss_curve_[-1]
-        if plateau is None:
-            self._keep_outcome(history.outcome)
-            return
-        self._no_improvement_count = plateau.waited
-        self.t_ += len(history) * n_samples
-        if self.early_stopping:
-            self.validation_scores_ = (self.validation_scores_ or []) + history.validation_score
-            self.best_validation_score_ = plateau.best
-        else:
-            self.best_loss_ = -plateau.best
-
-    def _keep_outcome(self, outcome: Outcome | None) -> None:
-        """Set what 'lbfgs' came to; as in scikit-learn, it does not count samples."""
-        if outcome is not None:
-            self.loss_ = outcome.loss
-            self.best_loss_ = min(outcome.loss, *self.loss_curve_, np.inf)
+        return replace(trainer.resumable_, generator=None, position=None)
 
     def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
-        """Return the outputs, (n_samples, n_outputs_), before `out_activation_` where `is_raw`."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=list(FLOATS), reset=False)
-        X = X.toarray() if issparse(X) else X
+        """Return the outputs for samples, before what the loss makes of them where `is_raw`."""
+        if not self._is_started():
+            check_is_fitted(self)
+        X = self._check_inputs(X)
         loss = None if is_raw else self._loss_function()
-        return self._network().predict(X, loss=loss, device=self.device, precision=self.precision)
+        with at_most(self.n_threads):
+            return self._network().predict(
+                X, loss=loss, device=self.device, precision=self.precision
+            )
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the trained estimator to a model file, which `netts.load` reads.
+    def explain(self) -> str:
+        """Return where the last fit ran and why, how it ended, and the layers, as text.
 
-        The file has the parameters but for `callbacks`, which are code, and all that was learned:
-        a loaded estimator predicts the same, to the last bit, and `partial_fit` and `warm_start` go
-        on as if nothing had happened. It is in the safetensors format and holds nothing that is
-        executed. It is written beside `path` and renamed, so that at no time there is a part of it.
-
-        Parameters
-        ----------
-        path : str or path
-            A file that is there is replaced.
+        Returns
+        -------
+        str
 
         Raises
         ------
         NotFittedError
-            Before the first `fit`.
-        ModelFileError
-            Where the file cannot be written; what was there is untouched.
-        UnsavableError
-            Where the estimator is of a class of your own, or its arrays contradict each other.
+            Where it has not been trained.
         """
-        save_model(path, self.file_kind, describe_estimator(self), REGISTRY)
+        check_is_fitted(self)
+        choice = self.device_choice_
+        threads = f"{choice.n_threads} thread{'s' * (choice.n_threads != 1)}"
+        lines = [f"trained on {choice.device} ({choice.reason}), {threads}"]
+        lines[0] += f", in {choice.precision}" * (choice.precision is not None)
+        history = getattr(self, "history_", None)
+        if history is not None:
+            lines.append(f"{len(history)} epochs, ended by {history.stopped_by}")
+        return "\n".join([*lines, self._network().summary()])
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Return parameters, arrays and plain values: no network, plan or compiled code."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_live"}
+    @property
+    def profile_(self) -> Profile:
+        """What training steps of the last fit spent their time on, by `callbacks=[StepProfile()]`.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "coefs_" in state:
-            self._live = LiveNetwork()
+        Raises
+        ------
+        AttributeError
+            Where no callback has measured it.
+        """
+        for callback in getattr(self, "callbacks", ()):
+            if getattr(callback, "profile_", None) is not None:
+                return callback.profile_
+        raise AttributeError(
+            "profile_ is there behind a fit with callbacks=[netts.training.StepProfile()]"
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = self._takes_images
         return tags

@@ -9,13 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from netts.data.image_options import ImageOptions
+from netts.data.image_options import HIGHEST_PIXEL, ImageOptions
 from netts.errors import BrokenModelError, NotBuiltError, ParameterError, ShapeError
+from netts.estimators.exporting import add_labels
+from netts.losses import CrossEntropy
 from netts.network import Network
+from netts.network.exporting import add_network
+from netts.network.inputs import floating
 from netts.network.saved import SavedNetwork, describe_network, registry
 from netts.network.saving import network_from
 from netts.persistence import ModelFile, decode_model, save_model
+from netts.persistence.onnx_graph import TEXT, OnnxGraph, Operators
+from netts.persistence.onnx_saving import save_onnx
 
 if TYPE_CHECKING:
     from netts.data.images import ImageSet
@@ -124,6 +131,38 @@ class ImageModel:
         """
         saved = SavedImageModel(describe_network(self.network), self.options, self.class_names)
         save_model(path, "image_model", saved, _registry(), is_open=True)
+
+    def to_onnx(self, path: str | os.PathLike[str], *, dtype: DTypeLike = np.float32) -> None:
+        """Write what becomes of pixels as an ONNX file, for programs without netts.
+
+        It takes `images`, uint8 of shape (n_images, channels, height, width): pictures decoded and
+        brought to the size and the channels of `options`, for which ONNX has no operator that gives
+        the same. It scales them and gives `label`, the name of the most probable class, and
+        `probabilities`.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+        dtype : float32 or float64
+            What the network computes in.
+
+        Raises
+        ------
+        MissingPackageError, UnexportableError, ModelFileError
+            As `Network.to_onnx`.
+        """
+        graph, chosen = OnnxGraph(), floating(dtype)
+        at = Operators(graph, "pixels", chosen)
+        shape = self.network.shapes[0]
+        pixels = graph.input("images", np.uint8, shape, "decoded pictures, 0 to 255")
+        value = at.add("Div", at.cast(pixels, chosen), at.number(HIGHEST_PIXEL))
+        for operator, statistic in [("Sub", self.options.mean), ("Div", self.options.std)]:
+            by_channel = np.broadcast_to(np.asarray(statistic, np.float64), shape[:1])
+            value = at.add(operator, value, by_channel[:, None, None])
+        value = add_network(graph, self.network, (value,), CrossEntropy(), chosen)
+        add_labels(graph, np.array(self.class_names, TEXT), value, chosen)
+        save_onnx(path, graph)
 
     def _source(self, images: ImageSet | Iterable[str | os.PathLike[str]]) -> ImageSet:
         from netts.data.images import ImageSet  # noqa: PLC0415 - a model loads without Pillow

@@ -9,30 +9,51 @@ from typing import Any
 import numpy as np
 
 from netts.devices.memory import BufferView
-from netts.layers import Dense, Dropout, Layer
+from netts.layers import BatchNorm, Dense, Dropout, Layer
 from netts.layers.activations import activation_from
 from netts.network import Network
+from netts.training.reuse import KeptSession
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 """scikit-learn's names of hidden activations, and netts's."""
 
 
-def layers_of(units: Sequence[int], activation: str, dropout: float) -> list[Layer]:
-    """Return dense layers, with activation and dropout behind each but the last.
+NORM_ARRAYS = ("gamma", "beta", "running_mean", "running_variance")
+"""What batch normalisation learns for each unit, in the order of `LiveNetwork`."""
+
+Norms = list[dict[str, np.ndarray]]
+
+
+def initial_norms(units: Sequence[int], dtype: np.dtype) -> Norms:
+    """Return what batch normalisation begins with behind hidden layers of so many units."""
+    return [
+        {name: np.full(n, name in ("gamma", "running_variance"), dtype) for name in NORM_ARRAYS}
+        for n in units
+    ]
+
+
+def layers_of(
+    units: Sequence[int], activations: Sequence[str], dropout: float, *, batch_norm: bool = False
+) -> list[Layer]:
+    """Return dense layers, with normalisation, activation and dropout behind each but the last.
 
     Parameters
     ----------
     units
         Of the layers, the input left out.
-    activation
-        scikit-learn's name.
+    activations
+        scikit-learn's names, one for each hidden layer.
     dropout
         0 for none.
+    batch_norm
     """
     # Weights come from outside; zeros cost nothing to draw.
     *hidden, output = [Dense(n, weight_initializer="zeros") for n in map(int, units)]
-    behind = [activation_from(ACTIVATIONS[activation])] + [Dropout(dropout)] * (dropout > 0)
-    return [layer for dense in hidden for layer in (dense, *behind)] + [output]
+    layers: list[Layer] = []
+    for dense, name in zip(hidden, activations, strict=True):
+        layers += [dense, *[BatchNorm()] * batch_norm, activation_from(ACTIVATIONS[name])]
+        layers += [Dropout(dropout)] * (dropout > 0)
+    return [*layers, output]
 
 
 class LiveNetwork:
@@ -41,6 +62,11 @@ class LiveNetwork:
     The arrays of the estimator are the truth. After a fit they are views of the network's own
     memory, and nothing has to be copied; arrays put in their place are copied in before each use.
     As they may have been changed in place, a device gets the network's memory anew at each use.
+
+    Attributes
+    ----------
+    kept : KeptSession
+        Of one `partial_fit`, for the next.
     """
 
     def __init__(self) -> None:
@@ -49,16 +75,20 @@ class LiveNetwork:
         self._pieces: list[BufferView] = []
         self._views: list[np.ndarray] = []
         self._lock = threading.Lock()
+        self.kept = KeptSession()
 
     def load(
         self,
         coefs: Sequence[np.ndarray],
         intercepts: Sequence[np.ndarray],
-        activation: str,
+        norms: Norms | None,
+        activations: tuple[str, ...],
         dropout: float,
     ) -> Network:
         """Return the network with these weights."""
-        kind = ([coef.shape for coef in coefs], coefs[0].dtype, activation, dropout)
+        shapes, has_norms = [coef.shape for coef in coefs], norms is not None
+        kind = (shapes, coefs[0].dtype, activations, dropout, has_norms)
+        learned = [one[name] for one in norms or () for name in NORM_ARRAYS]
         with self._lock:  # several threads may predict with one estimator
             if self._network is None or self._kind != kind:
                 self._network, self._kind = _built(*kind), kind
@@ -66,28 +96,43 @@ class LiveNetwork:
                 self._views = [piece.array for piece in self._pieces]
             for piece in self._pieces:
                 piece.buffer.touch()
-            for view, array in zip(self._views, [*coefs, *intercepts], strict=True):
+            for view, array in zip(self._views, [*coefs, *intercepts, *learned], strict=True):
                 if array is not view:
                     view[...] = array
             return self._network
 
-    def arrays(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the weights and the biases, views of the network's memory."""
+    def arrays(self) -> tuple[list[np.ndarray], list[np.ndarray], Norms | None]:
+        """Return weights, biases and what normalisation learned: views of the network's memory."""
         for piece in self._pieces:
             piece.buffer.fetch()
-        n_layers = len(self._views) // 2
-        return self._views[:n_layers], self._views[n_layers:]
+        n_layers = len(self._kind[0])
+        weights, rest = self._views[:n_layers], self._views[n_layers:]
+        learned = rest[n_layers:]
+        norms = [
+            dict(zip(NORM_ARRAYS, learned[k : k + len(NORM_ARRAYS)], strict=True))
+            for k in range(0, len(learned), len(NORM_ARRAYS))
+        ]
+        return weights, rest[:n_layers], norms if self._kind[-1] else None
 
 
 def _built(
-    shapes: list[tuple[int, int]], dtype: np.dtype, activation: str, dropout: float
+    shapes: list[tuple[int, int]],
+    dtype: np.dtype,
+    activations: tuple[str, ...],
+    dropout: float,
+    has_norms: bool,
 ) -> Network:
-    layers = layers_of([fan_out for _, fan_out in shapes], activation, dropout)
+    units = [fan_out for _, fan_out in shapes]
+    layers = layers_of(units, activations, dropout, batch_norm=has_norms)
     return Network(layers, dtype).build(shapes[0][0], random_state=0)
 
 
 def _pieces(network: Network) -> Iterator[BufferView]:
     for name in ("weight", "bias"):
         for piece in network.parameters.pieces:
-            if piece:
+            if name in piece:
                 yield piece[name]
+    for parameters, state in zip(network.parameters.pieces, network.state.pieces, strict=True):
+        if "gamma" in parameters:
+            arrays = {**parameters, **state}
+            yield from (arrays[name] for name in NORM_ARRAYS)

@@ -12,15 +12,13 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 
+from netts.choices import choose
 from netts.devices.precision import PRECISIONS
 from netts.errors import ParameterError, warn
 from netts.estimators.live import ACTIVATIONS
 from netts.optimizers import LBFGS, SGD, Adam, AnyOptimizer
 from netts.schedules import Adaptive, InverseScaling, Schedule
 from netts.training import Callback
-
-FLOATS = (np.float64, np.float32)
-"""What networks compute in, the default first."""
 
 
 @dataclass(eq=False, repr=False)
@@ -31,7 +29,7 @@ class MLPParameters(BaseEstimator):
     """
 
     hidden_layer_sizes: Any = (100,)
-    activation: str = "relu"
+    activation: Any = "relu"
     _: KW_ONLY
     solver: str = "adam"
     alpha: float = 0.0001
@@ -59,10 +57,12 @@ class MLPParameters(BaseEstimator):
     dropout: float = 0.0
     callbacks: Sequence[Callback] = ()
     precision: str | None = None
+    batch_norm: bool = False
+    n_threads: int | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "activation": [StrOptions(set(ACTIVATIONS)), list, tuple],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -91,6 +91,8 @@ class MLPParameters(BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "callbacks": [list, tuple],
         "precision": [StrOptions(set(PRECISIONS)), None],
+        "batch_norm": ["boolean"],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def _has_partial_fit(self) -> bool:
@@ -115,17 +117,39 @@ class MLPParameters(BaseEstimator):
                 "solver='lbfgs' needs the same loss each time it looks, and dropout makes it "
                 "random: set dropout=0, or choose 'adam' or 'sgd'"
             )
+        if self.solver == "lbfgs" and self.batch_norm:
+            raise ParameterError(
+                "solver='lbfgs' looks at weights that it does not keep, and batch_norm would keep "
+                "their statistics: set batch_norm=False, or choose 'adam' or 'sgd'"
+            )
+        self._hidden_activations()
         if self.early_stopping and is_partial:
             raise ParameterError("partial_fit does not support early_stopping=True")
 
-    def _dtypes(self) -> list[DTypeLike]:
-        """Return what X may be; anything else becomes the first."""
-        if self.dtype is None:
-            return list(FLOATS)
-        for dtype in FLOATS:
-            if self.dtype in (dtype, np.dtype(dtype), np.dtype(dtype).name):
-                return [dtype]
-        raise ParameterError(f"dtype is None, 'float32' or 'float64', got {self.dtype!r}")
+    def _hidden_activations(self) -> tuple[str, ...]:
+        """Return scikit-learn's name of the activation of each hidden layer."""
+        n_hidden = len(self._hidden_units())
+        if isinstance(self.activation, str):
+            return (self.activation,) * n_hidden
+        names = tuple(self.activation)
+        if len(names) != n_hidden:
+            raise ParameterError(
+                f"activation is one name, or one for each of the {n_hidden} hidden layers, got "
+                f"{len(names)}: {list(names)}"
+            )
+        for name in names:
+            choose("activation", name, ACTIVATIONS)
+        return names
+
+    def _initial_activations(self) -> tuple[str, ...]:
+        """Return what initial weights of each layer are drawn for: the last as if it were hidden.
+
+        So does scikit-learn.
+        """
+        hidden = self._hidden_activations()
+        if isinstance(self.activation, str):
+            return (*hidden, self.activation)
+        return (*hidden, *(hidden[-1:] or ("identity",)))
 
     @property
     def _stops_early(self) -> bool:

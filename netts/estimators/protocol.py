@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,7 +19,10 @@ from netts.errors import DataError
 
 
 def draw_initial_weights(
-    units: list[int], activation: str, dtype: np.dtype, random_state: np.random.RandomState
+    units: list[int],
+    activations: Sequence[str],
+    dtype: np.dtype,
+    random_state: np.random.RandomState,
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Draw weights and biases of each layer from U(-a, a), a = sqrt(6 / (fan_in + fan_out)).
 
@@ -28,7 +32,8 @@ def draw_initial_weights(
     ----------
     units
         Of every layer, input and output included.
-    activation
+    activations
+        Of each layer but the input; that of the last one counts as if it were hidden.
     dtype
     random_state
 
@@ -42,9 +47,9 @@ def draw_initial_weights(
     X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", AISTATS 2010, equation 16. The bound of the logistic function is scikit-learn's.
     """
-    factor = 2.0 if activation == "logistic" else 6.0
     coefs, intercepts = [], []
-    for fan_in, fan_out in pairwise(units):
+    for (fan_in, fan_out), activation in zip(pairwise(units), activations, strict=True):
+        factor = 2.0 if activation == "logistic" else 6.0
         bound = math.sqrt(factor / (fan_in + fan_out))
         coefs.append(random_state.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype))
         intercepts.append(random_state.uniform(-bound, bound, fan_out).astype(dtype))

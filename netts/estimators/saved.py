@@ -10,52 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from netts.compiler import calibration
-from netts.compiler.engine import available_threads
-from netts.devices.registry import HOST
 from netts.errors import UnsavableError
+from netts.estimators.choice import DeviceChoice
+from netts.estimators.live import NORM_ARRAYS
 from netts.optimizers import Outcome
 from netts.persistence.forms import Registry
 from netts.training import Epoch, History, Measures, Position, Resumable
 
 if TYPE_CHECKING:
-    from netts.estimators.base import MLPBase
+    from netts.estimators.mlp import MLPBase
 
 NOT_SAVED = ("callbacks",)
 """Parameters that are code."""
-
-
-@dataclass(frozen=True)
-class DeviceChoice:
-    """Where a fit ran, and why there.
-
-    Attributes
-    ----------
-    device : str
-    reason : str
-        Such as "asked for", or what was estimated.
-    n_threads : int
-        How many threads it could use.
-    costs : str or None
-        The digest of the cost constants that kernels were compiled by: two fits of different ones
-        may differ in their last bits. None where no choice depends on them, and in older files.
-    precision : str or None
-        What products were multiplied in: "float64", "float32", or "tf32" where that was allowed and
-        the device has it. None in older files.
-    """
-
-    device: str
-    reason: str
-    n_threads: int
-    costs: str | None = None
-    precision: str | None = None
-
-
-def device_choice(device: str, reason: str) -> DeviceChoice:
-    """Return what is recorded of the choice of a device."""
-    if device != HOST:
-        return DeviceChoice(device, reason, 1)
-    return DeviceChoice(device, reason, available_threads(), calibration.current().digest)
 
 
 @dataclass(frozen=True)
@@ -83,6 +49,7 @@ class Learned:
     resumable: Resumable
     optimizer_memory: tuple[str, ...]
     no_improvement_count: int
+    norms_: list[dict[str, np.ndarray]] | None = None
     feature_names_in_: np.ndarray | None = None
     loss_: float | None = None
     history_: History | None = None
@@ -97,7 +64,13 @@ class Learned:
         biases = [intercept.shape for intercept in self.intercepts_]
         _require(biases == [(n,) for n in units[1:]], "shapes of intercepts_")
         _require(units[-1] == self.n_outputs_ and min(units) > 0, "n_outputs_")
-        dtypes = {array.dtype.name for array in [*self.coefs_, *self.intercepts_]}
+        norms = [array for norm in self.norms_ or () for array in norm.values()]
+        found = [
+            sorted((name, array.shape) for name, array in one.items()) for one in self.norms_ or ()
+        ]
+        expected = [sorted((name, (n,)) for name in NORM_ARRAYS) for n in units[1:-1]]
+        _require(self.norms_ is None or found == expected, "shapes of norms_")
+        dtypes = {array.dtype.name for array in [*self.coefs_, *self.intercepts_, *norms]}
         _require(dtypes in ({"float32"}, {"float64"}), "dtypes of coefs_ and intercepts_")
         names = self.feature_names_in_
         _require(names is None or names.shape == (self.n_features_in_,), "feature_names_in_")
@@ -146,6 +119,35 @@ REGISTRY: Registry = {
 """What an estimator's file may name."""
 
 
+def parameters_to_save(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of the constructor as a file holds them.
+
+    Raises
+    ------
+    InvalidParameterError
+        Where one has been set to a value that no fit takes.
+    """
+    estimator._validate_params()
+    parameters = estimator.get_params(deep=False)
+    for name in NOT_SAVED:
+        del parameters[name]
+    if isinstance(parameters.get("class_weight"), dict):  # classes may be numbers, keys may not
+        parameters["class_weight"] = [list(pair) for pair in parameters["class_weight"].items()]
+    return parameters
+
+
+def parameters_from_file(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters that `parameters_to_save` gave.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where they are none.
+    """
+    pairs = parameters.get("class_weight")
+    return parameters | ({"class_weight": dict(pairs)} if isinstance(pairs, list) else {})
+
+
 def describe_estimator(estimator: MLPBase) -> SavedMLP:
     """Return what a model file holds of an estimator; it shares the arrays.
 
@@ -165,10 +167,7 @@ def describe_estimator(estimator: MLPBase) -> SavedMLP:
             f"{type(estimator).__name__} is a class of your own, which a model file cannot name: "
             "save an MLPClassifier or MLPRegressor, or pickle it"
         )
-    estimator._validate_params()
-    parameters = estimator.get_params(deep=False)
-    for name in NOT_SAVED:
-        del parameters[name]
+    parameters = parameters_to_save(estimator)
     found: dict[str, Any] = {
         field.name: getattr(estimator, attribute_of(field), None)
         for field in dataclasses.fields(Learned)

@@ -6,13 +6,18 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import InvalidParameterError
 
 from netts.errors import BrokenModelError
-from netts.estimators.base import MLPBase
-from netts.estimators.classifier import MLPClassifier
-from netts.estimators.regressor import MLPRegressor
-from netts.estimators.saved import REGISTRY, Learned, SavedMLP, describe_estimator
+from netts.estimators.mlp import MLPBase
+from netts.estimators.mlp_classifier import MLPClassifier
+from netts.estimators.mlp_regressor import MLPRegressor
+from netts.estimators.saved import (
+    REGISTRY,
+    Learned,
+    SavedMLP,
+    describe_estimator,
+    parameters_from_file,
+)
 from netts.persistence import ModelFile, decode_model
 
 __all__ = ["REGISTRY", "SavedMLP", "describe_estimator", "estimator_from", "from_model_file"]
@@ -50,25 +55,35 @@ def estimator_from(saved: SavedMLP) -> MLPBase:
     check(saved.learned)
     kind = _CLASSES[saved.kind]
     try:
-        estimator = kind(**saved.parameters)
+        estimator = kind(**parameters_from_file(saved.parameters))
         estimator._validate_params()
-    except (InvalidParameterError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise BrokenModelError(f"the parameters cannot be: {error}") from error
     estimator.__setstate__({**vars(estimator), **saved.learned.attributes()})
     return estimator
 
 
-def _check_classifier(learned: Learned) -> None:
-    classes, target_type = learned.classes_, learned.target_type
-    if classes is None or target_type is None or learned.has_sparse_targets is None:
+def check_classes(classes: np.ndarray | None, target_type: str | None) -> None:
+    """Raise unless these can be the classes of a classifier."""
+    if classes is None or target_type is None:
         raise BrokenModelError("a classifier without classes, or without the type of its targets")
-    if learned.out_activation_ != _ACTIVATIONS[target_type]:
-        raise BrokenModelError(f"{learned.out_activation_} outputs, but {target_type} targets")
     if not _are_classes(classes):
         raise BrokenModelError("classes_ are not sorted, each once, in an array of one axis")
+    if target_type == "binary" and len(classes) > 2:
+        raise BrokenModelError(f"{len(classes)} classes, but binary targets")
+
+
+def _check_classifier(learned: Learned) -> None:
+    classes, target_type = learned.classes_, learned.target_type
+    check_classes(classes, target_type)
+    if learned.has_sparse_targets is None:
+        raise BrokenModelError("a classifier without the form of its targets")
+    if learned.out_activation_ != _ACTIVATIONS[str(target_type)]:
+        raise BrokenModelError(f"{learned.out_activation_} outputs, but {target_type} targets")
+    n_classes = 0 if classes is None else len(classes)
     allowed = (1, 2) if target_type == "binary" else (learned.n_outputs_,)
-    if len(classes) not in allowed or (target_type == "binary" and learned.n_outputs_ != 1):
-        raise BrokenModelError(f"{len(classes)} classes, but {learned.n_outputs_} outputs")
+    if n_classes not in allowed or (target_type == "binary" and learned.n_outputs_ != 1):
+        raise BrokenModelError(f"{n_classes} classes, but {learned.n_outputs_} outputs")
 
 
 def _are_classes(classes: np.ndarray) -> bool:

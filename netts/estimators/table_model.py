@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import (
     BaseEstimator,
     MetaEstimatorMixin,
@@ -22,14 +23,19 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from netts.data import Reading
 from netts.data.encoder import TableEncoder
+from netts.data.exporting import add_columns
 from netts.data.learning import LARGEST
 from netts.data.scaling import Scaler, Scaling, check_scaler, learn_scaling
 from netts.errors import BrokenModelError, DataError, ParameterError, UnsavableError
-from netts.estimators.base import MLPBase
+from netts.estimators.exporting import add_estimator
+from netts.estimators.mlp import MLPBase
 from netts.estimators.saved import describe_estimator
 from netts.estimators.saving import estimator_from
 from netts.estimators.table_saved import REGISTRY, Report, SavedEncoder, SavedTableModel
+from netts.network.inputs import floating
 from netts.persistence import ModelFile, decode_model, save_model
+from netts.persistence.onnx_graph import OnnxGraph, Operators
+from netts.persistence.onnx_saving import save_onnx
 
 AS_THEY_ARE = Scaling(0.0, 1.0)
 
@@ -218,6 +224,40 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
             Where the file cannot be written; what was there is untouched.
         """
         save_model(path, "table_model", self._describe(), REGISTRY)
+
+    def to_onnx(self, path: str | os.PathLike[str], *, dtype: DTypeLike = np.float32) -> None:
+        """Write encoder and estimator as one ONNX file, for programs without netts.
+
+        It takes one input for each column that is used, of shape (n_samples, 1), as
+        `netts.data.exporting` describes them: float64 for numbers, text for categories. It gives
+        what the estimator's file gives; quantities are in the target's own unit, in float64. What
+        training has not seen counts as `handle_unknown="ignore"` has it, without a warning.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+        dtype : float32 or float64
+            What the network computes in. Columns are encoded in float64 either way.
+
+        Raises
+        ------
+        NotFittedError
+            Before the first `fit`.
+        MissingPackageError
+            Where the package onnx is not installed.
+        UnexportableError
+            Where a column, or what becomes of it, has no operator.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        """
+        check_is_fitted(self, "estimator_")
+        graph, chosen = OnnxGraph(), floating(dtype)
+        inputs = add_columns(graph, self.encoder_.columns_)
+        if chosen != np.float64:
+            inputs = Operators(graph, "encoder", chosen).cast(inputs, chosen)
+        add_estimator(graph, self.estimator_, inputs, chosen, self.target_scaling_)
+        save_onnx(path, graph)
 
     def _describe(self) -> SavedTableModel:
         check_is_fitted(self, "estimator_")

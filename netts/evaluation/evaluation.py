@@ -83,7 +83,7 @@ class Evaluation(ABC):
         history : History, optional
             Of the training, for its learning curves: `trainer.history_`, `estimator.history_`.
         profile : Profile, optional
-            What a step spends its time on: `trainer.profile(X, y)`, `estimator.profile(X, y)`.
+            What a step spends its time on: the `profile_` of a `netts.training.StepProfile`.
 
         Raises
         ------

@@ -6,8 +6,7 @@ one takes 5 to 15 ms.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netts.layers.activations import ACTIVATIONS, Activation, Identity
 from netts.layers.base import Layer, LayerBuffers, Parameter, RandomCounters
@@ -16,6 +15,7 @@ from netts.layers.dropout import Dropout
 from netts.layers.rectifiers import ELU, LeakyReLU, ReLU
 from netts.layers.sigmoids import GELU, Sigmoid, Swish, Tanh
 from netts.layers.softmax import Softmax
+from netts.lazy import lazy_names
 
 if TYPE_CHECKING:
     from netts.layers.augmentation import RandomCrop, RandomFlip, RandomShift
@@ -82,41 +82,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Add": "merging",
-    "AveragePool1D": "pooling",
-    "AveragePool2D": "pooling",
-    "BatchNorm": "norms",
-    "Concatenate": "merging",
-    "Conv1D": "conv",
-    "Conv2D": "conv",
-    "Embedding": "embedding",
-    "Flatten": "flatten",
-    "GaussianNoise": "intensity",
-    "GlobalAveragePool1D": "global_pooling",
-    "GlobalAveragePool2D": "global_pooling",
-    "GlobalMaxPool1D": "global_pooling",
-    "GlobalMaxPool2D": "global_pooling",
-    "Input": "input",
-    "LayerNorm": "norms",
-    "MaxPool1D": "pooling",
-    "MaxPool2D": "pooling",
-    "Multiply": "merging",
-    "RandomBrightness": "intensity",
-    "RandomCrop": "augmentation",
-    "RandomFlip": "augmentation",
-    "RandomRotation": "rotation",
-    "RandomShift": "augmentation",
-    "Residual": "residual",
+    "netts.layers.augmentation": ("RandomCrop", "RandomFlip", "RandomShift"),
+    "netts.layers.conv": ("Conv1D", "Conv2D"),
+    "netts.layers.embedding": ("Embedding",),
+    "netts.layers.flatten": ("Flatten",),
+    "netts.layers.global_pooling": (
+        "GlobalAveragePool1D",
+        "GlobalAveragePool2D",
+        "GlobalMaxPool1D",
+        "GlobalMaxPool2D",
+    ),
+    "netts.layers.input": ("Input",),
+    "netts.layers.intensity": ("GaussianNoise", "RandomBrightness"),
+    "netts.layers.merging": ("Add", "Concatenate", "Multiply"),
+    "netts.layers.norms": ("BatchNorm", "LayerNorm"),
+    "netts.layers.pooling": ("AveragePool1D", "AveragePool2D", "MaxPool1D", "MaxPool2D"),
+    "netts.layers.residual": ("Residual",),
+    "netts.layers.rotation": ("RandomRotation",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from netts.compiler import accelerate, parallel
 from netts.errors import ParameterError, ShapeError
-from netts.layers.base import Layer, LayerBuffers, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Shape
 from netts.layers.draws import chosen, draw
 from netts.layers.windows import IMAGE, for_sides, lengths
 
@@ -197,13 +199,18 @@ class RandomCrop(Augmentation):
             draw(at)
             translate(at.input, at.draws, at.output, *self._places(at.input.shape), 1)
         else:
-            sides = zip(at.input.shape[2:], at.output.shape[2:], strict=True)
-            top, left = ((whole - part) // 2 for whole, part in sides)
-            cut_out(at.input, at.output, top, left)
+            cut_out(at.input, at.output, *_middle(at.input.shape[2:], at.output.shape[2:]))
 
     def backward(self, at: LayerBuffers) -> None:
         """Put the gradients back where the parts were."""
         translate(at.grad_output, at.draws, at.grad_input, *self._places(at.input.shape), -1)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Pad, of less than nothing where something is cut off."""
+        whole, part = at.input_shapes[0][1:], at.output_shape[1:]
+        before = [-one for one in _middle(whole, part)]
+        after = [m - n - one for m, n, one in zip(part, whole, before, strict=True)]
+        return at.add("Pad", at.input, np.array([0, 0, *before, 0, 0, *after], np.int64))
 
     def _places(self, shape: Shape) -> tuple[int, int, int, int]:
         (height, width), (down, right) = (
@@ -212,3 +219,9 @@ class RandomCrop(Augmentation):
         )
         spans = shape[2] + 2 * down - height + 1, shape[3] + 2 * right - width + 1
         return *spans, -down, -right
+
+
+def _middle(whole: Shape, part: Shape) -> tuple[int, int]:
+    """Return where the middle part of an image begins, below 0 where it is larger than that."""
+    top, left = ((n - m) // 2 for n, m in zip(whole, part, strict=True))
+    return top, left

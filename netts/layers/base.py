@@ -57,12 +57,15 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
+from netts.choices import did_you_mean
 from netts.devices.memory import BufferView
+from netts.errors import UnexportableError
 from netts.initializers import Initializer, initializer_from
+from netts.persistence.onnx_graph import Operators
 
 Shape = tuple[int, ...]
 
@@ -74,6 +77,28 @@ LAYER_METHODS = (
     "passes_gradient", "expand", "forward", "backward",
 )  # fmt: skip
 """What makes an object a layer, whether or not it inherits from `Layer`."""
+
+
+class InTorch(NamedTuple):
+    """What PyTorch's layer of the same kind calls an array, and the order of its axes there.
+
+    Attributes
+    ----------
+    name : str
+    axes : tuple of int, optional
+        As `numpy.transpose` takes them, from ours to theirs; None where they are the same.
+    """
+
+    name: str
+    axes: tuple[int, ...] | None = None
+
+    def given(self, array: np.ndarray) -> np.ndarray:
+        """Return an array of ours as PyTorch has it: a view."""
+        return array if self.axes is None else array.transpose(self.axes)
+
+    def taken(self, array: np.ndarray) -> np.ndarray:
+        """Return an array of PyTorch's as we have it: a view."""
+        return array if self.axes is None else array.transpose(np.argsort(self.axes))
 
 
 @dataclass(frozen=True)
@@ -185,9 +210,57 @@ class LayerBuffers:
                 return arrays[name]
         if name.startswith("grad_") and name.removeprefix("grad_") in self.gradients:
             return self.gradients[name.removeprefix("grad_")]
-        known = [*self.parameters, *self.state, *self.transients]
-        known += [f"grad_{one}" for one in self.gradients]
-        raise AttributeError(f"the layer has no buffer {name!r}, only {known}")
+        raise AttributeError(
+            f"the layer has no array {name!r}{did_you_mean(name, self._names())}; it has "
+            f"{', '.join(self._names())}: it declares its own in parameters, state and transients"
+        )
+
+    def _names(self) -> list[str]:
+        """Return what stands for an array of one input, output or layer."""
+        passed = ["input", "output", "grad_output", "grad_input"]
+        declared = [*self.parameters, *self.state, *self.transients]
+        return [*passed, *declared, *(f"grad_{one}" for one in self.gradients)]
+
+
+@dataclass(frozen=True)
+class LayerOperators(Operators):
+    """What one layer is in an ONNX graph: what it reads, and where it writes its operators.
+
+    A parameter or state called `weight` is read as `at.weight`, the name of a constant.
+
+    Attributes
+    ----------
+    inputs
+        The names of the values that it reads; `at.input` is the first.
+    input_shapes, output_shape
+        Of a sample, as everywhere; the batch axis comes first in the values.
+    arrays
+        Parameters and layer state by name, for layers that need them in another form.
+    """
+
+    inputs: tuple[str, ...]
+    input_shapes: tuple[Shape, ...]
+    output_shape: Shape
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def input(self) -> str:
+        """The input of a layer that has one."""
+        return self.inputs[0]
+
+    def over_rows(self, operator: str, **attributes: Any) -> str:
+        """Append an operator of one input that sees each sample as one row of features."""
+        is_flat = len(self.output_shape) == 1
+        rows = self.input if is_flat else self.reshape(self.input, [math.prod(self.output_shape)])
+        value = self.add(operator, rows, **attributes)
+        return value if is_flat else self.reshape(value, self.output_shape)
+
+    def __getattr__(self, name: str) -> str:
+        if name.startswith("_") or name not in self.arrays:
+            raise AttributeError(f"the layer has no array {name!r}, only {list(self.arrays)}")
+        called = f"{self.label}.{name}"
+        is_known = called in self.graph.constants
+        return called if is_known else self.constant(called, self.arrays[name])
 
 
 class Layer:
@@ -202,6 +275,9 @@ class Layer:
     itself. It takes as many shapes, one after the other, wherever one of one input takes
     `input_shape`; `transients` is given `rows` by its name.
     """
+
+    in_torch: ClassVar[Mapping[str, InTorch]] = {}
+    """Parameters and state that PyTorch has under another name, or with other axes."""
 
     # As `*_: Any, **__: Any` type checkers let subclasses take as many shapes as they have inputs.
 
@@ -244,13 +320,41 @@ class Layer:
         """Return the layers that this one stands for, usually itself."""
         return (self,)
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append the operators that do what `forward` does outside of training.
+
+        Returns
+        -------
+        str
+            The name of the value that they give, of shape (batch, *output_shape).
+
+        Raises
+        ------
+        UnexportableError
+            Where there are none.
+        """
+        if not self.passes_through(is_training=False):
+            name = type(self).__name__
+            raise UnexportableError(
+                f"has no ONNX operator that netts knows of: give {name} a method "
+                "to_onnx(self, at), such as `return at.add('Relu', at.input)`"
+            )
+        is_same = at.input_shapes[0] == at.output_shape
+        return at.input if is_same else at.reshape(at.input, at.output_shape)
+
     def forward(self, at: LayerBuffers) -> None:
         """Call kernels that write `at.output`."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward pass")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward pass: define forward(self, at), which calls "
+            "kernels that write at.output"
+        )
 
     def backward(self, at: LayerBuffers) -> None:
         """Call kernels that overwrite `at.grad_inputs` and the parameters' gradients."""
-        raise NotImplementedError(f"{type(self).__name__} has no backward pass")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no backward pass: define backward(self, at), which calls "
+            "kernels that overwrite at.grad_input, if it is not None, and parameters' gradients"
+        )
 
 
 def as_rows(view: BufferView) -> BufferView:

@@ -19,7 +19,7 @@ from netts.errors import ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.initializers import Initializer, initializer_from
 from netts.layers.activations import activation_from
-from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Parameter, Shape
 from netts.layers.windows import (
     IMAGE,
     SIGNAL,
@@ -29,6 +29,7 @@ from netts.layers.windows import (
     as_vertical_and_horizontal,
     for_sides,
     places,
+    sliding,
 )
 
 
@@ -268,6 +269,12 @@ class _Convolution(Layer):
         if at.grad_input is not None:
             weight, grad_input = self._grouped_filters(at.weight), self._grouped(at.grad_input)
             conv2d_grad_input(grad_output, weight, grad_input, *geometry)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Conv."""
+        bias = [at.bias] if self.use_bias else []
+        window = sliding(self._windows())
+        return at.add("Conv", at.input, at.weight, *bias, group=self.groups, **window)
 
     def _grouped(self, images: BufferView) -> BufferView:
         """Return (n, channels, *sides) as (n, groups, channels of a group, height, width)."""

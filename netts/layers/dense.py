@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.errors import ShapeError
 from netts.hyperparameters import check_whole
 from netts.initializers import Initializer, initializer_from
 from netts.layers.activations import activation_from
-from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.base import InTorch, Layer, LayerBuffers, LayerOperators, Parameter, Shape
 
 
 @accelerate
@@ -82,6 +84,8 @@ class Dense(Layer):
     Parameters: `weight` (features, units), which the L2 penalty applies to, and `bias` (units,).
     """
 
+    in_torch: ClassVar[Mapping[str, InTorch]] = {"weight": InTorch("weight", (1, 0))}
+
     units: int
     activation: str | Layer | None = None
     use_bias: bool = True
@@ -132,3 +136,9 @@ class Dense(Layer):
             dense_grad_bias(at.grad_output, at.grad_bias)
         if at.grad_input is not None:
             dense_grad_input(at.grad_output, at.weight, at.grad_input)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Gemm, or MatMul where there is no bias."""
+        if self.use_bias:
+            return at.add("Gemm", at.input, at.weight, at.bias)
+        return at.add("MatMul", at.input, at.weight)

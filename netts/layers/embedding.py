@@ -11,7 +11,7 @@ from netts.compiler import accelerate, parallel
 from netts.errors import DataError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.initializers import Initializer, initializer_from
-from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Parameter, Shape
 
 
 @accelerate
@@ -110,3 +110,7 @@ class Embedding(Layer):
         embedding_grad_weight(at.input, at.grad_output, at.grad_weight)
         if at.grad_input is not None:
             embedding_grad_input(at.grad_input)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Gather; categories come as the network takes them, as floating numbers."""
+        return at.add("Gather", at.weight, at.cast(at.input, np.int64))

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.devices.memory import BufferView
-from netts.layers.base import Layer, LayerBuffers, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Shape
 from netts.layers.windows import IMAGE, SIGNAL, Sides, lengths
 
 LOWEST = -math.inf
@@ -91,6 +91,10 @@ class _GlobalMaxPool(_GlobalPool):
         grad_input = _places(at.grad_input)
         global_max_backward(_places(at.input), at.output, at.grad_output, grad_input)
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append GlobalMaxPool."""
+        return at.reshape(at.add("GlobalMaxPool", at.input), at.output_shape)
+
 
 @dataclass(frozen=True)
 class _GlobalAveragePool(_GlobalPool):
@@ -103,6 +107,10 @@ class _GlobalAveragePool(_GlobalPool):
     def backward(self, at: LayerBuffers) -> None:
         """Write the gradient by the input."""
         global_average_backward(at.grad_output, _places(at.grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append GlobalAveragePool."""
+        return at.reshape(at.add("GlobalAveragePool", at.input), at.output_shape)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -11,7 +12,7 @@ from netts.compiler import accelerate, parallel
 from netts.devices.memory import BufferView
 from netts.errors import ParameterError, ShapeError
 from netts.hyperparameters import check_whole
-from netts.layers.base import Branches, Layer, LayerBuffers, Shape, as_rows, batched
+from netts.layers.base import Branches, Layer, LayerBuffers, LayerOperators, Shape, as_rows, batched
 
 
 @accelerate
@@ -127,6 +128,10 @@ class Add(_Elementwise):
         for one in others:
             accumulate(one, as_rows(total))
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Sum."""
+        return at.add("Sum", *at.inputs)
+
 
 @dataclass(frozen=True)
 class Multiply(_Elementwise):
@@ -148,6 +153,10 @@ class Multiply(_Elementwise):
         for k, grad_input in enumerate(at.grad_inputs):
             if grad_input is not None:
                 _product([grad_output, *inputs[:k], *inputs[k + 1 :]], as_rows(grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append one Mul for each further branch."""
+        return functools.reduce(functools.partial(at.add, "Mul"), at.inputs)
 
 
 def _product(factors: Sequence[Any], product: Any) -> None:
@@ -228,6 +237,10 @@ class Concatenate(_Merge):
         ):
             if grad_input is not None:
                 copy_block(place, grad_input.reshape(*place.shape))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Concat."""
+        return at.add("Concat", *at.inputs, axis=self._axis(at.output_shape) + 1)
 
     def _places(self, inputs: Sequence[Any], whole: Any) -> list[tuple[Any, Any]]:
         """Return each input and its part of the whole as matrices of the same columns."""

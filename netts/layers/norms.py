@@ -17,14 +17,18 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import sqrt
 from netts.devices.memory import BufferView
 from netts.errors import ShapeError
 from netts.hyperparameters import check_real, check_whole
-from netts.layers.base import Layer, LayerBuffers, Parameter, Shape
+from netts.layers.base import InTorch, Layer, LayerBuffers, LayerOperators, Parameter, Shape
+
+AFFINE = {"gamma": InTorch("weight"), "beta": InTorch("bias")}
 
 
 @accelerate
@@ -189,6 +193,11 @@ class BatchNorm(Layer):
     internal covariate shift", ICML 2015.
     """
 
+    in_torch: ClassVar[Mapping[str, InTorch]] = {
+        **AFFINE,
+        "running_variance": InTorch("running_var"),
+    }
+
     momentum: float = 0.9
     epsilon: float = 1e-5
 
@@ -238,6 +247,11 @@ class BatchNorm(Layer):
             grad_input = _by_channel(at.grad_input)
             batch_norm_grad_input(x, *kept, at.gamma, grad_output, *gradients, grad_input)
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append BatchNormalization, by the running statistics."""
+        arrays = (at.gamma, at.beta, at.running_mean, at.running_variance)
+        return at.add("BatchNormalization", at.input, *arrays, epsilon=float(self.epsilon))
+
 
 @dataclass(frozen=True)
 class LayerNorm(Layer):
@@ -261,6 +275,8 @@ class LayerNorm(Layer):
     ----------
     J. Ba, J. Kiros, G. Hinton, "Layer normalization", arXiv 1607.06450.
     """
+
+    in_torch: ClassVar[Mapping[str, InTorch]] = AFFINE
 
     epsilon: float = 1e-5
     n_axes: int = 1
@@ -308,6 +324,11 @@ class LayerNorm(Layer):
         layer_norm_grad_parameters(x, *kept, grad_output, *gradients)
         if at.grad_input is not None:
             layer_norm_grad_input(x, *kept, gamma, grad_output, self._rows(at.grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append LayerNormalization."""
+        arrays, epsilon = (at.gamma, at.beta), float(self.epsilon)
+        return at.add("LayerNormalization", at.input, *arrays, axis=-self.n_axes, epsilon=epsilon)
 
     def _rows(self, view: BufferView) -> BufferView:
         """Return a batch as a matrix whose rows are what is normalised together."""

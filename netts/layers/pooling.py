@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from netts.compiler import accelerate, parallel
 from netts.errors import ParameterError
-from netts.layers.base import Layer, LayerBuffers, Shape
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, Shape
 from netts.layers.windows import (
     IMAGE,
     SIGNAL,
@@ -22,6 +22,7 @@ from netts.layers.windows import (
     as_vertical_and_horizontal,
     for_sides,
     places,
+    sliding,
 )
 
 LOWEST = -math.inf
@@ -182,6 +183,10 @@ class _MaxPool(_Pool):
         arrays = (at.input, at.output, at.grad_output, at.grad_input)
         max_pool_backward(*map(as_image, arrays), *self._geometry())
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append MaxPool."""
+        return at.add("MaxPool", at.input, **sliding(self._windows()))
+
 
 @dataclass(frozen=True)
 class _AveragePool(_Pool):
@@ -205,6 +210,11 @@ class _AveragePool(_Pool):
         """Write the gradient by the input."""
         grad_output, grad_input = as_image(at.grad_output), as_image(at.grad_input)
         average_pool_backward(grad_output, grad_input, *self._geometry(), self.count_include_pad)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append AveragePool."""
+        counts = int(self.count_include_pad)
+        return at.add("AveragePool", at.input, count_include_pad=counts, **sliding(self._windows()))
 
 
 @dataclass(frozen=True)

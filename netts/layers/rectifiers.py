@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import expm1
 from netts.hyperparameters import check_real
-from netts.layers.base import Layer, LayerBuffers, as_rows
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, as_rows
 
 
 @accelerate
@@ -69,6 +69,10 @@ class ReLU(Layer):
         """Write the gradient by the input."""
         relu_backward(as_rows(at.output), as_rows(at.grad_output), as_rows(at.grad_input))
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Relu."""
+        return at.add("Relu", at.input)
+
 
 @dataclass(frozen=True)
 class LeakyReLU(Layer):
@@ -89,6 +93,10 @@ class LeakyReLU(Layer):
             as_rows(at.output), as_rows(at.grad_output), as_rows(at.grad_input), self.slope
         )
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append LeakyRelu."""
+        return at.add("LeakyRelu", at.input, alpha=float(self.slope))
+
 
 @dataclass(frozen=True)
 class ELU(Layer):
@@ -108,3 +116,7 @@ class ELU(Layer):
         elu_backward(
             as_rows(at.output), as_rows(at.grad_output), as_rows(at.grad_input), self.alpha
         )
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Elu."""
+        return at.add("Elu", at.input, alpha=float(self.alpha))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import erf, exp, sigmoid, tanh
-from netts.layers.base import Layer, LayerBuffers, as_rows
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, as_rows
 
 SQRT_HALF = 0.7071067811865476
 NORMAL_PEAK = 0.3989422804014327  # 1 / sqrt(2 pi), the standard normal density at 0
@@ -86,6 +86,10 @@ class Sigmoid(Layer):
         """Write the gradient by the input."""
         sigmoid_backward(as_rows(at.output), as_rows(at.grad_output), as_rows(at.grad_input))
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Sigmoid."""
+        return at.add("Sigmoid", at.input)
+
 
 @dataclass(frozen=True)
 class Tanh(Layer):
@@ -98,6 +102,10 @@ class Tanh(Layer):
     def backward(self, at: LayerBuffers) -> None:
         """Write the gradient by the input."""
         tanh_backward(as_rows(at.output), as_rows(at.grad_output), as_rows(at.grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Tanh."""
+        return at.add("Tanh", at.input)
 
 
 @dataclass(frozen=True)
@@ -112,6 +120,12 @@ class GELU(Layer):
         """Write the gradient by the input."""
         gelu_backward(as_rows(at.input), as_rows(at.grad_output), as_rows(at.grad_input))
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append 0.5 x (1 + erf(x / sqrt(2))), as Gelu is younger than the opset."""
+        half = at.add("Mul", at.input, at.number(0.5))
+        distribution = at.add("Erf", at.add("Mul", at.input, at.number(SQRT_HALF)))
+        return at.add("Mul", half, at.add("Add", distribution, at.number(1.0)))
+
 
 @dataclass(frozen=True)
 class Swish(Layer):
@@ -124,3 +138,7 @@ class Swish(Layer):
     def backward(self, at: LayerBuffers) -> None:
         """Write the gradient by the input."""
         swish_backward(as_rows(at.input), as_rows(at.grad_output), as_rows(at.grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append x times Sigmoid."""
+        return at.add("Mul", at.input, at.add("Sigmoid", at.input))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import exp
-from netts.layers.base import Layer, LayerBuffers, as_rows
+from netts.layers.base import Layer, LayerBuffers, LayerOperators, as_rows
 
 
 @accelerate
@@ -50,3 +50,7 @@ class Softmax(Layer):
     def backward(self, at: LayerBuffers) -> None:
         """Write the gradient by the input."""
         softmax_backward(as_rows(at.output), as_rows(at.grad_output), as_rows(at.grad_input))
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Softmax."""
+        return at.over_rows("Softmax", axis=-1)

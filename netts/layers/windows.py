@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from netts.devices.memory import BufferView
 from netts.errors import ParameterError, ShapeError
@@ -128,6 +129,18 @@ def places(what: str, windows: Sequence[Window], input_shape: Shape, sides: Side
                 "less pooling before it"
             )
     return tuple(one.n_places(length) for one, length in zip(windows, along, strict=True))
+
+
+def sliding(windows: Sequence[Window]) -> dict[str, Any]:
+    """Return the attributes of ONNX's operators that slide windows."""
+    found: dict[str, Any] = {
+        "kernel_shape": [one.size for one in windows],
+        "strides": [one.stride for one in windows],
+        "pads": [one.before for one in windows] + [one.after for one in windows],
+    }
+    if any(one.dilation > 1 for one in windows):
+        found["dilations"] = [one.dilation for one in windows]
+    return found
 
 
 def as_image(view: BufferView) -> BufferView:

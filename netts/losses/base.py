@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from netts.devices.memory import BufferView
-from netts.errors import DataError, ShapeError
+from netts.errors import DataError, ShapeError, UnexportableError
+from netts.layers.base import LayerOperators
 
 LOSS_METHODS = ("targets", "forward", "backward", "predict", "score")
 """What makes an object a loss, whether or not it inherits from `Loss`."""
@@ -57,6 +58,21 @@ class Loss(Protocol):
     def predict(self, output: BufferView, prediction: BufferView) -> None:
         """Write probabilities or values, of the shape of `output`."""
         ...
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append the operators that do what `predict` does; return the value that they give.
+
+        Raises
+        ------
+        UnexportableError
+            Where there are none.
+        """
+        name = type(self).__name__
+        raise UnexportableError(
+            f"has no ONNX operator for what it predicts: give {name} a method "
+            "to_onnx(self, at), such as `return at.add('Sigmoid', at.input)`, or export the raw "
+            "outputs, with loss=None"
+        )
 
     @abstractmethod
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import exp, log, log1p, sigmoid
 from netts.errors import DataError
+from netts.layers.base import LayerOperators
 from netts.layers.softmax import softmax_forward
 from netts.losses.base import Loss, as_columns, as_numbers, class_numbers
 
@@ -97,6 +98,10 @@ class CrossEntropy(Loss):
         """Write the probability of each class."""
         softmax_forward(output, prediction)
 
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Softmax."""
+        return at.over_rows("Softmax", axis=-1)
+
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the accuracy."""
         return float(np.average(output.argmax(axis=1) == targets[:, 0], weights=weights))
@@ -131,6 +136,10 @@ class BinaryCrossEntropy(Loss):
     def predict(self, output, prediction):
         """Write the probability of each yes."""
         binary_probabilities(output, prediction)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Sigmoid."""
+        return at.add("Sigmoid", at.input)
 
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the share of rows with every output right."""

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from netts.compiler import accelerate, parallel
 from netts.errors import DataError
+from netts.layers.base import LayerOperators
 from netts.losses.base import Loss, as_columns, as_numbers, class_numbers
 from netts.losses.quantities import copy_values
 
@@ -104,6 +105,10 @@ class Hinge(Loss):
     def predict(self, output, prediction):
         """Write the decisions."""
         copy_values(output, prediction)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append nothing: predictions are the outputs."""
+        return at.input
 
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         """Return the accuracy."""

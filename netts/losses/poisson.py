@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 from netts.compiler import accelerate, parallel
 from netts.compiler.functions import exp, log
 from netts.errors import DataError
+from netts.layers.base import LayerOperators
 from netts.losses.base import Loss, as_columns, as_numbers
 from netts.losses.squared_error import SquaredError
 
@@ -69,6 +70,10 @@ class Poisson(Loss):
     def predict(self, output, prediction):
         """Write the means."""
         poisson_means(output, prediction)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append Exp."""
+        return at.add("Exp", at.input)
 
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         """Return R^2 of the means."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from netts.compiler import accelerate, parallel
+from netts.layers.base import LayerOperators
 from netts.losses.base import Loss, as_columns, as_numbers
 
 
@@ -30,6 +31,10 @@ class QuantityLoss(Loss):
     def predict(self, output, prediction):
         """Write the outputs."""
         copy_values(output, prediction)
+
+    def to_onnx(self, at: LayerOperators) -> str:
+        """Append nothing: predictions are the outputs."""
+        return at.input
 
     def score(self, output: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> float:
         """Return R^2, the mean over outputs of 1 - residual / total sum of squares.

@@ -192,6 +192,35 @@ def as_samples(X: Any, input_shape: Shape, dtype: np.dtype, name: str = "X") -> 
     return rows
 
 
+def as_inputs(
+    names: Sequence[str], X: Any, shapes: Sequence[Shape], dtype: np.dtype, name: str = "X"
+) -> dict[str, np.ndarray]:
+    """Return the samples of each input of a network as matrices, by what messages call them.
+
+    Parameters
+    ----------
+    names, X, name
+        As in `as_arrays`.
+    shapes
+        Of the values of the network, its inputs first.
+    dtype
+        That of the network.
+
+    Raises
+    ------
+    ShapeError, DataError
+        As in `as_arrays` and `as_samples`, or where the inputs have different numbers of samples.
+    """
+    inputs = {
+        called: as_samples(array, shape, dtype, called)
+        for (called, array), shape in zip(as_arrays(names, X, name).items(), shapes, strict=False)
+    }
+    if len(set(map(len, inputs.values()))) > 1:
+        counts = ", ".join(f"{called} has {len(one)}" for called, one in inputs.items())
+        raise ShapeError(f"inputs have the same samples, but {counts}")
+    return inputs
+
+
 def check_shape(shape: tuple[int, ...], input_shape: Shape, name: str) -> None:
     """Raise `ShapeError` where data are not samples of a shape."""
     if shape[1:] == input_shape and shape:

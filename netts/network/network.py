@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,33 +16,32 @@ from netts.devices.registry import choose
 from netts.errors import (
     BrokenModelError,
     DataError,
-    DeviceMemoryError,
     NettsError,
     NotBuiltError,
     ParameterError,
-    ShapeError,
 )
 from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
-from netts.network.inference import Inference, chunk_rows, rows_for
+from netts.network.exporting import network_graph
+from netts.network.importing import exported, matched, naming, wanted_by, weights_from
 from netts.network.inputs import (
-    as_arrays,
-    as_samples,
+    as_inputs,
     as_shapes,
     by_name,
     check_shape,
     floating,
 )
-from netts.network.loading import chunks
 from netts.network.nodes import check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
+from netts.network.prediction import Predictor
 from netts.network.saved import describe_network, registry
 from netts.network.sources import Rows, SampleSource, check_source, is_source
 from netts.network.summary import summary_table
 from netts.network.wiring import wire
 from netts.persistence import save_model
+from netts.persistence.onnx_saving import save_onnx
 from netts.random_state import RandomState, generator_from
 
 InputShape = int | Iterable[int] | Mapping[str, int | Iterable[int]]
@@ -99,7 +96,7 @@ class Network:
         self.nodes, self.input_names = wiring.nodes, wiring.names
         self._n_inputs = wiring.n_inputs
         self.input_shape: Shape | dict[str, Shape] | None = None
-        self._forget_plans()
+        self._predictor = Predictor()
 
     def __repr__(self) -> str:
         return f"Network([{', '.join(map(repr, self.layers))}])"
@@ -188,6 +185,20 @@ class Network:
         chosen = floating(np.float32 if dtype is None else dtype)
         return chosen if self.requested_dtype is None else self.requested_dtype
 
+    def output_shape(self, input_shape: InputShape) -> Shape:
+        """Return the shape of the output for a sample of a shape, built or not.
+
+        Parameters
+        ----------
+        input_shape : int, tuple of int, or dict of them by the names of inputs
+
+        Raises
+        ------
+        ShapeError
+            Where a layer's input does not fit it.
+        """
+        return self._shapes(input_shape)[-1]
+
     def _shapes(self, input_shape: InputShape) -> tuple[Shape, ...]:
         return shapes_of(self.nodes, as_shapes(self.input_names, input_shape))
 
@@ -203,7 +214,7 @@ class Network:
         self.state = ParameterSet.declare("layer state", state, dtype)
         self.shapes, self.dtype = shapes, dtype
         self.input_shape = by_name(self.input_names, shapes)
-        self._forget_plans()
+        self._predictor = Predictor()
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write layers and weights to a model file, which `netts.load` reads.
@@ -225,6 +236,44 @@ class Network:
             layers and functions that have a name.
         """
         save_model(path, "network", describe_network(self), registry(), is_open=True)
+
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        loss: str | Loss | None = None,
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        """Write what `predict` computes as an ONNX file, for programs that know nothing of netts.
+
+        It is called `input`, or by the names of the inputs, and gives `output`; the number of
+        samples is left open. docs/exchange.md says what becomes of layers. It is written beside
+        `path` and renamed, so that at no time there is a part of it.
+
+        Parameters
+        ----------
+        path : str or path
+            A file that is there is replaced.
+        loss : str or Loss, optional
+            As in `predict`: with the loss of a classifier, the file gives probabilities.
+        dtype : float32 or float64
+            Of inputs, weights and output, whatever the network has. Runtimes know every operator in
+            float32; onnxruntime has no convolution, average pooling or erf in float64.
+
+        Raises
+        ------
+        NotBuiltError
+            Where the network has no parameters yet.
+        MissingPackageError
+            Where the package onnx is not installed.
+        UnexportableError
+            Where a layer or the loss has no operator.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        """
+        self._require_built()
+        chosen = None if loss is None else loss_from(loss)
+        save_onnx(path, network_graph(self, chosen, floating(dtype)))
 
     def to_json(self) -> str:
         """Return the architecture, layers and dtype without weights, as JSON to read and edit.
@@ -348,17 +397,7 @@ class Network:
             check_whole("batch_size", batch_size, 1)
         chosen = None if loss is None else loss_from(loss)
         device, precision = choose(device), precision_from(precision)
-        output = np.empty((len(rows), *self.shapes[-1]), self.dtype)
-        flat = output.reshape(len(rows), int(np.prod(self.shapes[-1])))
-        start = 0
-        with self._lock, contextlib.ExitStack() as stack:
-            step = batch_size or self._fitting(len(rows), device, chosen, precision)
-            for chunk in stack.enter_context(contextlib.closing(chunks(rows, step))):
-                infer = self._inference(rows_for(len(chunk), step), device, chosen, precision)
-                device = infer.device  # the first chunk settles "auto" for all
-                infer(chunk, flat[start : start + len(chunk)])
-                start += len(chunk)
-        return output
+        return self._predictor(self, rows, chosen, batch_size, device, precision)
 
     def samples(self, X: Any, name: str = "X") -> np.ndarray:
         """Return samples as a matrix (n_samples, features) of the network's dtype, checked.
@@ -371,17 +410,9 @@ class Network:
         ShapeError, DataError
             As in `predict`, or where a layer cannot take the values.
         """
-        arrays = as_arrays(self.input_names, X, name)
-        parts = [
-            as_samples(array, shape, self.dtype, called)
-            for (called, array), shape in zip(arrays.items(), self.shapes, strict=False)
-        ]
-        if len({len(one) for one in parts}) > 1:
-            counts = ", ".join(
-                f"{called} has {len(one)}" for called, one in zip(arrays, parts, strict=True)
-            )
-            raise ShapeError(f"inputs have the same samples, but {counts}")
-        check_samples(self.nodes, self._n_inputs, parts, list(arrays))
+        inputs = as_inputs(self.input_names, X, self.shapes, self.dtype, name)
+        parts = list(inputs.values())
+        check_samples(self.nodes, self._n_inputs, parts, list(inputs))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
     def rows(self, source: SampleSource, name: str = "X") -> Rows:
@@ -405,39 +436,71 @@ class Network:
 
         return Rows(source, self.dtype, check, name)
 
-    def _fitting(self, n_samples: int, device: str, loss: Loss | None, precision: str) -> int:
-        """Return how many samples go through at once: the default, or fewer if memory is short."""
-        step = chunk_rows(self)
-        while True:
-            try:
-                self._inference(rows_for(min(n_samples, step), step), device, loss, precision)
-                return step
-            except DeviceMemoryError:
-                if step == 1:
-                    raise
-            step = max(step // 4, 1)
-
-    def _inference(self, rows: int, device: str, loss: Loss | None, precision: str) -> Inference:
-        key = (rows, device, loss, precision)
-        if key not in self._plans:
-            made = Inference(self, *key)
-            settled = (rows, made.device, loss, precision)
-            self._plans[key] = self._plans.setdefault(settled, made)
-        return self._plans[key]
-
-    def _forget_plans(self) -> None:
-        self._plans: dict[tuple[int, str, Loss | None, str], Inference] = {}
-        self._lock = threading.Lock()
-
     def _require_built(self) -> None:
         if not self.is_built:
             raise NotBuiltError(
                 "the network has no parameters yet: train it, or call network.build(input_shape)"
             )
 
-    def weights(self) -> dict[str, np.ndarray]:
-        """Return copies of all parameters and layer state, such as `{"0.weight": ..., ...}`."""
-        return {name: view.read().copy() for name, view in self._named().items()}
+    def weights(self, layout: str = "netts") -> dict[str, np.ndarray]:
+        """Return copies of all parameters and layer state, such as `{"0.weight": ..., ...}`.
+
+        Parameters
+        ----------
+        layout : {"netts", "torch"}
+            Whose names and axes they have. Labels of layers are netts's in any case.
+        """
+        found = {name: view.read().copy() for name, view in self._named().items()}
+        return found if layout == "netts" else exported(wanted_by(self.nodes, found, layout), found)
+
+    def load_weights(
+        self,
+        source: str | os.PathLike[str] | Mapping[str, Any],
+        *,
+        mapping: Mapping[str, str] | None = None,
+        layout: str = "torch",
+    ) -> Network:
+        """Take weights that another program trained, such as a state dict of PyTorch.
+
+        Layers take the modules of their kind and shapes in order, whatever these are called. What
+        PyTorch has otherwise is brought in order: the weight of a linear layer is transposed,
+        `running_var` is `running_variance`, and so on. Numbers of any floating dtype are rounded to
+        the network's. docs/exchange.md says more.
+
+        Parameters
+        ----------
+        source : str, path or mapping of str to array-like
+            A safetensors or NPZ file, or arrays by name. Files of `torch.save` are pickles, which
+            are never opened.
+        mapping : mapping of str to str, optional
+            Which module is whose: `{"0": "features.0", "4": "classifier.1"}`, from the names of
+            layers (as `summary` has them), or of single arrays. Only these are taken then, and all
+            else stays.
+        layout : {"torch", "netts"}
+            Whose names and axes the arrays have.
+
+        Returns
+        -------
+        Network
+            This one.
+
+        Raises
+        ------
+        NotBuiltError
+            Where the network has no parameters yet.
+        DataFileNotFoundError, DataFileError, DataError
+            Where a file cannot be read, is damaged or too large.
+        WeightsError
+            Where it is of another format, or something does not fit; all of that is named. Nothing
+            has changed then.
+        """
+        weights = self.weights()
+        wanted = wanted_by(self.nodes, weights, layout)
+        arrays, is_ordered = weights_from(source)
+        with naming(source):
+            found = matched(wanted, arrays, mapping, self.dtype, is_ordered=is_ordered)
+        self.set_weights(weights | found)
+        return self
 
     def set_weights(self, weights: Mapping[str, Any]) -> None:
         """Overwrite parameters and layer state with arrays named and shaped as in `weights()`.

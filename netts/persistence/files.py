@@ -8,9 +8,31 @@ import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from netts.choices import did_you_mean_file
 from netts.errors import ModelFileError, ModelFileNotFoundError
+
+CHUNK_BYTES = 2**20
+"""How much is unpacked at a time, so that memory grows with what a file has, not promises."""
+
+
+class Readable(Protocol):
+    """What bytes are read from, packed or not."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes, at most `size`."""
+
+
+def read_exactly(file: Readable, n_bytes: int) -> bytearray:
+    """Return the next bytes, fewer where the file ends."""
+    content = bytearray()
+    while len(content) < n_bytes:
+        chunk = file.read(min(n_bytes - len(content), CHUNK_BYTES))
+        if not chunk:
+            break
+        content += chunk
+    return content
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:

@@ -20,6 +20,8 @@ LOADERS = {
     "network": "netts.network.saving",
     "mlp_classifier": "netts.estimators.saving",
     "mlp_regressor": "netts.estimators.saving",
+    "network_classifier": "netts.estimators.network_saving",
+    "network_regressor": "netts.estimators.network_saving",
     "table_model": "netts.estimators.table_model",
     "image_model": "netts.estimators.image_model",
     "checkpoint": "netts.training.checkpointing",
@@ -42,14 +44,15 @@ def load(
     ----------
     path : str or path
     kind : str, optional
-        What the file must hold: "network", "mlp_classifier", "mlp_regressor", "table_model",
-        "image_model" or "checkpoint".
+        What the file must hold: "network", "mlp_classifier", "mlp_regressor", "network_classifier",
+        "network_regressor", "table_model", "image_model" or "checkpoint".
     custom : iterable of class and function
         Layers, activations and initialisers of your own that the file may name.
 
     Returns
     -------
-    Network, MLPClassifier, MLPRegressor, TableModel, ImageModel or SavedTraining
+    Network, MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor, TableModel,
+    ImageModel or SavedTraining
         As it was saved: it predicts the same, to the last bit, and trains on from there. What is
         made of a checkpoint, `Trainer.fit` takes as `resume`.
 

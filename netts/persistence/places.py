@@ -10,6 +10,9 @@ import numpy as np
 
 MAX_MESSAGE = 500
 
+# How many characters of a library's message one of ours quotes.
+MAX_SAID = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -45,6 +48,20 @@ def brief(text: Any) -> str:
     """Return the beginning of what a file says, which may be as long as the file."""
     shown = str(text)
     return shown if len(shown) <= MAX_MESSAGE else f"{shown[:MAX_MESSAGE]} ..."
+
+
+def in_short(error: Exception) -> str:
+    """Return the beginning of what a library says of a file, of which it may quote any part.
+
+    Examples
+    --------
+    >>> in_short(ValueError("no number: " + "x" * 1000))[-20:]
+    'xxxxxxxxxxxxxxxxx...'
+    >>> in_short(KeyError())
+    'KeyError'
+    """
+    said = str(error).partition("\n")[0] or type(error).__name__
+    return said if len(said) <= MAX_SAID else said[: MAX_SAID - 3] + "..."
 
 
 class _Brief(reprlib.Repr):

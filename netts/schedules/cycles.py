@@ -77,7 +77,7 @@ class CosineRestarts(Schedule):
     ----------
     epochs : int
         From the start to the first restart.
-    factor : int
+    epochs_factor : int
         How much longer each period is than the one before.
     smallest : float >= 0
         The rate towards which each period goes.
@@ -86,13 +86,13 @@ class CosineRestarts(Schedule):
     """
 
     epochs: int = 10
-    factor: int = 1
+    epochs_factor: int = 1
     smallest: float = 0.0
     each_step: bool = False
 
     def __post_init__(self) -> None:
         check_whole("epochs", self.epochs, 1)
-        check_whole("factor", self.factor, 1)
+        check_whole("epochs_factor", self.epochs_factor, 1)
         check_real("smallest", self.smallest, "[0, inf)")
 
     @property
@@ -114,11 +114,11 @@ class CosineRestarts(Schedule):
 
     def _period(self, epochs: int) -> tuple[int, int]:
         """Return in which epoch the period began that epoch `epochs` belongs to, and its length."""
-        if self.factor == 1:
+        if self.epochs_factor == 1:
             return epochs - epochs % self.epochs, self.epochs
         start, length = 0, self.epochs
         while start + length <= epochs:
-            start, length = start + length, length * self.factor
+            start, length = start + length, length * self.epochs_factor
         return start, length
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
+from netts.lazy import lazy_names
 from netts.training.callbacks import BatchProgress, Callback
 from netts.training.checkpoint import Checkpoint, Snapshot
 from netts.training.early_stopping import EarlyStopping, Plateau
@@ -13,6 +14,9 @@ from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
 from netts.training.step_profile import StepProfile
 from netts.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from netts.training.progress import ProgressBar
 
 __all__ = [
     "BatchProgress",
@@ -33,11 +37,5 @@ __all__ = [
     "Trainer",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # rich takes 70 ms to import, which only who shows a bar should pay.
-    if name == "ProgressBar":
-        from netts.training.progress import ProgressBar  # noqa: PLC0415 - see above
-
-        return ProgressBar
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# rich takes 70 ms to import, which only who shows a bar should pay.
+__getattr__, __dir__ = lazy_names(__name__, {"netts.training.progress": ("ProgressBar",)})

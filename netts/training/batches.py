@@ -143,6 +143,14 @@ class Feed:
             self._weights.array[...] = 1
             self._weight_sums.array[...] = self.step_rows, self.n_last
 
+    def renew(self, samples: Samples) -> None:
+        """Begin anew with other samples of the same form, copied over those that there are."""
+        for name in ("X", "y", "weights"):
+            if (kept := getattr(self.samples, name)) is not None:
+                kept[...] = getattr(samples, name)
+        self.order.array[...] = np.arange(len(samples))
+        self.go_to(0, 0.0)
+
     @property
     def row_counts(self) -> dict[str, int]:
         """The rows of a step by the end of its recording's name.

@@ -98,13 +98,16 @@ class Callback:
         """Run when training is over, whatever ended it."""
 
 
+REQUIRED = ("on_fit_begin", "on_epoch_end", "on_fit_end")
+"""Events that every callback hears of, whether or not its class is derived from `Callback`."""
+
+
 def check_callbacks(callbacks: Any) -> None:
     """Raise unless this is a list or tuple of callbacks."""
     if not isinstance(callbacks, Sequence):
         raise ParameterError(f"callbacks is a list, got {callbacks!r}: write [{callbacks!r}]")
     for callback in callbacks:
-        events = ("on_fit_begin", "on_epoch_end", "on_fit_end")
-        if isinstance(callback, type) or not all(hasattr(callback, event) for event in events):
+        if isinstance(callback, type) or not all(hasattr(callback, event) for event in REQUIRED):
             raise ParameterError(
                 "a callback is an object whose class is derived from netts.training.Callback, got "
                 f"{callback!r}"

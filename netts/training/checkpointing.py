@@ -124,6 +124,13 @@ class Resumption:
         if resumable.optimizer is not None:
             session.update.state.restore(resumable.optimizer)
 
+    def with_own_memory(self) -> Resumption:
+        """Return the same with a copy of the optimiser's state, which may be a session's own."""
+        optimizer = self.resumable.optimizer
+        if optimizer is None:
+            return self
+        return replace(self, resumable=replace(self.resumable, optimizer=optimizer.copy()))
+
     @property
     def history(self) -> History:
         """The epochs so far."""

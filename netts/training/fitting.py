@@ -23,7 +23,7 @@ from netts.errors import (
 )
 from netts.graph.profile import Profile
 from netts.schedules import MONITORS
-from netts.training.callbacks import BatchProgress
+from netts.training.callbacks import REQUIRED, BatchProgress
 from netts.training.checkpointing import Resumption, write_checkpoint
 from netts.training.descents import descent_of
 from netts.training.describing import describe_data
@@ -357,14 +357,17 @@ class Fit:
         self._went_back = True
 
     def _diverged(self, loss: float, rate: float | None) -> NoReturn:
-        self._go_back()
+        """Go back to the best epoch where there is one to go back to, else to the last good one."""
+        self.session.restore(self.last if self.best is None else self.best)
+        kept = self.history.best_epoch or (0 if self.best is not None else len(self.history))
+        self._went_back = True
         what = "the loss became" if not math.isfinite(loss) else "parameters overflowed at loss"
         at = f" with learning rate {rate:g}" if rate is not None else ""
         smaller = f"a smaller one, such as {rate / 10:g}, and " if rate is not None else "to "
         raise DivergenceError(
             f"{what} {loss} in epoch {len(self.history) + 1}{at}: try {smaller}scale the columns "
             "of X, and y where it is a quantity, to mean 0 and standard deviation 1; "
-            f"{self._weights_kept(len(self.history))}"
+            f"{self._weights_kept(kept)}"
         )
 
     def _lost(self, error: DeviceLostError) -> DeviceLostError:
@@ -379,8 +382,5 @@ class Fit:
 
     def _notify(self, event: str, *arguments: Any) -> None:
         for callback in self.trainer.callbacks:
-            getattr(callback, event, _nothing)(self.trainer, *arguments)
-
-
-def _nothing(*_arguments: Any) -> None:
-    """Stand for an event of which a callback knows nothing."""
+            if event in REQUIRED or hasattr(callback, event):
+                getattr(callback, event)(self.trainer, *arguments)

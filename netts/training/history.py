@@ -73,7 +73,7 @@ class Epoch:
         return self.samples / self.seconds if self.seconds else 0.0
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """The epochs of a fit, and how it ended.
 
@@ -103,6 +103,12 @@ class History:
 
     def __len__(self) -> int:
         return len(self.epochs)
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self)} epochs in {sum(self.seconds):.3g} s"]
+        for name, values in (("loss", self.loss), ("validation loss", self.validation_loss)):
+            parts += [f"{name} {values[0]:.4g} to {values[-1]:.4g}"] if values else []
+        return f"<History: {', '.join(parts)}, stopped by {self.stopped_by}>"
 
     def validation_set(self, name: str) -> list[Measures]:
         """Return loss and score of each epoch on the validation data of a name."""

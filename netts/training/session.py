@@ -234,6 +234,18 @@ class Session:
         """Return how long the last epoch had nothing to do but to wait for data."""
         return sum(feed.supply.stalled_seconds() for feed in self._feeds)
 
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is validation data."""
+        return bool(self._validations)
+
+    def renew(self, training: Samples, key: np.ndarray) -> None:
+        """Begin anew with other samples of the same form, and an optimiser without memory."""
+        self.feed.renew(training)
+        self._rates.go_to(0)
+        self.update.state.clear()
+        self._key.array[...] = key
+
     def close(self) -> None:
         """End what runs in the background."""
         for feed in self._feeds:

@@ -11,6 +11,7 @@ import numpy as np
 
 from netts.choices import choose
 from netts.devices.precision import precision_from
+from netts.devices.registry import choose as choose_device
 from netts.errors import ParameterError, ShapeError
 from netts.graph.profile import Profile
 from netts.hyperparameters import check_real, check_whole
@@ -31,6 +32,7 @@ from netts.training.history import History
 from netts.training.preparation import hold_out, prepare
 from netts.training.regularization import Regularization
 from netts.training.resumable import Position, Resumable
+from netts.training.reuse import KeptSession, owned
 from netts.training.saved import SavedTraining
 from netts.training.session import Session
 from netts.training.supply import Room, Samples, check_memory, with_less
@@ -113,6 +115,8 @@ class Trainer:
         Whether `stop` was called during it.
     resumable_ : Resumable
         What `fit` goes on with when it resumes.
+    kept_ : KeptSession or None
+        Where to keep the session of a fit for the next one, which saves recording it anew.
     running_ : Fit or None
         The fit that is running.
 
@@ -164,6 +168,7 @@ class Trainer:
     precision_: str = field(default="", init=False, repr=False)
     is_stopping: bool = field(default=False, init=False, repr=False)
     resumable_: Resumable = field(default=Resumable(), init=False, repr=False)
+    kept_: KeptSession | None = field(default=None, init=False, repr=False, compare=False)
     running_: Fit | None = field(default=None, init=False, repr=False, compare=False)
     _has_validation: bool = field(default=False, init=False, repr=False, compare=False)
 
@@ -368,7 +373,9 @@ class Trainer:
         words = resumed.words
         if words is None:
             words = generator.integers(0, 2**32, size=3)
-        session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
+        # A session that is used again has this memory for its own.
+        resumption = resumption.with_own_memory()
+        purpose, session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
         resumption.go_on(self, session)
         _go_to(session, resumed.position)
         self.device_, self.device_reason_ = session.plan.device, session.plan.reason
@@ -376,7 +383,10 @@ class Trainer:
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
         fit = Fit(self, session, generator, words, resumption)
         try:
-            return fit.run()
+            history = fit.run()
+            if self.kept_ is not None and not session.has_validation:
+                self.kept_.put(purpose, session)
+            return history
         finally:
             session.close()
             self.resumable_ = fit.resumable()
@@ -421,7 +431,8 @@ class Trainer:
         validation_data: tuple[Any, ...] | Mapping[str, tuple[Any, ...]] | None,
         words: np.ndarray,
         before: str | None,
-    ) -> Session:
+    ) -> tuple[tuple[Any, ...], Session]:
+        """Return a session, and what it is for: `KeptSession` may have one."""
         network, loss, allowed = self.network, loss_from(self.loss), self.data_memory_bytes
         training = prepare(network, loss, X, y, sample_weight, data_memory_bytes=allowed)
         validation: dict[str, Samples] = {}
@@ -445,6 +456,13 @@ class Trainer:
         step_rows = min(batch_size * self.accumulate, len(training))
         check_memory(allowed, training, step_rows)
 
+        purpose = (network, network.parameters, loss, self._settings(), batch_size)
+        if self.kept_ is not None:
+            found = self.kept_.take(purpose, training, words[:2])
+            if found is not None and not validation:
+                return purpose, found
+            training = owned(training)
+
         def session(room: Room) -> Session:
             return Session(
                 network,
@@ -465,7 +483,20 @@ class Trainer:
                 batches_per_step=self.accumulate,
             )
 
-        return with_less(session, Room(allowed), training, step_rows)
+        return purpose, with_less(session, Room(allowed), training, step_rows)
+
+    def _settings(self) -> tuple[Any, ...]:
+        """Return what a recorded step depends on besides network, loss and samples."""
+        return (
+            optimizer_from(self.optimizer),
+            schedule_from(self.schedule).is_per_step,
+            self._regularization,
+            self._rule is not None and self._rule.restore_best,
+            choose_device(self.device),
+            self.precision,
+            self.data_memory_bytes,
+            self.accumulate,
+        )
 
     @property
     def monitor(self) -> str:

@@ -57,6 +57,10 @@ class OptimizerState:
         """Return a copy of the bytes of everything."""
         return self._arena.flat(np.uint8).read().copy()
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._arena.flat(np.uint8).array[...] = 0
+
     def restore(self, kept: np.ndarray) -> None:
         """Go on with what another fit has kept.
 

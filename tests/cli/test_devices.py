@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import sys
+
 import pytest
 
 from netts.cli import main
@@ -33,6 +36,22 @@ def test_every_device_is_listed_with_its_state(capsys):
         assert line.split()[0] == device.name
         assert f"  {state} " in line
         assert line.endswith(device.description)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_at_a_terminal_descriptions_are_broken_under_themselves(capsys, monkeypatch, width):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["devices"]) == 0
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert max(map(len, lines)) <= width
+    column = min(lines[0].index(platform.machine()), width // 2)
+    continued = [line for line in lines if line.startswith(" ")]
+    assert continued
+    assert all(len(line) - len(line.lstrip()) == column for line in continued)
+    for device in available():
+        assert device.description in " ".join(printed.split())
 
 
 def test_the_cpu_is_always_available(capsys):

@@ -10,6 +10,8 @@ from messy_tables import messy_rows, write_csv
 
 import netts as package
 from netts.cli import main
+from netts.errors import InterruptedFitWarning
+from netts.training import Callback
 
 
 @pytest.fixture
@@ -79,6 +81,23 @@ def test_inspect_describes_networks_and_estimators_too(capsys, tmp_path):
     estimator.save(tmp_path / "mlp.netts")
     assert main(["inspect", str(tmp_path / "mlp.netts")]) == 0
     assert "network: 1-4-1 units, relu, 13 parameters" in capsys.readouterr().out
+
+
+def test_inspect_describes_an_estimator_that_was_interrupted_before_it_learned(capsys, tmp_path):
+    class Interrupt(Callback):
+        def on_fit_begin(self, trainer):
+            raise KeyboardInterrupt
+
+    estimator = package.MLPRegressor(
+        hidden_layer_sizes=(4,), callbacks=[Interrupt()], random_state=0
+    )
+    with pytest.warns(InterruptedFitWarning):
+        estimator.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0])
+    estimator.save(tmp_path / "mlp.netts")
+    assert main(["inspect", str(tmp_path / "mlp.netts")]) == 0
+    printed = capsys.readouterr().out
+    assert "trained for 0 epochs" in printed
+    assert "until it was interrupted" in printed
 
 
 def test_inspect_gives_the_header_as_json(capsys, model):

@@ -18,6 +18,7 @@ from netts.cli import main
 from netts.data import find_table
 from netts.data.datasets import dataset_path
 from netts.errors import InterruptedFitWarning
+from netts.training import Callback
 
 NO_UNITS = "is not a list of units such as 64 or 64,32 (0 for no hidden layer)"
 
@@ -152,6 +153,31 @@ def test_ctrl_c_in_training_still_reports_and_exits_with_130(monkeypatch, capsys
     captured = capsys.readouterr()
     assert captured.err == "netts: warning: the model of epoch 2 is kept\n"
     assert score(captured.out, "accuracy") > 0
+
+
+def test_ctrl_c_before_an_epoch_has_ended_leaves_the_model_that_was_there(
+    monkeypatch, capsys, table_file, own_directory
+):
+    model = own_directory / "m.netts"
+    assert main(["train", str(table_file), "--epochs", "2", "--out", "m.netts"]) == 0
+    before = model.read_bytes()
+    capsys.readouterr()
+
+    class Interrupt(Callback):
+        def on_fit_begin(self, trainer):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(netts.cli.train, "_callbacks", lambda _options: [Interrupt()])
+    options = ["--out", "m.netts", "--report", "r.html"]
+    assert main(["train", str(table_file), *options]) == 130
+    captured = capsys.readouterr()
+    assert captured.err == (
+        "netts: warning: training was interrupted: the network has the weights it began with\n"
+        "netts: no epoch had ended: nothing was learned, and nothing is reported or saved\n"
+    )
+    assert "accuracy" not in captured.out
+    assert model.read_bytes() == before
+    assert not (own_directory / "r.html").exists()
 
 
 def test_sigint_ends_a_training_that_runs_with_a_report():

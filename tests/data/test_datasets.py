@@ -55,7 +55,8 @@ def test_targets_have_the_names_of_the_readme(name, target):
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_names():
     message = (
         "there is no bundled table 'irsi' (did you mean 'iris'?); "
-        "the bundled ones are iris, wine, breast_cancer, digits, diabetes"
+        "the bundled ones are iris, wine, breast_cancer, digits, diabetes; "
+        "netts.data.read_table reads a file"
     )
     with pytest.raises(UnknownDatasetError, match=f"^{re.escape(message)}$"):
         load("irsi")

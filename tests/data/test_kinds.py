@@ -140,7 +140,8 @@ def test_a_date_that_no_calendar_has_is_none(cell):
 def test_other_dates_are_refused_with_the_way_to_write_them(column, refused, cell):
     message = (
         f": column 'b' holds dates such as {cell!r}, of which day, month and year could be "
-        "confused: write them as 2026-03-31, or ignore the column"
+        "confused: write them as 2026-03-31, or leave the column out (--ignore; in "
+        "Python ReadOptions(ignored=...))"
     )
     with refused(message):
         column("", cell, cell)
@@ -155,8 +156,9 @@ def test_what_only_resembles_a_date_is_none(column, cell):
 def test_a_text_among_quantities_is_refused_with_every_way_out(column, refused):
     message = (
         ", line 3, column 'b': 'oops' is not a number, and most others are: correct it, or say "
-        "that it stands for a missing value (--missing, or ReadOptions(missing=...)), that the "
-        "numbers are names (--category) or that the column is to be left out (--ignore)"
+        "that it stands for a missing value (--missing), that the "
+        "numbers are names (--category) or that the column is to be left out (--ignore); in "
+        "Python ReadOptions(missing=..., categories=..., ignored=...)"
     )
     with refused(message):
         column("0.5", "oops", "1.5")

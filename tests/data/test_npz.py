@@ -152,7 +152,7 @@ def test_other_compression_is_refused(tmp_path):
 
 def test_a_message_quotes_no_more_of_a_file_than_a_person_reads(tmp_path):
     path = zipped(tmp_path / "a.npz", {"x" * 3000 + ".npy": npy(FOUR)})
-    content = path.read_bytes().replace(b"x", b"y", 1)
+    content = path.read_bytes().replace(b"xx", b"yx", 1)  # one x may be the time
     path.write_bytes(content)
     with pytest.raises(DataError, match="File name in directory") as caught:
         read_npz(path)

@@ -101,9 +101,9 @@ def test_whole_numbers_can_be_quantities(read):
             ["0.5", "oops", "1.5"],
             (
                 ", line 3, column 't': 'oops' is not a number, and most others are: correct it, or "
-                "say that it stands for a missing value (--missing, or ReadOptions(missing=...)), "
-                "that the numbers are names (--category) or that the column is to be left out "
-                "(--ignore)"
+                "say that it stands for a missing value (--missing), that the numbers are names "
+                "(--category) or that the column is to be left out (--ignore); in Python "
+                "ReadOptions(missing=..., categories=..., ignored=...)"
             ),
         ),
     ],

@@ -110,6 +110,14 @@ def test_garbage_that_still_has_memory_is_collected_first(cuda):
     assert list(cuda.driver.live.values()) == [32]
 
 
+def test_a_device_that_does_not_even_say_what_is_free_is_told_too(cuda):
+    gpu = cuda.opened()
+    cuda.driver.faults["cuMemAlloc"] = 2 * [Status.CUDA_ERROR_OUT_OF_MEMORY]
+    cuda.driver.faults["cuMemGetInfo"] = 3 * [Status.CUDA_ERROR_OUT_OF_MEMORY]
+    with gpu.enter(), pytest.raises(DeviceMemoryError, match="nor for saying how much is free"):
+        gpu.allocate(64)
+
+
 def test_other_calls_that_find_no_memory_say_so(cuda):
     gpu = cuda.opened()
     cuda.driver.faults["cuMemHostAlloc"] = [Status.CUDA_ERROR_OUT_OF_MEMORY]

@@ -219,9 +219,9 @@ def test_code_that_is_none_is_refused_by_name_and_the_device_goes_on():
 def test_a_kernel_of_few_registers_gives_the_same():
     gpu = cuda.opened()
     x = np.random.default_rng(0).normal(size=1000).astype(np.float32)
-    (operation,) = doubled.specialise_cuda((x, x)).operations
-    limited = image_of(operation.code, gpu.capability, 16)
     found = np.zeros_like(x)
+    (operation,) = doubled.specialise_cuda((x, found)).operations
+    limited = image_of(operation.code, gpu.capability, 16)
     with gpu.enter(), gpu.allocate(2 * x.nbytes) as memory:
         assert gpu.kernels.registers_for(limited, 1024) is None
         addresses = {"x": memory.address, "out": memory.address + x.nbytes}

@@ -177,6 +177,6 @@ def test_the_command_takes_it_and_inspect_tells_it(monkeypatch, tmp_path, capsys
 
 
 def test_a_model_file_from_before_has_no_precision():
-    from netts.estimators.saved import DeviceChoice
+    from netts.estimators.choice import DeviceChoice
 
     assert DeviceChoice("cpu", "asked for", 1).precision is None

@@ -121,7 +121,7 @@ def test_the_reason_of_the_choice_is_told(argument, context, environment, expect
 )
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
     known = "'auto', 'cpu', 'cuda', 'reference'"
-    message = rf"there is no device {name!r}, asked for; choose one of {known}"
+    message = rf"no device {name!r}, asked for; choose one of {known}; of several GPUs, .*'cuda:1'"
     with pytest.raises(DeviceError, match=message):
         devices.choose(name)
     with pytest.raises(DeviceError, match=message), netts.device(name):

@@ -13,33 +13,90 @@ from sklearn.ensemble import BaggingClassifier, VotingRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator as check_generator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from netts import MLPClassifier, MLPRegressor
+from netts import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
+from netts.layers import Dense
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-# scikit-learn checks its own MLPs with 100 epochs too. No check is expected to fail.
+FASTER = {"optimizer__learning_rate": 0.01}
+
+
+def checked(**where):
+    """What scikit-learn checks: its own MLPs have 100 epochs there too. No check may fail.
+
+    Networks take all samples in one step, as MLPs do with so few: repeating samples is the same as
+    weighting them only where that does not change which of them meet in a batch.
+    """
+    networks = {"epochs": 60, "batch_size": None, **where}
+    return [
+        MLPClassifier(max_iter=100, **where),
+        MLPRegressor(max_iter=100, **where),
+        NetworkClassifier([Dense(100, "relu")], **networks).set_params(**FASTER),
+        NetworkRegressor([Dense(100, "relu")], **networks).set_params(**FASTER),
+    ]
+
+
+QUICK = (
+    "check_fit2d_1sample",
+    "check_fit2d_predict1d",
+    "check_estimators_dtypes",
+    "check_estimators_nan_inf",
+    "check_n_features_in",
+    "check_dict_unchanged",
+    "check_classifiers_one_label",
+    "check_regressors_no_decision_function",
+)
+"""The checks that the reference sits: of what depends on how data reach kernels, the quick ones."""
+
+
 @pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
-@parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])
+@parametrize_with_checks(checked())
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 
 
+def quick(estimators):
+    """Those checks, one parameter each."""
+    for one in estimators:
+        for made, check in check_generator(one):
+            if check.func.__name__ in QUICK:
+                name = f"{type(one).__name__}-{check.func.__name__}"
+                yield pytest.param(made, check, id=name)
+
+
+@pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
+@pytest.mark.parametrize(("estimator", "check"), list(quick(checked(device="reference"))))
+def test_a_quick_subset_of_the_checks_on_the_reference(estimator, check):
+    cut = {"max_iter": 1} if hasattr(estimator, "max_iter") else {"epochs": 1}
+    small = {"hidden_layer_sizes": (3,)} if "max_iter" in cut else {"layers__0__units": 3}
+    check(estimator.set_params(**cut, **small))
+
+
+@pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore::netts.errors.OneClassWarning")
+@parametrize_with_checks(checked(device="cuda"))
+def test_scikit_learns_own_checks_on_a_gpu(estimator, check):
+    check(estimator)
+
+
 @pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor])
-def test_the_constructor_is_scikit_learns_and_four_keywords_more(ours):
+def test_the_constructor_is_scikit_learns_and_a_few_keywords_more(ours):
     theirs = getattr(sklearn.neural_network, ours.__name__)
     found = list(inspect.signature(ours).parameters.values())
     expected = list(inspect.signature(theirs).parameters.values())
     extras = found[len(expected) :]
     for one, other in zip(found, expected, strict=False):
         assert (one.name, one.kind, one.default) == (other.name, other.kind, other.default)
-    assert [one.name for one in extras] == ["device", "dtype", "dropout", "callbacks", "precision"]
+    names = ["device", "dtype", "dropout", "callbacks", "precision", "batch_norm", "n_threads"]
+    assert [one.name for one in extras] == names + ["class_weight"] * (ours is MLPClassifier)
     assert {one.kind for one in extras} == {inspect.Parameter.KEYWORD_ONLY}
 
 
-@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor])
 def test_every_parameter_is_documented(ours):
     for name in inspect.signature(ours).parameters:
         assert f"\n    {name}" in ours.__doc__ or f", {name} :" in ours.__doc__, name
@@ -126,3 +183,13 @@ def test_feature_names_are_kept_and_compared():
         model.predict(frame.rename(columns={"a": "z"}))
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         model.predict(np.asarray(frame))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, NetworkClassifier])
+def test_tensors_on_the_host_are_answered_with_arrays(kind):
+    torch = pytest.importorskip("torch")
+    X, y = load_iris(return_X_y=True)
+    model = kind(random_state=0).fit(torch.from_numpy(X), torch.from_numpy(y))
+    found = model.predict_proba(torch.from_numpy(X))
+    assert type(found) is np.ndarray
+    assert_allclose(found, kind(random_state=0).fit(X, y).predict_proba(X))

@@ -69,7 +69,7 @@ def test_a_pickle_names_numpy_and_plain_classes_of_netts_only(task):
     others = {name for name in unpickler.found if not name.startswith("numpy.")}
     assert others == {
         f"{type(model).__module__}.{type(model).__name__}",
-        "netts.estimators.saved.DeviceChoice",
+        "netts.estimators.choice.DeviceChoice",
         "netts.training.fitting.Resumable",
         "netts.training.history.Epoch",
         "netts.training.history.History",

@@ -56,6 +56,20 @@ def test_a_saved_model_keeps_options_and_names(model, images, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(images), model.predict_proba(images))
 
 
+def test_an_onnx_file_gives_names_for_pixels(model, images, tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model.to_onnx(tmp_path / "a.onnx")
+    scaled = np.empty(images.shape)
+    images.read(np.arange(len(images)), scaled)
+    pixels = np.rint((scaled * 0.25 + 0.5) * 255).astype(np.uint8)
+    labels, probabilities = runtime.InferenceSession(tmp_path / "a.onnx").run(
+        None, {"images": pixels}
+    )
+    assert labels.tolist() == model.predict(images).tolist()
+    np.testing.assert_allclose(probabilities, model.predict_proba(images), atol=1e-5)
+
+
 def test_inspect_names_the_classes(model, tmp_path, capsys):
     model.save(tmp_path / "a.netts")
     assert cli.main(["inspect", str(tmp_path / "a.netts")]) == 0

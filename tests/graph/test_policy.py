@@ -359,10 +359,10 @@ def test_all_chunks_of_a_prediction_run_where_the_first_does(fake_gpu):
     trainer, X, y = training(epochs=1, device="cpu")
     trainer.fit(X, y)
     expected = trainer.network.predict(X, batch_size=16, device="cpu")
-    trainer.network._forget_plans()
+    trainer.network._predictor.plans.clear()
     with gpu_calibration.using(FAST_GPU):
         found = trainer.network.predict(X, batch_size=16)
-    assert {one.device for one in trainer.network._plans.values()} == {"cuda"}
+    assert {one.device for one in trainer.network._predictor.plans.values()} == {"cuda"}
     np.testing.assert_array_equal(found, expected)
 
 

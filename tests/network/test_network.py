@@ -43,7 +43,7 @@ def test_few_plans_serve_every_number_of_samples(network, X):
     for n_samples in range(len(X) + 1):
         assert network.predict(X[:n_samples]).shape == (n_samples, 3)
     assert {rows_for(n, 4096) for n in range(1, 22)} == {1, 2, 4, 8, 16, 32}
-    assert len(network._plans) == 6
+    assert len(network._predictor.plans) == 6
 
 
 def test_a_chunk_is_bounded_in_bytes_and_rows():

@@ -217,7 +217,7 @@ SCHEDULES = {
     ),
     "cosine with longer and longer restarts, each step": per_step(
         lambda lr, opt: lr.CosineAnnealingWarmRestarts(opt, T_0=3 * N_BATCHES, T_mult=2),
-        CosineRestarts(3, factor=2, each_step=True),
+        CosineRestarts(3, epochs_factor=2, each_step=True),
     ),
     "one cycle": per_step(
         lambda lr, opt: lr.OneCycleLR(opt, max_lr=0.5, total_steps=STEPS, cycle_momentum=False),

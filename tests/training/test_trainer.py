@@ -9,7 +9,7 @@ import netts.training.trainer as trainer_module
 from netts import Network, Trainer, devices, layers
 from netts.optimizers import SGD, Adam
 from netts.schedules import Cosine, StepDecay
-from netts.training import Callback, EarlyStopping
+from netts.training import Callback, EarlyStopping, History
 from netts.training.preparation import hold_out
 from netts.training.supply import Samples
 
@@ -58,6 +58,15 @@ def test_training_lowers_the_loss(data, device):
     assert history.loss[-1] < 0.5 * history.loss[0]
     assert len(history) == len(history.seconds) == 30
     assert history.stopped_by == "epochs"
+
+
+def test_a_history_is_shown_in_a_line(data):
+    _, history = fitted(data, fit={"validation_data": data})
+    first, last = history.epochs[0], history.epochs[-1]
+    assert repr(history).startswith("<History: 3 epochs in 0.")
+    assert f"loss {first.loss:.4g} to {last.loss:.4g}, " in repr(history)
+    assert repr(history).endswith(f"to {last.validation_loss:.4g}, stopped by epochs>")
+    assert repr(History()) == "<History: 0 epochs in 0 s, stopped by epochs>"
 
 
 def test_the_device_that_was_chosen_is_told(data):

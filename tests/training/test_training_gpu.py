@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -235,35 +234,7 @@ def test_the_command_trains_and_predicts(tmp_path):
     assert "cuda" in ended.stdout
 
 
-# ------------------------------------------------------------ memory
-
-
-def free_bytes() -> int:
-    return int(cuda.device()._driver.cuMemGetInfo()[1])
-
-
-def test_a_fit_that_does_not_fit_says_so_and_the_device_goes_on():
-    gpu = cuda.device()
-    network = mlp()
-    large, targets = np.zeros((2**21, 64), np.float32), np.arange(2**21) % 3
-    refused = pytest.raises(DeviceError, match=r"has no room for .* bytes are free")
-    with gpu.allocate(free_bytes() - 2**23), refused:  # less than their order needs
-        Trainer(mlp(), device="cuda").fit(large, targets)
-    Trainer(network, epochs=1, device="cuda").fit(X, CLASSES)
-    assert np.isfinite(network.predict(X, device="cuda")).all()
-
-
-def test_fits_leave_no_memory_behind():
-    data, targets = np.zeros((2**18, 64), np.float32), np.arange(2**18) % 3
-    gc.disable()
-    try:
-        before = None
-        for _ in range(4):
-            Trainer(mlp(), epochs=1, batch_size=4096, device="cuda").fit(data, targets)
-            before = before or free_bytes()
-            assert free_bytes() > before - data.nbytes
-    finally:
-        gc.enable()
+# ------------------------------------------------------------ processes
 
 
 def test_a_forked_child_is_refused_and_the_parent_goes_on():

@@ -57,18 +57,25 @@ def lost(device: str, why: str) -> DeviceLostError:
     )
 
 
-def no_room(device: str, what: int | str, free: int, total: int) -> DeviceMemoryError:
-    """Return the error of a device that has no memory left for so many bytes, or for something."""
+def no_room(device: str, what: int | str, memory: tuple[int, int] | None) -> DeviceMemoryError:
+    """Return the error of a device that has no memory left for so many bytes, or for something.
+
+    `memory` is what is free of its memory and all of it, None where it does not even say that.
+    """
     asked = f"{what:,} bytes" if isinstance(what, int) else what
     size = f"{mebibytes(what)} asked for, " if isinstance(what, int) else ""
+    found = "nor for saying how much is free"
+    if memory is not None:
+        free, total = memory
+        found = f"{free:,} of its {total:,} bytes are free ({size}{mebibytes(free)} free)"
     return DeviceMemoryError(
-        f"{device} has no room for {asked}: {free:,} of its {total:,} bytes are free "
-        f"({size}{mebibytes(free)} free); pass less at a time, or end other programs that use it"
+        f"{device} has no room for {asked}: {found}; pass less at a time, or end other programs "
+        "that use it"
     )
 
 
 def explained(
-    device: str, what: str, status: str, text: str, memory: Callable[[], tuple[int, int]]
+    device: str, what: str, status: str, text: str, memory: Callable[[], tuple[int, int] | None]
 ) -> DeviceError:
     """Return the error of something that failed on a device, the device not lost.
 
@@ -79,8 +86,8 @@ def explained(
     status, text
         The driver's name of it, and a description.
     memory
-        Gives what is free of the device's memory, and all of it.
+        Gives what is free of the device's memory, and all of it; None where that is not known.
     """
     if status == OUT_OF_MEMORY:
-        return no_room(device, what, *memory())
+        return no_room(device, what, memory())
     return DeviceError(f"{what} fails on {device}: {status or 'no status'}, {text}")

@@ -162,14 +162,18 @@ class CudaDevice:
 
     # ------------------------------------------------------------ memory
 
-    def _memory(self) -> tuple[int, int]:
-        """Return the bytes that are free, and all."""
-        _, free, total = self._driver.cuMemGetInfo()
+    def _memory(self) -> tuple[int, int] | None:
+        """Return the bytes that are free, and all; None where the driver does not say."""
+        status, *sizes = self._driver.cuMemGetInfo()
+        if status != self._driver.CUresult.CUDA_SUCCESS:
+            return None
+        free, total = sizes
         return int(free), int(total)
 
     def free_bytes(self) -> int:
         """Return how much of the GPU's memory no program has."""
-        return self._memory()[0]
+        free, _ = self.call("cuMemGetInfo")
+        return int(free)
 
     def allocate(self, nbytes: int) -> DeviceMemory:
         """Return memory with undefined contents.
@@ -191,7 +195,7 @@ class CudaDevice:
         try:
             return int(self.call("cuMemAlloc", nbytes))
         except DeviceMemoryError:
-            raise failures.no_room(self.name, nbytes, *self._memory()) from None
+            raise failures.no_room(self.name, nbytes, self._memory()) from None
 
     def pin(self, nbytes: int) -> PinnedMemory:
         """Return zeroed memory of the host that the device reaches.

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.lib import format as npy
 
 from netts.choices import did_you_mean_file
-from netts.data.idx import read_exactly
-from netts.data.quoting import in_short, listed, quoted
 from netts.errors import DataError, DataFileError, DataFileNotFoundError
+from netts.persistence.files import read_exactly
+from netts.persistence.places import in_short, shown
 
 MAX_BYTES = 2**31
 """What all arrays of a file may take."""
@@ -60,7 +60,7 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dic
     """
     path = Path(path)
     try:
-        _check_is_file(path)
+        check_is_file(path)
         with zipfile.ZipFile(path) as archive:
             entries = _check_entries(archive.infolist(), path, max_bytes)
             return {name: _read_array(archive, entry, path) for name, entry in entries.items()}
@@ -74,7 +74,8 @@ def read_npz(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> dic
         raise DataError(f"{path} is damaged: {in_short(error)}") from error
 
 
-def _check_is_file(path: Path) -> None:
+def check_is_file(path: Path) -> None:
+    """Raise `DataFileNotFoundError` or `DataFileError` unless there is a file."""
     if not path.exists():
         raise DataFileNotFoundError(f"there is no file {path}{did_you_mean_file(path)}")
     if not path.is_file():
@@ -88,35 +89,36 @@ def _check_entries(
     names = [info.filename for info in infos]
     others = [name for name in names if not name.endswith(SUFFIX)]
     if others or not names or len(names) > MAX_ARRAYS:
-        what = listed(others, 3) if others else f"{len(names):,} entries"
+        more = f" and {len(others) - 1:,} more" if len(others) > 1 else ""
+        what = f"{shown(others[0])}{more}" if others else f"{len(names):,} entries"
         raise DataError(
             f"{path} holds {what}: an NPZ file holds 1 to {MAX_ARRAYS:,} arrays, NAME{SUFFIX}"
         )
     name, count = Counter(names).most_common(1)[0]
     if count > 1:
-        raise DataError(f"{path} holds {count} arrays called {quoted(name)}")
+        raise DataError(f"{path} holds {count} arrays called {shown(name)}")
     n_bytes = sum(info.file_size for info in infos)
     if n_bytes > max_bytes:
         raise DataError(
-            f"{path} says that its arrays take {n_bytes:,} bytes; at most {max_bytes:,} are read: "
-            "pass max_bytes if that is right"
+            f"{path} says that its arrays take {n_bytes:,} bytes; at most {max_bytes:,} are read "
+            "(max_bytes)"
         )
     for info in infos:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DataError(
-                f"{path}: {quoted(info.filename)} is compressed as NumPy does not: save it with "
+                f"{path}: {shown(info.filename)} is compressed as NumPy does not: save it with "
                 "numpy.savez or savez_compressed"
             )
         if info.file_size > MOST_COMPRESSION * info.compress_size + MAX_HEADER_BYTES:
             raise DataError(
-                f"{path}: {quoted(info.filename)} cannot unpack from {info.compress_size:,} bytes "
+                f"{path}: {shown(info.filename)} cannot unpack from {info.compress_size:,} bytes "
                 f"to {info.file_size:,}"
             )
     return {info.filename.removesuffix(SUFFIX): info for info in infos}
 
 
 def _read_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> np.ndarray:
-    place = f"{path}: {quoted(entry.filename)}"
+    place = f"{path}: {shown(entry.filename)}"
     with archive.open(entry) as file:
         shape, is_fortran, dtype = _read_header(file, place)
         n_bytes = math.prod(shape) * dtype.itemsize
@@ -150,7 +152,7 @@ def _read_header(file: IO[bytes], place: str) -> tuple[tuple[int, ...], bool, np
         raise DataError(f"{place} has shape {_shown(shape)}, which no array can have")
     if dtype.kind not in _KINDS or dtype.hasobject:
         raise DataError(
-            f"{place} holds {quoted(str(dtype))}, and netts reads arrays of numbers, texts and "
+            f"{place} holds {shown(str(dtype))}, and netts reads arrays of numbers, texts and "
             "dates: objects would need pickle, which can run any code"
         )
     return shape, is_fortran, dtype

@@ -1,0 +1,230 @@
+"""Classification: labels in, labels and probabilities out, whatever the network is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import log_expit, log_softmax
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    type_of_target,
+    unique_labels,
+)
+from sklearn.utils.validation import check_array, validate_data
+
+from netts.errors import DataError, OneClassWarning, ParameterError, warn
+from netts.estimators.base import NetworkEstimator
+from netts.losses import CrossEntropy
+
+
+def _has_partial_fit(estimator: Any) -> bool:
+    return estimator._has_partial_fit()
+
+
+def _has_probabilities(estimator: Any) -> bool:
+    if estimator._gives_probabilities():
+        return True
+    raise AttributeError(f"loss {estimator.loss!r} is of decisions, which are no probabilities")
+
+
+class Classification(ClassifierMixin, NetworkEstimator):
+    """What classifiers do: targets of labels, predictions that are labels."""
+
+    classes_: np.ndarray
+    class_weight: Any
+    n_outputs_: int
+
+    def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            **self._checks(),
+            multi_output=True,
+            dtype=self._input_dtypes(starts),
+            reset=starts,
+        )
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or not (self.warm_start or is_partial):
+            self._learn_labels(y)
+            self._warn_of_one_class()
+        else:
+            self._check_labels(y)
+        return X, self._label_binarizer().transform(y).astype(bool)
+
+    def _check_validation_targets(self, y: Any) -> np.ndarray:
+        y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
+        y = column_or_1d(y) if y.ndim == 2 and y.shape[1] == 1 else y
+        is_multilabel = type_of_target(y, input_name="y_val").startswith("multilabel")
+        if is_multilabel != (self._target_type == "multilabel-indicator"):
+            raise DataError("y_val has one label for each sample and y several, or the reverse")
+        if is_multilabel:
+            if y.shape[1] != len(self.classes_):
+                raise DataError(f"y_val has {y.shape[1]} labels, y {len(self.classes_)}")
+        else:
+            unseen = np.setdiff1d(y, self.classes_)
+            if len(unseen):
+                raise DataError(
+                    f"y_val has labels that y has not: {unseen.tolist()[:5]}; leave their samples "
+                    f"out, or train on some of them. y has {self.classes_.tolist()[:20]}"
+                )
+        return self._label_binarizer().transform(y).astype(bool)
+
+    def _learn_labels(self, y: Any) -> None:
+        """Keep the plain values of scikit-learn's binarizer, of which it can be made again."""
+        binarizer = LabelBinarizer().fit(y)
+        self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
+        self._has_sparse_targets = binarizer.sparse_input_
+
+    def _label_binarizer(self) -> LabelBinarizer:
+        binarizer = LabelBinarizer()
+        binarizer.classes_, binarizer.y_type_ = self.classes_, self._target_type
+        binarizer.sparse_input_ = self._has_sparse_targets
+        return binarizer
+
+    def _warn_of_one_class(self) -> None:
+        if len(self.classes_) == 1:
+            warn(
+                f"y has one class only, {self.classes_.tolist()[0]!r}, which every prediction will "
+                "be: pass samples of the other classes too",
+                OneClassWarning,
+            )
+
+    def _check_labels(self, y: Any) -> None:
+        classes = unique_labels(y)
+        if self.warm_start:
+            if set(classes) != set(self.classes_):
+                raise DataError(
+                    "warm_start can only be used where `y` has the same classes as in the "
+                    f"previous call to fit. Previously got {self.classes_}, `y` has {classes}"
+                )
+        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise DataError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. 'y' has {classes}."
+            )
+
+    def _class_weights(self, y: Any, is_partial: bool) -> np.ndarray | None:
+        if self.class_weight is None:
+            return None
+        if is_partial and self.class_weight == "balanced":
+            raise ParameterError(
+                "class_weight='balanced' counts the classes of all data, of which partial_fit sees "
+                "a part: pass a dictionary of weights"
+            )
+        if isinstance(self.class_weight, dict):
+            unknown = [one for one in self.class_weight if one not in self.classes_.tolist()]
+            if unknown:
+                raise ParameterError(
+                    f"class_weight has weights for {unknown[:5]}, no classes of y: it has "
+                    f"{self.classes_.tolist()[:20]}"
+                )
+        return compute_sample_weight(self.class_weight, y)
+
+    @available_if(_has_partial_fit)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Any:
+        """Train for one epoch on data, going on where the call before ended.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        sample_weight : array-like of shape (n_samples,), default=None
+        classes : array-like of shape (n_classes,), default=None
+            All labels that any call will bring; the first call needs them.
+
+        Returns
+        -------
+        self
+        """
+        if _check_partial_fit_first_call(self, classes):
+            is_multilabel = type_of_target(y).startswith("multilabel")
+            self._learn_labels(y if is_multilabel else classes)
+        return self._train(X, y, sample_weight, is_partial=True)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable class of each sample.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Or an indicator matrix (n_samples, n_classes), if it was trained on one.
+        """
+        outputs = self._outputs(X)
+        if self._target_type == "multiclass" or self._is_binary_of_two():
+            return self.classes_[outputs.argmax(axis=1)]
+        if self._target_type == "binary" and len(self.classes_) == 2:
+            return self.classes_[(outputs.ravel() > self._threshold()).astype(np.intp)]
+        outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
+        return self._label_binarizer().inverse_transform(outputs, self._threshold())
+
+    def _is_binary_of_two(self) -> bool:
+        """Whether two classes have an output each."""
+        return self._target_type == "binary" and self.n_outputs_ == 2
+
+    def _threshold(self) -> float:
+        """Return the output from which on a sample has a label."""
+        return 0.5
+
+    def _gives_probabilities(self) -> bool:
+        """Whether outputs are probabilities, which a loss may not make of them."""
+        return True
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class, in the order of `classes_`.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), of the dtype of the weights
+        """
+        probabilities = self._outputs(X)
+        if self.n_outputs_ == 1:
+            return np.hstack([1 - probabilities, probabilities])
+        return probabilities
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of the probability of each class.
+
+        It is finite where the probability is too small to be told from 0.
+
+        Parameters
+        ----------
+        X : as in `fit`
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), of the dtype of the weights
+        """
+        probabilities = self.predict_proba(X)
+        if probabilities.all():
+            return np.log(probabilities)
+        logits = self._outputs(X, is_raw=True)
+        if self.n_outputs_ == 1:
+            logits = np.hstack([-logits, logits])
+        is_softmax = isinstance(self._loss_function(), CrossEntropy)
+        exact = log_softmax(logits, axis=1) if is_softmax else log_expit(logits)
+        with np.errstate(divide="ignore"):
+            return np.where(probabilities > 0, np.log(probabilities), exact)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

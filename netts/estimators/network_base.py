@@ -1,0 +1,182 @@
+"""Estimators over any architecture: a `Network` and a `Trainer` behind scikit-learn's interface."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+import numpy as np
+
+from netts.errors import ParameterError, ShapeError
+from netts.estimators.base import NetworkEstimator, Rows
+from netts.estimators.narration import Narration
+from netts.estimators.network_parameters import NetworkParameters
+from netts.estimators.network_saved import describe_network_estimator, registry
+from netts.layers import Dense, Flatten
+from netts.layers.base import Layer
+from netts.losses import Loss
+from netts.network import Network
+from netts.optimizers import Minimizer, optimizer_from
+from netts.persistence import save_model
+from netts.schedules import schedule_from
+from netts.training import Resumable, Trainer
+
+
+class NetworkBase(NetworkParameters, NetworkEstimator):
+    """A network of any architecture and any task."""
+
+    _takes_images: ClassVar[bool] = True
+
+    def _chosen_loss(self) -> Loss:
+        """Return the loss that the parameters ask for."""
+        raise NotImplementedError
+
+    def _count_outputs(self, data: Rows, loss: Loss) -> int:
+        """Return how many outputs a network needs for these targets."""
+        raise NotImplementedError
+
+    def _loss_function(self) -> Loss:
+        return self._loss
+
+    def _is_started(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _learned_dtype(self) -> np.dtype:
+        return self.network_.dtype
+
+    def _network(self) -> Network:
+        return self.network_
+
+    def _start(self, data: Rows, random_state: np.random.RandomState) -> None:
+        loss = self._chosen_loss()
+        n_outputs = self._count_outputs(data, loss)
+        network = Network(self._architecture(data.X.shape[1:], n_outputs), data.X.dtype)
+        self.network_ = network.build(data.X.shape[1:], random_state=random_state)
+        self._loss, self.n_outputs_ = loss, n_outputs
+        self._resumable, self._optimizer_name = Resumable(), ""
+        self.n_iter_ = 0
+        self.loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = None
+
+    def _check_same_network(self, data: Rows) -> None:
+        loss, shape = self._chosen_loss(), data.X.shape[1:]
+        if shape != self.network_.input_shape:
+            raise ShapeError(
+                f"warm_start and partial_fit go on with samples of shape "
+                f"{self.network_.input_shape}, got {shape}"
+            )
+        layers = self._architecture(shape, self._count_outputs(data, loss))
+        if tuple(layers) != self.network_.layers:
+            raise ParameterError(
+                f"warm_start and partial_fit go on with {self.network_!r}, but layers and y ask "
+                f"for {Network(layers)!r}: call fit with warm_start=False"
+            )
+        self._loss = loss
+
+    def _architecture(self, input_shape: tuple[int, ...], n_outputs: int) -> list[Layer]:
+        """Return all layers, those that `add_output` adds included.
+
+        Raises
+        ------
+        ShapeError
+            Where layers do not fit the samples, each other or the targets.
+        """
+        layers = list(self.layers)
+        shape = Network(layers).output_shape(input_shape) if layers else input_shape
+        if not self.add_output:
+            if shape != (n_outputs,):
+                raise ShapeError(
+                    f"the layers give outputs of shape {shape}, y needs ({n_outputs},): end them "
+                    f"with Dense({n_outputs}), or leave the last layer to add_output=True"
+                )
+            return layers
+        if layers and layers[-1] in (Dense(n_outputs), Dense(n_outputs, "softmax")):
+            raise ParameterError(
+                f"layers end with {layers[-1]!r}, behind which add_output=True puts "
+                f"Dense({n_outputs}): leave that layer out, or pass add_output=False"
+            )
+        return [*layers, *[Flatten()] * (len(shape) != 1), Dense(n_outputs)]
+
+    def _run(
+        self,
+        training: Rows,
+        validation: Rows | None,
+        random_state: np.random.RandomState,
+        is_partial: bool,
+    ) -> None:
+        trainer = self._trainer(validation is not None, random_state, is_partial)
+        optimizer = repr(optimizer_from(self.optimizer))
+        goes_on = is_partial and optimizer == self._optimizer_name
+        try:
+            self._fit_by(
+                trainer,
+                *self._arrays(training),
+                validation_data=None if validation is None else self._arrays(validation),
+                resume=self._resumable if goes_on else Resumable(device=self._resumable.device),
+            )
+        finally:
+            self._keep_choice(trainer)
+            self._keep(trainer, optimizer)
+
+    def _trainer(
+        self, has_validation: bool, random_state: np.random.RandomState, is_partial: bool
+    ) -> Trainer:
+        schedule, rule = schedule_from(self.schedule), self._rule()
+        plateau = None if rule is None else rule.start()
+        return Trainer(
+            self.network_,
+            loss=self._loss,
+            optimizer=self.optimizer,
+            epochs=1 if is_partial else self.epochs,
+            batch_size=None if self._is_minimised() else self.batch_size,
+            schedule=schedule,
+            l1=self.l1,
+            l2=self.l2,
+            clip_value=self.clip_value,
+            clip_norm=self.clip_norm,
+            max_norm=self.max_norm,
+            shuffle=bool(self.shuffle),
+            validation_fraction=0.0 if has_validation else self.validation_fraction,
+            early_stopping=plateau,
+            callbacks=[*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks],
+            device=self.device_,
+            random_state=random_state,
+            precision=self.precision,
+        )
+
+    def _is_minimised(self) -> bool:
+        return isinstance(optimizer_from(self.optimizer), Minimizer)
+
+    def _keep(self, trainer: Trainer, optimizer: str) -> None:
+        """Set what users read and what a later call needs."""
+        if trainer.resumable_.words is None:
+            return  # it failed before it began
+        history = self.history_ = trainer.history_
+        self._resumable, self._optimizer_name = self._resumable_of(trainer), optimizer
+        self.n_iter_ = len(history)
+        self.loss_curve_ = self.loss_curve_ + history.loss
+        if self.loss_curve_:
+            self.loss_ = self.loss_curve_[-1]
+        if history.validation_score:
+            self.validation_scores_ = (self.validation_scores_ or []) + history.validation_score
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file, which `netts.load` reads; in place of the one that may be there.
+
+        Parameters
+        ----------
+        path : str or path
+            Layers, losses and the like of your own are named in the file:
+            `netts.load(path, custom=[MyLayer])` needs them.
+
+        Raises
+        ------
+        NotFittedError
+            Where it has not been trained.
+        ModelFileError
+            Where the file cannot be written; what was there is untouched.
+        UnsavableError
+            Where a layer of your own is no dataclass, or holds what a file cannot.
+        """
+        saved = describe_network_estimator(self)
+        save_model(path, self.file_kind, saved, registry(), is_open=True)
