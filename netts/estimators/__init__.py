@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netts.estimators.mlp_classifier import MLPClassifier
 from netts.estimators.mlp_regressor import MLPRegressor
+from netts.lazy import lazy_names
 
 if TYPE_CHECKING:
     from netts.estimators.display import LossCurveDisplay
@@ -28,19 +28,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ImageModel": "netts.estimators.image_model",
-    "LossCurveDisplay": "netts.estimators.display",
-    "MLPTransformer": "netts.estimators.transformer",
-    "NetworkClassifier": "netts.estimators.network_classifier",
-    "NetworkRegressor": "netts.estimators.network_regressor",
+    "netts.estimators.display": ("LossCurveDisplay",),
+    "netts.estimators.image_model": ("ImageModel",),
+    "netts.estimators.network_classifier": ("NetworkClassifier",),
+    "netts.estimators.network_regressor": ("NetworkRegressor",),
     # Tables and reports take 0.1 s to import, which only who has a table should pay.
-    "TableModel": "netts.estimators.table_model",
+    "netts.estimators.table_model": ("TableModel",),
+    "netts.estimators.transformer": ("MLPTransformer",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
