@@ -19,7 +19,7 @@ from netts.training import Checkpoint
 
 HERE = Path(__file__).parent
 
-EPOCHS = {"quick": 300, "long": 1500}
+EPOCHS = {"quick": 300, "long": 700}
 
 TRAIN = """\
 import os, sys
