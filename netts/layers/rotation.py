@@ -44,9 +44,9 @@ def rotate(images, turns, output, center_y, center_x):
 def rotate_backward(grad_output, turns, grad_input, center_y, center_x):
     """Add each gradient to the four pixels that it is the mean of, by their weights."""
     for n, c in parallel(grad_input.shape[0], grad_input.shape[1]):
-        for row in range(grad_input.shape[2]):
-            for column in range(grad_input.shape[3]):
-                grad_input[n, c, row, column] = 0.0
+        for i in range(grad_input.shape[2]):
+            for j in range(grad_input.shape[3]):
+                grad_input[n, c, i, j] = 0.0
         for y in range(grad_output.shape[2]):
             for x in range(grad_output.shape[3]):
                 at_y = center_y + turns[n, 0] * (y - center_y) + turns[n, 1] * (x - center_x)

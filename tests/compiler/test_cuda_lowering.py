@@ -63,7 +63,7 @@ def test_each_nest_is_a_launch_and_so_are_scalars_behind_it():
         ("gather_batch nest 1", "iterations"),
         ("gather_batch nest 2", "iterations"),
     ]
-    assert units(finish_batch, np.zeros(9), np.zeros(9), one, n[:1], n[1:2]) == [
+    assert units(finish_batch, np.zeros(9), np.zeros(9), one, n[:1], n[1:2], 1) == [
         ("finish_batch", "chunk"),
         ("finish_batch combine", "single"),
     ]

@@ -59,12 +59,17 @@ def cases(dtype: type):
     return [pytest.param(code, id=label) for code, label in codes(dtype).items()]
 
 
+REDUCED_IN_FLOAT64 = {"cos", "sin", "tan"}
+"""CUDA's library takes large arguments modulo pi / 2 in float64."""
+
+
 @pytest.mark.parametrize("code", cases(np.float32))
 def test_float32_kernels_have_no_float64_instruction(code):
     for capability in (AMPERE, HOPPER):
         ptx = compile_ptx(code, capability)
         assert f".target sm_{capability[0]}{capability[1]}" in ptx
-        assert ".f64" not in ptx
+        if not any(f"math.{name}(" in code.text for name in REDUCED_IN_FLOAT64):
+            assert ".f64" not in ptx
         assert "tanh.approx" not in ptx
         assert not re.search(r"div\.(approx|full)", ptx)
         assert "sqrt.approx" not in ptx
@@ -102,9 +107,6 @@ FORMS = {
     "copysign": "math.copysign({x}, {y})", "fmod": "math.fmod({x}, {y})",
 }  # fmt: skip
 """How a kernel writes each row of the table that is no function of one number."""
-
-REDUCED_IN_FLOAT64 = {"cos", "sin", "tan"}
-"""CUDA's library takes large arguments modulo pi / 2 in float64."""
 
 KERNEL = """\
 from netts.compiler import functions
