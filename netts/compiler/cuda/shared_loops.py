@@ -105,8 +105,6 @@ class _Sharing:
         shared = self._share(loop, known, outer)
         length = length_of(self.bound, loop)
         pair = 1 if shared is None or shared.inner is None else length_of(self.bound, shared.inner)
-        if outer and not length * pair:
-            shared = None  # how long it is data decide, and all threads would wait in every turn
         if shared is None or (shared.inner is None and length < SHORTEST):
             n_found = len(self.lengths)
             self.block(loop.body, known, (*outer, loop.index), times * max(length, 1))
