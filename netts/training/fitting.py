@@ -167,7 +167,7 @@ class Fit:
             words=self.words,
             schedule=self.descent.memory,
             device=self.session.plan.device,
-            position=self.position,
+            position=None if self.is_device_lost else self.position,
         )
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:

@@ -70,9 +70,9 @@ def test_a_pickle_names_numpy_and_plain_classes_of_netts_only(task):
     assert others == {
         f"{type(model).__module__}.{type(model).__name__}",
         "netts.estimators.choice.DeviceChoice",
-        "netts.training.fitting.Resumable",
         "netts.training.history.Epoch",
         "netts.training.history.History",
+        "netts.training.resumable.Resumable",
     }
 
 
