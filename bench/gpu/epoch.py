@@ -97,17 +97,17 @@ class Witness:
         """Train; return the session, which the trainer keeps to itself."""
         from netts import Trainer
         from netts.optimizers import Adam
-        from netts.training import trainer
+        from netts.training import opening
 
         opened = self.sessions
         opened.clear()
 
-        class Session(trainer.Session):  # type: ignore[misc, name-defined]
+        class Session(opening.Session):  # type: ignore[misc, name-defined]
             def __init__(self, *args: Any, **settings: Any) -> None:
                 super().__init__(*args, **settings)
                 opened.append(self)
 
-        with patch.object(trainer, "Session", Session):
+        with patch.object(opening, "Session", Session):
             Trainer(
                 case.netts_network(),
                 optimizer=Adam(LEARNING_RATE),

@@ -9,34 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from netts.choices import choose
-from netts.devices.precision import precision_from
-from netts.devices.registry import choose as choose_device
 from netts.errors import ParameterError, ShapeError
 from netts.graph.profile import Profile
-from netts.hyperparameters import check_real, check_whole
-from netts.losses import Loss, loss_from
+from netts.hyperparameters import check_whole
+from netts.losses import Loss
 from netts.network import Network
 from netts.network.inputs import as_arrays, by_name, dtype_for
 from netts.network.sources import SampleSource, check_source, is_source
-from netts.optimizers import AnyOptimizer, Minimizer, optimizer_from
+from netts.optimizers import AnyOptimizer
 from netts.random_state import RandomState, generator_from
-from netts.schedules import MONITORS, Schedule, schedule_from
-from netts.training.callbacks import Callback, check_callbacks
+from netts.schedules import Schedule
+from netts.training.callbacks import Callback
 from netts.training.checkpoint import Checkpoint
 from netts.training.checkpointing import Resumption, resumption_of
-from netts.training.class_weights import ClassWeight, check_class_weight, with_class_weights
+from netts.training.class_weights import ClassWeight
 from netts.training.early_stopping import EarlyStopping, Plateau
 from netts.training.fitting import Fit
 from netts.training.history import History
-from netts.training.preparation import hold_out, prepare
-from netts.training.regularization import Regularization
-from netts.training.resumable import Position, Resumable
-from netts.training.reuse import KeptSession, owned
+from netts.training.opening import data_sets, go_to, open_session
+from netts.training.resumable import Resumable
+from netts.training.reuse import KeptSession
 from netts.training.saved import SavedTraining
-from netts.training.session import Session
-from netts.training.supply import Room, Samples, check_memory, with_less
-from netts.training.validation import UNNAMED
+from netts.training.settings import check_settings, check_watched, rule_of
 
 
 @dataclass
@@ -173,67 +167,7 @@ class Trainer:
     _has_validation: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.network, Network):
-            raise ParameterError(f"network is a Network([...]), got {self.network!r}")
-        loss_from(self.loss)
-        optimizer_from(self.optimizer)
-        if schedule_from(self.schedule).needs_plateau and self.early_stopping is None:
-            raise ParameterError(
-                f"schedule {self.schedule!r} lowers the learning rate when early stopping sees no "
-                "progress: pass early_stopping=EarlyStopping('loss')"
-            )
-        check_whole("epochs", self.epochs, 1)
-        check_whole("accumulate", self.accumulate, 1)
-        self._check_limits()
-        if self.batch_size is not None:
-            check_whole("batch_size", self.batch_size, 1)
-        if self.data_memory_bytes is not None:
-            check_whole("data_memory_bytes", self.data_memory_bytes, 1)
-        check_real("validation_fraction", self.validation_fraction, "[0, 1)")
-        self._check_minimizer()
-        if not (isinstance(self.shuffle, bool | np.bool) or callable(self.shuffle)):
-            raise ParameterError(f"shuffle is True, False or a function, got {self.shuffle!r}")
-        if not isinstance(self.early_stopping, EarlyStopping | Plateau | None):
-            raise ParameterError(
-                f"early_stopping is None or EarlyStopping(...), got {self.early_stopping!r}"
-            )
-        check_callbacks(self.callbacks)
-        check_class_weight(self.class_weight)
-        precision_from(self.precision)
-
-    def _check_limits(self) -> None:
-        if self.max_steps is not None:
-            check_whole("max_steps", self.max_steps, 1)
-        if self.max_seconds is not None:
-            check_real("max_seconds", self.max_seconds, "(0, inf)")
-        if not isinstance(self.target, Mapping | None):
-            raise ParameterError(
-                f'target is a dictionary such as {{"validation_score": 0.95}}, got {self.target!r}'
-            )
-        for name, value in (self.target or {}).items():
-            choose("target", name, MONITORS)
-            check_real(f"target {name!r}", value, "(-inf, inf)")
-
-    def _check_minimizer(self) -> None:
-        """Refuse settings that have a meaning only for steps."""
-        rule = self._regularization  # which checks its values
-        if not isinstance(optimizer_from(self.optimizer), Minimizer):
-            return
-        if schedule_from(self.schedule) != Schedule():
-            raise ParameterError(
-                f"schedule {self.schedule!r} sets a learning rate, which optimizer "
-                f"{self.optimizer!r} has not: leave it constant, or take another optimizer"
-            )
-        settings = {
-            name: getattr(rule, name) for name in ("l1", "clip_value", "clip_norm", "max_norm")
-        }
-        settings |= {"max_steps": self.max_steps, "accumulate": self.accumulate - 1}
-        for name, value in settings.items():
-            if value:
-                raise ParameterError(
-                    f"{name} belongs to steps along a gradient, and optimizer {self.optimizer!r} "
-                    f"minimises a smooth loss: leave out {name}, or take another optimizer"
-                )
+        check_settings(self)
 
     def stop(self) -> None:
         """End training before its next step; for callbacks and other threads.
@@ -375,9 +309,12 @@ class Trainer:
             words = generator.integers(0, 2**32, size=3)
         # A session that is used again has this memory for its own.
         resumption = resumption.with_own_memory()
-        purpose, session = self._open(X, y, sample_weight, validation_data, words, resumed.device)
+        sets = data_sets(self, X, y, sample_weight, validation_data, words[2])
+        check_watched(self, sets.validation)
+        self._has_validation = bool(sets.validation)
+        purpose, session = open_session(self, sets, words[:2], resumed.device)
         resumption.go_on(self, session)
-        _go_to(session, resumed.position)
+        go_to(session, resumed.position)
         self.device_, self.device_reason_ = session.plan.device, session.plan.reason
         is_single = self.network.dtype == np.float32
         self.precision_ = session.plan.precision if is_single else self.network.dtype.name
@@ -423,126 +360,16 @@ class Trainer:
         if not self.network.parameters.n_elements:
             raise ParameterError("the network has no parameters to train")
 
-    def _open(
-        self,
-        X: np.ndarray | SampleSource,
-        y: Any,
-        sample_weight: Any,
-        validation_data: tuple[Any, ...] | Mapping[str, tuple[Any, ...]] | None,
-        words: np.ndarray,
-        before: str | None,
-    ) -> tuple[tuple[Any, ...], Session]:
-        """Return a session, and what it is for: `KeptSession` may have one."""
-        network, loss, allowed = self.network, loss_from(self.loss), self.data_memory_bytes
-        training = prepare(network, loss, X, y, sample_weight, data_memory_bytes=allowed)
-        validation: dict[str, Samples] = {}
-        if validation_data is not None:
-            validation = {
-                name: prepare(
-                    network, loss, *data, name=f"validation X {name}".strip(),
-                    data_memory_bytes=allowed,
-                )
-                for name, data in _validation_sets(validation_data).items()
-            }  # fmt: skip
-        elif self.validation_fraction:
-            chooser = generator_from(words[2])
-            training, held = hold_out(training, self.validation_fraction, chooser)
-            validation = {UNNAMED: held}
-        training = with_class_weights(training, self.class_weight)
-        self._has_validation = bool(validation)
-        self._check_monitor()
-        self._check_validation_set(validation)
-        batch_size = min(self.batch_size or len(training), len(training))
-        step_rows = min(batch_size * self.accumulate, len(training))
-        check_memory(allowed, training, step_rows)
-
-        purpose = (network, network.parameters, loss, self._settings(), batch_size)
-        if self.kept_ is not None:
-            found = self.kept_.take(purpose, training, words[:2])
-            if found is not None and not validation:
-                return purpose, found
-            training = owned(training)
-
-        def session(room: Room) -> Session:
-            return Session(
-                network,
-                loss=loss,
-                optimizer=optimizer_from(self.optimizer),
-                training=training,
-                validation=validation,
-                batch_size=batch_size,
-                has_step_rates=schedule_from(self.schedule).is_per_step,
-                regularization=self._regularization,
-                key=words[:2],
-                n_snapshots=1 + (self._rule is not None and self._rule.restore_best),
-                device=self.device,
-                precision=self.precision,
-                epochs=self.epochs,
-                before=before,
-                room=room,
-                batches_per_step=self.accumulate,
-            )
-
-        return purpose, with_less(session, Room(allowed), training, step_rows)
-
-    def _settings(self) -> tuple[Any, ...]:
-        """Return what a recorded step depends on besides network, loss and samples."""
-        return (
-            optimizer_from(self.optimizer),
-            schedule_from(self.schedule).is_per_step,
-            self._regularization,
-            self._rule is not None and self._rule.restore_best,
-            choose_device(self.device),
-            self.precision,
-            self.data_memory_bytes,
-            self.accumulate,
-        )
-
     @property
     def monitor(self) -> str:
         """What tells the best epoch: what early stopping watches, or the loss of validation data.
 
         That of training data where there are no others.
         """
-        if self._rule is not None:
-            return self._rule.monitor
+        rule = rule_of(self)
+        if rule is not None:
+            return rule.monitor
         return "validation_loss" if self._has_validation else "loss"
-
-    @property
-    def _regularization(self) -> Regularization:
-        return Regularization(self.l1, self.l2, self.clip_value, self.clip_norm, self.max_norm)
-
-    @property
-    def _rule(self) -> EarlyStopping | None:
-        watch = self.early_stopping
-        return watch.rule if isinstance(watch, Plateau) else watch
-
-    def _check_validation_set(self, sets: Mapping[str, Samples]) -> None:
-        rule = self._rule
-        if rule is not None and rule.validation_set is not None:
-            choose("validation_set", rule.validation_set, sets)
-
-    def _check_monitor(self) -> None:
-        if self._has_validation:
-            return
-        for name in self.target or {}:
-            if name != "loss":
-                raise ParameterError(
-                    f"target is a {name!r}, but there is no validation data: pass "
-                    'validation_fraction or validation_data, or a target of "loss"'
-                )
-        rule = self._rule
-        if rule is not None and rule.monitor != "loss":
-            raise ParameterError(
-                f"early stopping watches {rule.monitor!r}, but there is no validation data: pass "
-                "validation_fraction or validation_data, or EarlyStopping('loss')"
-            )
-        for monitor in schedule_from(self.schedule).monitors:
-            if monitor != "loss":
-                raise ParameterError(
-                    f"the schedule watches {monitor!r}, but there is no validation data: pass "
-                    "validation_fraction or validation_data, or monitor='loss' to the schedule"
-                )
 
 
 def _as_given(names: Sequence[str], X: Any) -> dict[str, np.ndarray | SampleSource]:
@@ -551,37 +378,3 @@ def _as_given(names: Sequence[str], X: Any) -> dict[str, np.ndarray | SampleSour
         check_source(X, "X")
         return {"X": X}
     return {**as_arrays(names, X)}
-
-
-def _go_to(session: Session, position: Position | None) -> None:
-    """Go to where in an epoch a fit stood, if these are its data."""
-    if position is None:
-        return
-    n_samples, n_steps = len(session.feed.samples), session.feed.n_steps
-    n_before = n_samples if position.order is None else len(position.order)
-    if n_before != n_samples or not 0 <= position.step < n_steps:
-        raise ParameterError(
-            f"the fit to resume stopped behind step {position.step} of an epoch of {n_before} "
-            f"samples, and an epoch has {n_samples} samples and {n_steps} steps now: pass the same "
-            "data and batch_size, or resume=dataclasses.replace(trainer.resumable_, position=None) "
-            "to begin a new epoch"
-        )
-    session.go_to(position.step, position.running_loss)
-
-
-def _validation_sets(data: Any) -> dict[str, Any]:
-    """Return sets of validation data by name."""
-    if not isinstance(data, Mapping):
-        _check_validation_data(data)
-        return {UNNAMED: data}
-    for name, one in data.items():
-        if not (isinstance(name, str) and name):
-            raise ParameterError(f"the name of a set of validation data is a text, got {name!r}")
-        _check_validation_data(one)
-    return dict(data)
-
-
-def _check_validation_data(data: Any) -> None:
-    if not (isinstance(data, tuple | list) and len(data) in (2, 3)):
-        shown = f"{len(data)} of them" if isinstance(data, tuple | list) else type(data).__name__
-        raise ParameterError(f"validation_data is (X, y) or (X, y, sample_weight), got {shown}")

@@ -7,8 +7,8 @@ from numpy.testing import assert_array_equal
 from netts import Network, Trainer, layers
 from netts.optimizers import SGD, Adam
 from netts.schedules import OneCycle
+from netts.training import opening
 from netts.training import session as sessions
-from netts.training import trainer as trainers
 from netts.training.reuse import KeptSession
 
 
@@ -33,7 +33,7 @@ def n_made(monkeypatch):
             made.append(1)
             super().__init__(*arguments, **keywords)
 
-    monkeypatch.setattr(trainers, "Session", Counted)
+    monkeypatch.setattr(opening, "Session", Counted)
     return made
 
 

@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import pytest
 
-import netts.training.trainer as trainer_module
+import netts.training.opening as opening_module
 from netts import Network, Trainer, devices, layers
 from netts.optimizers import SGD, Adam
 from netts.schedules import Cosine, StepDecay
@@ -38,13 +38,13 @@ def spied_session():
     """Yield what returns the session that a fit inside opened."""
     sessions = []
 
-    class Spy(trainer_module.Session):
+    class Spy(opening_module.Session):
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords)
             sessions.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer_module, "Session", Spy)
+        patch.setattr(opening_module, "Session", Spy)
         yield lambda: sessions[-1]
 
 
