@@ -115,7 +115,10 @@ class Lowering:
         self._unfix_the_unread()
 
     def _unfix_the_unread(self) -> None:
-        """Take from the recomputed scalars those that nothing would compute, if they may fail."""
+        """Take from the recomputed scalars those that nothing would compute, if they may fail.
+
+        With them go those that read them: what is not read by anything has no reader that is.
+        """
         read = self._needed(
             tuple(
                 one
@@ -124,8 +127,12 @@ class Lowering:
                 for one in (*body_of(phase), *extents_of(phase))
             )
         )
-        for name in self.fixed.keys() - read:
-            if self._may_fail(self.fixed[name].value):
+        taken: set[str] = set()
+        for name in [name for name in self.fixed if name not in read]:
+            value = self.fixed[name].value
+            reads = {one.name for one in walk_expression(value) if isinstance(one, Local)}
+            if self._may_fail(value) or reads & taken:
+                taken.add(name)
                 del self.fixed[name]
 
     def _may_fail(self, value: Expr) -> bool:

@@ -502,3 +502,21 @@ def test_a_kernel_works_after_a_refused_call():
         scaled(x[:2], out)
     scaled(x, out)
     assert out.tolist() == [3, 6, 9, 12]
+
+
+@accelerate
+def with_unread_scalars(x, out, n):
+    quotient = len(x) // n
+    copied = quotient
+    remainder = copied % n  # noqa: F841 - nothing reads it
+    for i in parallel(out.shape[0]):
+        out[i] = x[i]
+
+
+def test_scalars_that_nothing_reads_are_computed_in_their_order():
+    """A division may fail, so it is done; what reads it comes after it."""
+    x, out = np.arange(3.0), np.zeros(3)
+    with_unread_scalars(x, out, 2)
+    np.testing.assert_array_equal(out, x)
+    with pytest.raises(ZeroDivisionError):
+        with_unread_scalars(x, out, 0)
