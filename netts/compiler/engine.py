@@ -13,7 +13,7 @@ import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,6 +45,31 @@ class Failure:
     status: int
 
 
+class OperationTable:
+    """A list of operations as the replay loop walks it.
+
+    Parameters
+    ----------
+    words : int64 array of shape (n, 3)
+        Entry address, block address and useful number of parts of each operation.
+
+    Attributes
+    ----------
+    address, count
+        Of the words, and of the operations.
+    most_parts
+        That an operation is of use in.
+    """
+
+    def __init__(self, words: np.ndarray) -> None:
+        self.words = words
+        self.address, self.count = int(words.ctypes.data), len(words)
+        self.most_parts = int(words[:, 2].max()) if len(words) else 1
+
+    def __len__(self) -> int:
+        return self.count
+
+
 def available_threads(asked: int | None = None) -> int:
     """Return how many threads a replay may use, where that many or numba's number is asked for."""
     if _workers.is_forked or not workers.is_supported():
@@ -53,7 +78,7 @@ def available_threads(asked: int | None = None) -> int:
 
 
 def replay(
-    operations: np.ndarray,
+    operations: OperationTable,
     steps: int,
     stop: np.ndarray,
     threads: int | None = None,
@@ -64,8 +89,8 @@ def replay(
 
     Parameters
     ----------
-    operations : int64 array of shape (n, 3)
-        Entry address, block address and useful number of parts of each operation.
+    operations
+    steps
     stop : int64 array of shape (1,)
         Set to a value other than 0 by another thread, it ends the replay after the running step.
     threads
@@ -81,15 +106,12 @@ def replay(
     tuple of int and Failure or None
         The steps done, and what failed.
     """
-    useful = int(operations[:, 2].max()) if len(operations) else 1
+    useful = operations.most_parts
     n_threads = min(available_threads(threads), useful) if useful > 1 else 1
-    status = _status()
-    with (
-        _blas.held() if calls_blas else contextlib.nullcontext(),
-        _helped_by(n_threads) as helped,
-    ):
+    status, status_address = _status()
+    with _blas if calls_blas else _NOTHING, _helped_by(n_threads) as helped:
         arguments: tuple[int, ...] = (
-            operations.ctypes.data, len(operations), steps, stop.ctypes.data, status.ctypes.data,
+            operations.address, operations.count, steps, stop.ctypes.data, status_address,
             *helped,
         )  # fmt: skip
         if times is None:
@@ -101,13 +123,26 @@ def replay(
     return done, None
 
 
-@contextmanager
-def _helped_by(n_threads: int) -> Iterator[tuple[int, ...]]:
+def blas_held() -> AbstractContextManager[None]:
+    """Hold BLAS to one thread from the first of many replays to the last, and not for each."""
+    return _blas
+
+
+_ALONE = contextlib.nullcontext((1, 0, 0, 0, 0))
+_NOTHING = contextlib.nullcontext()
+
+
+def _helped_by(n_threads: int) -> AbstractContextManager[tuple[int, ...]]:
     """Give what `walk` needs to run on so many threads, or on one while another thread has them."""
-    if n_threads <= 1 or not _workers.lock.acquire(blocking=False):
+    return _with_workers(n_threads) if n_threads > 1 else _ALONE
+
+
+@contextmanager
+def _with_workers(n_threads: int) -> Iterator[tuple[int, ...]]:
+    lock = _workers.lock  # a child forked meanwhile gets another
+    if not lock.acquire(blocking=False):
         yield (1, 0, 0, 0, 0)
         return
-    lock = _workers.lock  # a child forked meanwhile gets another
     try:
         _workers.start(n_threads, _serve())
         yield (n_threads, _workers.address, *workers.system_calls())
@@ -139,7 +174,7 @@ def describe_blas() -> str:
 
 
 class _Blas:
-    """SciPy's BLAS: held to one thread as long as any replay runs, then as it was."""
+    """SciPy's BLAS: held to one thread as long as anybody is inside, then as it was."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may fork
@@ -157,20 +192,20 @@ class _Blas:
     def after_fork_in_child(self) -> None:
         self.__init__()  # type: ignore[misc]
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
                 self._before = [(one, one.num_threads) for one in _blas_libraries()]
                 self._set([(one, 1) for one, threads in self._before if threads != 1])
             self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    self._set([(one, threads) for one, threads in self._before if threads != 1])
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._users == 0:
+                return  # a child that was forked inside has forgotten who was there
+            self._users -= 1
+            if self._users == 0:
+                self._set([(one, threads) for one, threads in self._before if threads != 1])
 
     @staticmethod
     def _set(wanted: list[tuple[Any, int]]) -> None:
@@ -196,10 +231,11 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _status() -> np.ndarray:
-    """Return this thread's word for the status of an operation that fails."""
+def _status() -> tuple[np.ndarray, int]:
+    """Return this thread's word for the status of an operation that fails, and its address."""
     if not hasattr(_local, "status"):
-        _local.status = np.zeros(1, np.int64)
+        word = np.zeros(1, np.int64)
+        _local.status = word, int(word.ctypes.data)
     return _local.status
 
 

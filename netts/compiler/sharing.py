@@ -29,8 +29,9 @@ class Sharing:
         out = np.empty_like(x)
         self._run = Replayed(Kernel(exponential).specialise((x, out)), (x, out))
         self._n_threads = engine.available_threads()
-        self._table = np.vstack([self._run.table] * 2)
-        self._table[:, 2] = 1, self._n_threads
+        words = np.vstack([self._run.table.words] * 2)
+        words[:, 2] = 1, self._n_threads
+        self._table = engine.OperationTable(words)
         self._alone = self._shared = math.inf
 
     def measure(self) -> None:

@@ -114,6 +114,7 @@ class Feed:
         batches_per_step: int = 1,
     ) -> None:
         self.samples = samples
+        self._total_weight = samples.total_weight
         self.batch_size = batch_size
         self.step_rows = min(batch_size * batches_per_step, len(samples))
         self.supply = supply_of(samples, self.step_rows, room, controls.fixed)
@@ -148,6 +149,7 @@ class Feed:
         for name in ("X", "y", "weights"):
             if (kept := getattr(self.samples, name)) is not None:
                 kept[...] = getattr(samples, name)
+        self._total_weight = samples.total_weight
         self.order.array[...] = np.arange(len(samples))
         self.go_to(0, 0.0)
 
@@ -259,4 +261,4 @@ class Feed:
     @property
     def mean_loss(self) -> float:
         """The weighted mean loss of the epoch that was replayed."""
-        return float(self.loss_sum.read()[0]) / self.samples.total_weight
+        return float(self.loss_sum.read()[0]) / self._total_weight

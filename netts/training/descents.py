@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -110,6 +111,12 @@ class StepDescent:
 
     def run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> None:
         """Run the epochs."""
+        # Callbacks get BLAS as whoever wrote them expects it to be.
+        is_alone = not self.trainer.callbacks
+        with self.session.plan.many_runs() if is_alone else nullcontext():
+            self._run(begin_epoch, end_epoch)
+
+    def _run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> None:
         while self.epochs < self.planned_epochs:
             begin_epoch()
             rates, is_last = self._rates(), self.epochs == self.planned_epochs - 1
@@ -136,8 +143,10 @@ class StepDescent:
         self.epochs += 1
         self.samples += len(self.session.feed.samples)
         progress = self._progress(epoch)
-        self.memory = self.schedule.remember(progress)
-        self.rate = self.schedule.next_rate(replace(progress, memory=self.memory))
+        memory = self.schedule.remember(progress)
+        if memory != self.memory:
+            self.memory, progress = memory, replace(progress, memory=memory)
+        self.rate = self.schedule.next_rate(progress)
 
     def goes_on(self) -> bool:
         """Whether the schedule goes on at another rate."""

@@ -28,7 +28,7 @@ from netts.training.checkpointing import Resumption, write_checkpoint
 from netts.training.descents import descent_of
 from netts.training.describing import describe_data
 from netts.training.early_stopping import EarlyStopping
-from netts.training.history import Epoch, History
+from netts.training.history import BestEpoch, Epoch, History
 from netts.training.pacing import FitPace
 from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
@@ -77,6 +77,8 @@ class Fit:
         watch = self.plateau
         has_best = watch is not None and watch.rule.restore_best and watch.best > -math.inf
         self.best = self.last if has_best else None
+        watched = None if watch is None else watch.rule.validation_set
+        self._best_epoch = BestEpoch(trainer.monitor, watched, self.history.epochs)
         self._data: dict[str, str] | None = None
         self._pending: list[str | os.PathLike[str]] = []
         if resumption.saved is not None:
@@ -317,9 +319,7 @@ class Fit:
     def _tell_of_epoch(self, epoch: Epoch) -> None:
         if epoch.validation_loss is not None:
             self._notify("on_validation_end", self.history)
-        rule = None if self.plateau is None else self.plateau.rule
-        watched = None if rule is None else rule.validation_set
-        if self.history.is_last_best(self.trainer.monitor, watched):
+        if self._best_epoch.see(epoch):
             self._notify("on_best", self.history)
         while self._pending:
             self.save_checkpoint(self._pending.pop(0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from netts.optimizers import Outcome
@@ -114,13 +116,6 @@ class History:
         """Return loss and score of each epoch on the validation data of a name."""
         return [epoch.validations[name] for epoch in self.epochs]
 
-    def is_last_best(self, monitor: str, validation_set: str | None = None) -> bool:
-        """Tell whether the last epoch is better than all before it, as `Epoch.measure` has it."""
-        sign = MONITORS[monitor]
-        values = [sign * one.measure(monitor, validation_set) for one in self.epochs]
-        *before, last = values
-        return all(last > value for value in before if value == value) and last == last  # noqa: PLR0124 - NaN
-
     @property
     def loss(self) -> list[float]:
         """The loss of each epoch."""
@@ -154,3 +149,34 @@ class History:
         """The part of the time of all epochs in which the device waited for streamed data."""
         seconds = sum(self.seconds)
         return sum(epoch.stalled_seconds for epoch in self.epochs) / seconds if seconds else 0.0
+
+
+class BestEpoch:
+    """Tells which epochs are better than all before them, by a loss or score.
+
+    Parameters
+    ----------
+    monitor, validation_set
+        As `Epoch.measure` takes them.
+    epochs
+        That were before.
+    """
+
+    def __init__(
+        self, monitor: str, validation_set: str | None = None, epochs: Iterable[Epoch] = ()
+    ) -> None:
+        self._monitor, self._validation_set = monitor, validation_set
+        self._best = -math.inf
+        for epoch in epochs:
+            self.see(epoch)
+
+    def see(self, epoch: Epoch) -> bool:
+        """Return whether an epoch is better than all that were seen; one without a number is not.
+
+        A score is better the higher, a loss the lower.
+        """
+        value = MONITORS[self._monitor] * epoch.measure(self._monitor, self._validation_set)
+        is_better = value > self._best
+        if is_better:
+            self._best = value
+        return is_better

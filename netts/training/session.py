@@ -13,7 +13,6 @@ from netts.graph.profile import Profile
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
-from netts.network.parameters import ParameterSet
 from netts.network.propagation import Propagation
 from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed
@@ -84,6 +83,8 @@ class Session:
         batches_per_step: int = 1,
     ) -> None:
         self.network, self.loss = network, loss
+        # What training changes of the network: parameters, and layer state where there is some.
+        self._learned = [one for one in (network.parameters, network.state) if one.flat.size]
         self.graph = TaskGraph()
         self.update = update_of(network, optimizer, regularization, self.graph, batches_per_step)
         controls = Controls.open()
@@ -327,11 +328,6 @@ class Session:
         """Go to behind a step of an epoch, with what the losses up to there add up to."""
         self.feed.go_to(step, running_loss)
         self._rates.go_to(step)
-
-    @property
-    def _learned(self) -> list[ParameterSet]:
-        """What training changes of the network: parameters, and layer state where there is some."""
-        return [one for one in (self.network.parameters, self.network.state) if one.flat.size]
 
     def bring_down(self) -> None:
         """Give the host what the network has learned."""

@@ -17,9 +17,10 @@ from generated_code import run_generated
 from processes import run
 
 import netts
-from netts import TaskGraph, accelerate, parallel
+from netts import Network, TaskGraph, Trainer, accelerate, layers, parallel
 from netts.compiler import engine
 from netts.errors import BoundsError
+from netts.training import Callback
 
 N = 100_000  # of a sum that is worth splitting
 LONG = 10**9  # steps of a tiny plan: about a minute, should nothing stop them
@@ -312,6 +313,37 @@ def test_blas_has_one_thread_while_a_plan_runs_and_its_own_again_after(where, mo
 
 
 @needs_threaded_blas
+def test_blas_has_one_thread_through_many_runs(monkeypatch):
+    work = Work(0)
+    with blas_on(2) as threads_of:
+        before = threads_of()
+        with work.plan.many_runs():
+            assert set(threads_of()) == {1}
+            work.run(1)
+            assert set(threads_of()) == {1}
+        assert threads_of() == before
+
+
+@needs_threaded_blas
+@pytest.mark.parametrize(("callbacks", "threads"), [((), 1), ((Callback(),), 2)])
+def test_blas_is_held_through_a_fit_unless_callbacks_run_in_between(callbacks, threads):
+    seen = []
+
+    def order(n_samples):
+        seen.append(threads_of())
+        return np.arange(n_samples)
+
+    trainer = Trainer(
+        Network([layers.Dense(2)]), epochs=3, shuffle=order, callbacks=callbacks, device="cpu"
+    )
+    with blas_on(2) as threads_of:
+        before = threads_of()
+        trainer.fit(np.eye(4), np.array([0, 1, 0, 1]))
+        assert threads_of() == before
+    assert seen == [[threads] * len(before)] * 3
+
+
+@needs_threaded_blas
 def test_a_user_may_set_the_threads_of_blas_after_a_plan_ran_in_another_thread():
     with ThreadPoolExecutor(1) as pool, blas_on(2) as threads_of:
         pool.submit(Work(0).run, 1).result()
@@ -355,6 +387,27 @@ def test_blas_has_its_threads_again_after_the_last_of_several_plans():
 
 
 # ------------------------------------------------------------ processes
+
+FORKED_BETWEEN_RUNS = """
+import os, sys
+from netts.compiler import engine
+
+with engine.blas_held():
+    child = os.fork()
+    with engine.blas_held():  # in both of them
+        pass
+users = engine._blas._users
+if not child:
+    os._exit(users)
+print(users, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_that_is_forked_between_runs_counts_anew(tmp_path):
+    script = tmp_path / "forked.py"
+    script.write_text(FORKED_BETWEEN_RUNS)
+    assert run(script).split() == ["0", "0"]
+
 
 KERNELS = """\
 import json, multiprocessing, sys, threading

@@ -13,6 +13,7 @@ from rich.console import Console
 from netts import Network, Trainer, layers
 from netts.errors import ParameterError
 from netts.training import Callback, EarlyStopping, Epoch, ProgressBar
+from netts.training.history import BestEpoch
 from netts.training.progress import describe_epoch
 
 
@@ -115,6 +116,22 @@ def test_early_stopping_counts_epochs_without_progress(monitor, values, patience
             stopped = epoch.number
             break
     assert stopped == stops_after
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values", "best"),
+    [
+        ("loss", [3, 2, 2, 2.5, 1], [1, 2, 5]),
+        ("validation_score", [0.5, 0.4, 0.7, math.nan, 0.8], [1, 3, 5]),
+        ("validation_loss", [math.nan, 1.0, math.nan, 0.5], [2, 4]),
+    ],
+)
+def test_the_best_epoch_so_far_is_better_than_all_before_it(monitor, values, best):
+    every = epochs(values, monitor)
+    watch = BestEpoch(monitor)
+    assert [one.number for one in every if watch.see(one)] == best
+    goes_on = BestEpoch(monitor, epochs=every[:2])
+    assert [one.number for one in every[2:] if goes_on.see(one)] == [n for n in best if n > 2]
 
 
 def test_settings_of_early_stopping_are_checked():
