@@ -102,6 +102,7 @@ class Session:
             name: Validation(network, loss, samples, batch_size, self.graph, controls, room, name)
             for name, samples in validation.items()
         }
+        self._feeds = [self.feed, *(one.feed for one in self._validations.values())]
         controls.allocate()
         self.feed.fill()
         self._key.array[...] = key
@@ -226,10 +227,6 @@ class Session:
         """Measure the validation data, where there is some; ahead of the next time if not last."""
         for one in self._validations.values():
             one.run(self.plan, is_last=is_last)
-
-    @property
-    def _feeds(self) -> list[Feed]:
-        return [self.feed, *(one.feed for one in self._validations.values())]
 
     def stalled_seconds(self) -> float:
         """Return how long the last epoch had nothing to do but to wait for data."""
