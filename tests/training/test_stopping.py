@@ -60,7 +60,8 @@ def test_a_stop_does_not_wait_for_the_epoch(data):
 
     def stop():
         started.wait()
-        time.sleep(0.3)
+        while not one.running_.session.feed.cursor.read()[0]:  # which the steps move
+            time.sleep(0.01)
         stopped_at.append(time.perf_counter())
         one.stop()
 
