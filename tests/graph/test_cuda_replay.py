@@ -423,6 +423,16 @@ def test_too_little_memory_changes_nothing(monkeypatch):
     np.testing.assert_array_equal(out.read(), 2 * np.arange(64.0))
 
 
+def test_memory_that_is_given_back_within_a_step_puts_nothing_before_it():
+    """The collector frees wherever it runs; the fake once did all that was left to do there."""
+    gpu, done = FakeGpu(), []
+    memory = gpu.allocate(8)
+    gpu.launch(lambda: (memory.free(), done.append("first")))
+    gpu.launch(lambda: done.append("second"))
+    gpu.synchronize()
+    assert done == ["first", "second"]
+
+
 # ------------------------------------------------------------ what it says
 
 
