@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from residency import HISTORIES, added, arena, history
 
 from netts import TaskGraph, accelerate, constant, parallel
-from netts.devices import registry
+from netts.devices import mirrors, registry
 from netts.devices.memory import Arena
 from netts.devices.transfers import STAGING_BYTES, Copy, Traffic
 from netts.errors import BoundsError, DeviceError, GraphError, KernelTypeError
@@ -483,6 +484,55 @@ def test_without_a_gpu_a_graph_says_what_is_missing(monkeypatch):
 def test_an_unknown_recording_is_refused(fake_gpu: FakeGpu):
     with pytest.raises(GraphError, match="there is no recording 'other', only 'main'"):
         planned((counted, np.zeros(1))).run(recording="other")
+
+
+# ------------------------------------------------------------ other threads
+
+
+@pytest.mark.parametrize("how", ["run", "launch"])
+def test_a_fork_of_another_thread_does_not_count_as_having_read_what_a_run_writes(
+    how, fake_gpu: FakeGpu, monkeypatch
+):
+    _, (x, out) = arena(8, 8)
+    plan = planned((added, x, out, out))
+    launch, seen = fake_gpu.launch_graph, []
+
+    def launched(graph):
+        launch(graph)
+        forking = threading.Thread(target=mirrors._before_fork)
+        forking.start()
+        forking.join()
+        seen.append(int(out.buffer.memory.view(np.float64)[9]))  # as the child would find it
+
+    monkeypatch.setattr(fake_gpu, "launch_graph", launched)
+    assert getattr(plan, how)(4, recording="main") == 4
+    np.testing.assert_array_equal(out.read(), 5 * np.arange(8.0))
+    assert seen[0] == 3  # the first step is no graph
+
+
+def test_what_is_being_written_is_not_overwritten_by_a_thread_that_came_too_late(
+    fake_gpu: FakeGpu, monkeypatch
+):
+    _, (x, out) = arena(8, 8)
+    planned((added, x, x, out)).run()
+    mirror = out.buffer.mirror
+    forking = threading.Thread(target=mirrors._before_fork)
+    enter, main = fake_gpu.enter, threading.current_thread()
+
+    def entered():
+        if threading.current_thread() is not main:
+            waiting.set()
+        return enter()
+
+    waiting = threading.Event()
+    monkeypatch.setattr(fake_gpu, "enter", entered)
+    with fake_gpu.transfers.lock:
+        forking.start()
+        waiting.wait(10)
+        out.array[...] = 7
+        assert mirror.is_behind
+    forking.join()
+    np.testing.assert_array_equal(out.read(), 7)
 
 
 # ------------------------------------------------------------ the law
