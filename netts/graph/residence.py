@@ -109,9 +109,14 @@ class Access:
             adopt(buffer, mirror)
         stale = [mirror for _, mirror in self.touched if mirror.is_behind]
         copies = [span.upload() for span in self.spans] + [one.copy for one in stale]
-        self.machine.transfers.upload(copies)
-        for mirror in stale:
+        for mirror in stale:  # first: what another thread writes meanwhile goes up the next time
             mirror.is_behind = False
+        try:
+            self.machine.transfers.upload(copies)
+        except BaseException:
+            for mirror in stale:
+                mirror.is_behind = True
+            raise
         self.note()
 
     def note(self) -> None:

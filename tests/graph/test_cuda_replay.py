@@ -510,6 +510,40 @@ def test_a_fork_of_another_thread_does_not_count_as_having_read_what_a_run_write
     assert seen[0] == 3  # the first step is no graph
 
 
+def test_what_the_host_writes_while_it_is_sent_goes_up_the_next_time(
+    fake_gpu: FakeGpu, monkeypatch
+):
+    (_, (x,)), (_, (out,)) = arena(8), arena(8)
+    plan = planned((added, x, x, out))
+    upload = fake_gpu.transfers.upload
+
+    def uploaded(copies):
+        upload(copies)
+        monkeypatch.setattr(fake_gpu.transfers, "upload", upload)
+        x.array[...] = 1  # in another thread, say
+
+    monkeypatch.setattr(fake_gpu.transfers, "upload", uploaded)
+    plan.run()
+    np.testing.assert_array_equal(out.read(), 2 * np.arange(8.0))
+    plan.run()
+    np.testing.assert_array_equal(out.read(), 2)
+
+
+def test_what_could_not_be_sent_is_sent_the_next_time(fake_gpu: FakeGpu, monkeypatch):
+    _, (x, out) = arena(8, 8)
+    plan = planned((added, x, x, out))
+
+    def interrupted(copies):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake_gpu.transfers, "upload", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            plan.run()
+    plan.run()
+    np.testing.assert_array_equal(out.read(), 2 * np.arange(8.0))
+
+
 def test_what_is_being_written_is_not_overwritten_by_a_thread_that_came_too_late(
     fake_gpu: FakeGpu, monkeypatch
 ):
