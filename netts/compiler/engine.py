@@ -139,7 +139,7 @@ def _helped_by(n_threads: int) -> AbstractContextManager[tuple[int, ...]]:
 
 @contextmanager
 def _with_workers(n_threads: int) -> Iterator[tuple[int, ...]]:
-    lock = _workers.lock  # a child forked meanwhile gets another
+    lock = _workers.lock  # a child that a signal handler forks from now on gets another
     if not lock.acquire(blocking=False):
         yield (1, 0, 0, 0, 0)
         return
@@ -239,14 +239,19 @@ def _status() -> tuple[np.ndarray, int]:
     return _local.status
 
 
-def scratch_address(n_bytes: int) -> int:
-    """Return the address of scratch memory of this thread, which the next call may reuse."""
+def scratch(n_bytes: int) -> tuple[int, np.ndarray | None]:
+    """Return the address of scratch memory of this thread, which the next call may use again.
+
+    And its owner, to be kept: what a signal or the collector runs in the meantime, a kernel that
+    needs more say, may put a larger one in its place.
+    """
+    if not n_bytes:
+        return 0, None
     if getattr(_local, "scratch_bytes", 0) < n_bytes:
         _local.scratch = np.empty(n_bytes + ALIGNMENT_BYTES, np.uint8)
         _local.scratch_bytes = n_bytes
-    if not n_bytes:
-        return 0
-    return -(-_local.scratch.ctypes.data // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    owner = _local.scratch
+    return -(-owner.ctypes.data // ALIGNMENT_BYTES) * ALIGNMENT_BYTES, owner
 
 
 @cache

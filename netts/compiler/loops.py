@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +18,7 @@ from netts.compiler.scope import Scope
 from netts.compiler.source import Source
 from netts.compiler.specialise import Specialisation, specialise
 from netts.errors import KernelError, KernelTypeError
+from netts.forks import ForkableLock
 
 if TYPE_CHECKING:
     from netts.compiler.choosing import Estimates
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_SPECIALISATIONS = 256
 """Sets of shapes that a kernel remembers; forgetting one costs a millisecond, not a compilation."""
 
-_forgetting = threading.Lock()
+_forgetting = ForkableLock()
 
 Special = TypeVar("Special")
 """A kernel specialised for a device."""

@@ -62,7 +62,7 @@ class Specialisation:
             for name, value in zip(self.kernel.parameters, arguments, strict=True)
             if name in self.kernel.routine.ranks
         }
-        scratch = engine.scratch_address(self.scratch_bytes)
+        scratch, _owner = engine.scratch(self.scratch_bytes)  # kept until all has run
         numbers = self.numbers(arguments)
         blocks = [one.block(addresses, scratch) for one in self.operations]
         for block, one in zip(blocks, self.operations, strict=True):

@@ -74,8 +74,9 @@ class Workers:
                 )  # fmt: skip
             for one in self._threads:
                 one.join(timeout=1)
-            self._threads.clear()
-        self._state[pool.IS_CLOSING] = 0
+            # One that the system has not woken yet is to end when it comes, so it is not forgotten.
+            self._threads = [one for one in self._threads if one.is_alive()]
+            self._state[pool.IS_CLOSING] = len(self._threads) > 0
 
 
 def is_supported() -> bool:

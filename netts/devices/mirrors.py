@@ -5,13 +5,13 @@ buffer, not to a plan: plans that share an arena share its copy, so that a netwo
 on a device predicts there without a transfer. It gives its memory back when the buffer goes.
 
 Before a process forks, what is newer on a device comes down: the child can use the host's memory,
-but no device.
+but no device. The thread that forks need not be the one whose plan runs: so a run says that it
+writes before and behind what it asks of the device, and what came down in between does not count.
 """
 
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 import weakref
 
@@ -20,23 +20,16 @@ from netts.devices.transfers import Copy, Machine
 from netts.errors import DeviceError
 
 
-class Newer(enum.Enum):
-    """Which of a buffer's two places has been written since they were the same."""
-
-    NEITHER = "neither"
-    HOST = "host"
-    DEVICE = "device"
-
-
 class DeviceMirror:
-    """The copy of a buffer on a device; at first the host is newer, or both hold zeros.
+    """The copy of a buffer on a device; at first it is behind the host, or both hold zeros.
 
     Attributes
     ----------
     machine
     address : int
         On the device.
-    newer : Newer
+    is_behind : bool
+        Whether the host's memory has been written since the device had the same.
     copy : Copy
         Of all of it.
     """
@@ -48,29 +41,42 @@ class DeviceMirror:
         # Not at exit: the process returns its memory as it ends, when the driver may be gone.
         weakref.finalize(self, memory.free).atexit = False
         self.machine, self.address = machine, memory.address
-        self.newer = Newer.HOST
+        self.is_behind = True
+        self._writings = self._fetched = 0  # on the device; how many of them the host has seen
         if buffer.is_blank:
             machine.clear(memory.address, buffer.nbytes)
-            self.newer, buffer.is_blank = Newer.NEITHER, False
+            self.is_behind = buffer.is_blank = False
         self.copy = Copy(buffer.memory, memory.address, buffer.nbytes, memory.address)
         _mirrors[id(self)] = self
 
     @property
     def is_ahead(self) -> bool:
         """Whether it has been written since the host had the same."""
-        return self.newer is Newer.DEVICE
+        return self._writings > self._fetched
+
+    def note_writing(self) -> None:
+        """Note that a run is about to write it, or has been asked to."""
+        self._writings += 1
 
     def fetch(self) -> None:
         """Bring to the host what is newer on the device."""
-        if self.is_ahead:
-            with self.machine.enter():
-                self.machine.transfers.download([self.copy])
-            self.newer = Newer.NEITHER
+        if not self.is_ahead:
+            return
+        transfers = self.machine.transfers
+        with self.machine.enter(), transfers.lock:
+            if self.is_ahead:  # still: another thread may have fetched it, and be writing by now
+                writings = self._writings
+                transfers.download([self.copy])
+                self._fetched = writings
 
     def touch(self) -> None:
         """Do the same, and take the host's memory for newer from now on."""
         self.fetch()
-        self.newer = Newer.HOST
+        self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Take the host's memory for newer, whatever the device has."""
+        self._fetched, self.is_behind = self._writings, True
 
 
 def mirror_of(buffer: Buffer, machine: Machine) -> DeviceMirror:
@@ -94,7 +100,7 @@ def adopt(buffer: Buffer, mirror: DeviceMirror) -> None:
     """Make a mirror that of its buffer; another one, on another device, brings down what it has."""
     if buffer.mirror is not mirror:
         buffer.fetch()
-        mirror.newer = Newer.HOST
+        mirror.fall_behind()
         buffer.mirror = mirror
 
 

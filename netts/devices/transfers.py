@@ -25,7 +25,7 @@ class Memory(Protocol):
     address: int
 
     def free(self) -> None:
-        """Give it back."""
+        """Give it back, behind all that was asked for: in any thread, within any call."""
         ...
 
 
@@ -44,7 +44,7 @@ class Pinned(Protocol):
     address: int
 
     def free(self) -> None:
-        """Give it back."""
+        """Give it back, as `Memory` does."""
         ...
 
 
@@ -192,23 +192,25 @@ class Transfers:
     ----------
     traffic : Traffic
         Of the device since the process began.
+    lock : RLock
+        Held while copies are asked for; who holds it is not overtaken by those of other threads.
     """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._staging: Pinned | None = None
         self._used = 0
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.traffic = Traffic()
 
     def count(self, traffic: Traffic) -> None:
         """Add to the traffic."""
-        with self._lock:
+        with self.lock:
             self.traffic = self.traffic.plus(traffic)
 
     def upload(self, copies: Sequence[Copy]) -> None:
         """Copy to the device; the host may write its memory at once."""
-        with self._lock:
+        with self.lock:
             for group in _neighbours(copies):
                 nbytes = _extent(group)
                 self.count(Traffic(uploads=1, upload_bytes=nbytes))
@@ -225,7 +227,7 @@ class Transfers:
 
     def download(self, copies: Sequence[Copy]) -> None:
         """Copy from the device, and wait until it is done."""
-        with self._lock:
+        with self.lock:
             landing: list[tuple[np.ndarray, list[Copy]]] = []
             for group in _neighbours(copies):
                 nbytes = _extent(group)

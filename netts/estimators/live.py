@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from netts.devices.memory import BufferView
+from netts.forks import ForkableLock
 from netts.layers import BatchNorm, Dense, Dropout, Layer
 from netts.layers.activations import activation_from
 from netts.network import Network
@@ -74,7 +74,7 @@ class LiveNetwork:
         self._kind: tuple[Any, ...] = ()
         self._pieces: list[BufferView] = []
         self._views: list[np.ndarray] = []
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
         self.kept = KeptSession()
 
     def load(

@@ -173,8 +173,9 @@ class MLPBase(MLPParameters, NetworkEstimator):
         return data.take(rows), data.take(held)
 
     def _network(self) -> Network:
+        activations = self._activations_of(len(self.coefs_) - 1)
         return self._live.load(
-            self.coefs_, self.intercepts_, self.norms_, self._hidden_activations(), self.dropout
+            self.coefs_, self.intercepts_, self.norms_, activations, self.dropout
         )
 
     def _resumption(self, optimizer: AnyOptimizer, is_partial: bool) -> Resumable:

@@ -127,8 +127,11 @@ class MLPParameters(BaseEstimator):
             raise ParameterError("partial_fit does not support early_stopping=True")
 
     def _hidden_activations(self) -> tuple[str, ...]:
-        """Return scikit-learn's name of the activation of each hidden layer."""
-        n_hidden = len(self._hidden_units())
+        """Return scikit-learn's name of the activation of each hidden layer of the next fit."""
+        return self._activations_of(len(self._hidden_units()))
+
+    def _activations_of(self, n_hidden: int) -> tuple[str, ...]:
+        """Return it for so many hidden layers: those that were learned may be others."""
         if isinstance(self.activation, str):
             return (self.activation,) * n_hidden
         names = tuple(self.activation)

@@ -173,6 +173,7 @@ def describe_estimator(estimator: MLPBase) -> SavedMLP:
         for field in dataclasses.fields(Learned)
     }
     try:
+        estimator._activations_of(len(estimator.coefs_) - 1)
         return SavedMLP(kind, parameters, Learned(**found))
     except ValueError as error:
         raise UnsavableError(f"{type(estimator).__name__} cannot be saved: {error}") from error

@@ -57,6 +57,7 @@ def estimator_from(saved: SavedMLP) -> MLPBase:
     try:
         estimator = kind(**parameters_from_file(saved.parameters))
         estimator._validate_params()
+        estimator._activations_of(len(saved.learned.coefs_) - 1)
     except (ValueError, TypeError) as error:
         raise BrokenModelError(f"the parameters cannot be: {error}") from error
     estimator.__setstate__({**vars(estimator), **saved.learned.attributes()})

@@ -140,8 +140,11 @@ class CudaReplay:
         done = 0
         with self._machine.enter():
             self._access.before()
-            while done < steps and not stop[0]:
-                done += self._launch(steps - done, stop)
+            try:
+                while done < steps and not stop[0]:
+                    done += self._launch(steps - done, stop)
+            finally:
+                self._access.note()
         return done
 
     def wait(self) -> None:

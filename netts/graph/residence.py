@@ -21,7 +21,7 @@ import numpy as np
 
 from netts.compiler.arguments import ArrayInfo, describe
 from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, align
-from netts.devices.mirrors import DeviceMirror, Newer, adopt, mirror_of
+from netts.devices.mirrors import DeviceMirror, adopt, mirror_of
 from netts.devices.transfers import Copy, Machine, Memory, Pinned
 from netts.graph.memory import MemoryPlan
 from netts.graph.task import Task
@@ -107,16 +107,30 @@ class Access:
             buffer.touch()
         for buffer, mirror in self.touched:
             adopt(buffer, mirror)
-        stale = [mirror for _, mirror in self.touched if mirror.newer is Newer.HOST]
+        stale = [mirror for _, mirror in self.touched if mirror.is_behind]
         copies = [span.upload() for span in self.spans] + [one.copy for one in stale]
-        self.machine.transfers.upload(copies)
-        for mirror in stale:
-            mirror.newer = Newer.NEITHER
+        for mirror in stale:  # first: what another thread writes meanwhile goes up the next time
+            mirror.is_behind = False
+        try:
+            self.machine.transfers.upload(copies)
+        except BaseException:
+            for mirror in stale:
+                mirror.is_behind = True
+            raise
+        self.note()
+
+    def note(self) -> None:
+        """Note what the device writes, or was asked to write.
+
+        Before a run, so that nothing is lost if that is interrupted; and behind it, as another
+        thread that forks meanwhile fetches what was written up to then.
+        """
         for mirror in self.written:
-            mirror.newer = Newer.DEVICE
+            mirror.note_writing()
 
     def behind(self) -> None:
         """Bring down what the caller is to see when `run` returns."""
+        self.note()
         for buffer in self.held:
             buffer.fetch()
         if self.results:

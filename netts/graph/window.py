@@ -125,10 +125,22 @@ class DeviceWindow(Window):
             pinned = self._machine.pin(self._arena.nbytes)
         weakref.finalize(self, pinned.free).atexit = False
         self._arrays = self._arrays_in(pinned.array)
+        self._mirror.is_behind = False  # it gets all by sending, and nothing of the host's memory
         self._sent: list[Event | None] = [None] * HALVES
         self._released: list[Event | None] = [None] * HALVES
         self._waits: list[tuple[Event, Event]] = []
         self._spare: list[Event] = []
+
+    @property
+    def _mirror(self) -> DeviceMirror:
+        mirror = self._arena.buffer.mirror
+        assert isinstance(mirror, DeviceMirror)
+        return mirror
+
+    def reset(self) -> None:
+        """Let both halves be claimed; what is sent waits for all that the plan was asked for."""
+        super().reset()
+        self._released = [None] * HALVES
 
     def _settle(self, half: int) -> None:
         sent = self._sent[half]
@@ -138,10 +150,10 @@ class DeviceWindow(Window):
 
     def send(self, half: int, rows: int) -> None:
         """Copy a half, behind what the plan has been asked to do with it, aside."""
-        machine, mirror = self._machine, self._arena.buffer.mirror
-        assert isinstance(mirror, DeviceMirror)
+        machine, mirror = self._machine, self._mirror
         with machine.enter():
-            # Before the first release it is the clearing of the device's memory that comes first.
+            # Before the first release what comes first is the clearing of the device's memory, or
+            # what reads a half that was never released.
             machine.hold(self._released[half] or machine.record(), aside=True)
             for view, array in zip(self._views, self.arrays(half, rows), strict=True):
                 start = view[half * self.rows :].offset

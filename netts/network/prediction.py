@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from netts.errors import DeviceMemoryError
+from netts.forks import ForkableLock
 from netts.losses import Loss
 from netts.network.inference import Inference, chunk_rows, rows_for
 from netts.network.loading import chunks
@@ -33,7 +33,7 @@ class Predictor:
 
     def __init__(self) -> None:
         self.plans: dict[tuple[int, str, Loss | None, str], Inference] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkableLock()
 
     def __call__(
         self,

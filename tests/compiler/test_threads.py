@@ -7,6 +7,7 @@ import importlib
 import json
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -77,6 +78,23 @@ def normal(shape, dtype, seed=0):
 
 
 # ------------------------------------------------------------ the number of threads
+
+
+def test_a_call_keeps_its_scratch_whatever_another_one_takes_meanwhile(monkeypatch):
+    x, out = normal((N,), np.float64), np.zeros(2)
+    specialised = summed.specialise((x, out))
+    assert specialised.scratch_bytes
+    replay = engine.replay
+
+    def interrupted(*arguments, **options):  # as by a signal whose handler calls a kernel
+        owner = weakref.ref(engine.scratch(specialised.scratch_bytes)[1])
+        engine.scratch(2 * specialised.scratch_bytes + 4096)
+        assert owner() is not None
+        return replay(*arguments, **options)
+
+    monkeypatch.setattr(engine, "replay", interrupted)
+    specialised.run((x, out))
+    np.testing.assert_allclose(out[0], (x * x).sum())
 
 
 THREADS = (1, 2, 3, 5, 64, 300)

@@ -72,6 +72,40 @@ def test_workers_that_were_ended_are_started_again(plan):
     assert counts.tolist() == [2] * 64
 
 
+def test_a_worker_that_does_not_end_in_time_is_not_taken_back(plan):
+    counts, specialised = plan
+    specialised.run((counts,), threads=N_THREADS)
+    workers_ = engine._workers
+    late = threading.Thread(target=time.sleep, args=(1.2,))
+    late.start()
+    workers_._threads.append(late)
+    workers_.close()
+    assert workers_._threads == [late]
+    assert workers_._state[parts.IS_CLOSING] == 1
+    specialised.run((counts,), threads=N_THREADS)
+    late.join()
+    workers_.close()
+    assert workers_._state[parts.IS_CLOSING] == len(workers_._threads) == 0
+    specialised.run((counts,), threads=N_THREADS)
+    assert counts.tolist() == [3] * 64
+
+
+def test_a_child_that_is_forked_as_it_takes_the_workers_gives_back_what_it_took(plan, monkeypatch):
+    counts, specialised = plan
+    taken = threading.Lock()
+
+    class Forking:
+        def acquire(self, *, blocking):
+            monkeypatch.setattr(engine._workers, "lock", threading.Lock())
+            return taken.acquire(blocking=blocking)
+
+        release = taken.release
+
+    monkeypatch.setattr(engine._workers, "lock", Forking())
+    specialised.run((counts,), threads=N_THREADS)
+    assert not taken.locked()
+
+
 def test_who_finds_the_workers_busy_runs_alone(plan):
     counts, specialised = plan
     with engine._workers.lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import enum
 from types import SimpleNamespace
 from typing import Any
@@ -41,6 +42,7 @@ class FakeDriver:
         self.faults: dict[str, list[Status]] = {}
         self.current, self.calls = 0, []
         self.live: dict[int, int] = {}
+        self.pinned: dict[int, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("cu"):
@@ -67,6 +69,14 @@ class FakeDriver:
                 return (address,)
             case "cuMemFree":
                 del self.live[arguments[0]]
+            case "cuMemHostAlloc":
+                memory = ctypes.create_string_buffer(arguments[0])
+                self.pinned[ctypes.addressof(memory)] = memory
+                return (ctypes.addressof(memory),)
+            case "cuMemHostGetDevicePointer":
+                return (arguments[0],)
+            case "cuMemFreeHost":
+                del self.pinned[arguments[0]]
             case "cuMemGetInfo":
                 return 3 * 2**30, 80 * 2**30
             case "cuGetErrorString":

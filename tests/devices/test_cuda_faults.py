@@ -91,6 +91,18 @@ def test_too_little_memory_is_told_in_bytes_and_the_device_goes_on(cuda):
     assert not cuda.driver.live
 
 
+@pytest.mark.parametrize(("kind", "freeing"), [("allocate", "MemFree"), ("pin", "MemFreeHost")])
+def test_memory_is_given_back_behind_all_that_was_asked_for(kind, freeing, cuda):
+    gpu = cuda.opened()
+    with gpu.enter():
+        memory = getattr(gpu, kind)(64)
+    cuda.driver.calls.clear()
+    memory.free()
+    names = [name for name, _ in cuda.driver.calls if "Ctx" not in name]
+    assert names == ["cuStreamSynchronize"] * 2 + [f"cu{freeing}"]  # both orders
+    assert cuda.driver.live == cuda.driver.pinned == {}
+
+
 def test_garbage_that_still_has_memory_is_collected_first(cuda):
     gpu = cuda.opened()
 

@@ -245,6 +245,14 @@ def test_going_on_with_other_layers(fitted, how):
         (fitted.fit if how == "warm_start" else fitted.partial_fit)(X, y)
 
 
+def test_what_the_next_fit_would_have_does_not_change_what_was_learned(fitted):
+    X, _ = data("multiclass")
+    expected = fitted.predict_proba(X)
+    for sizes in ((7,), (5, 4, 3), {"items": [5, 4]}, [0]):
+        fitted.set_params(hidden_layer_sizes=sizes)
+        assert_array_equal(fitted.predict_proba(X), expected)
+
+
 def test_another_solver_in_partial_fit_begins_with_an_optimiser_of_its_own(fitted):
     X, y = data("multiclass")
     fitted.set_params(solver="sgd", momentum=0).partial_fit(X, y)

@@ -209,6 +209,8 @@ def test_what_could_not_be_loaded_is_not_saved(path):
         model.save(path)
     with pytest.raises(InvalidParameterError, match="'alpha' parameter"):
         fit(estimator("binary"), X, y).set_params(alpha=-1).save(path)
+    with pytest.raises(UnsavableError, match="one for each of the 2 hidden layers, got 1"):
+        fit(estimator("binary"), X, y).set_params(activation=["tanh"]).save(path)
     assert not path.exists()
 
 
@@ -266,6 +268,8 @@ CONTRADICTION = "and other attributes contradict each other"
         (parameters(alpha=-1.0), "the parameters cannot be: The 'alpha' parameter of MLPClass"),
         (parameters(colour="red"), "the parameters cannot be: .*'colour'"),
         (parameters(random_state="x"), "the parameters cannot be: The 'random_state'"),
+        (parameters(activation=["relu"]), "the parameters cannot be: .*each of the 2 hidden lay"),
+        (parameters(activation=["relu", 3]), "the parameters cannot be: unknown activation 3"),
         (lambda fields, _: fields.update(parameters=[]), r"parameters is dict\[str, .*\] in a Sav"),
     ],
 )

@@ -2,8 +2,8 @@
 
 What is asked of it is done only when somebody waits for it, as late as a real device may do it: a
 copy whose memory was used again meanwhile is seen. What is asked aside is done likewise, or, if it
-is hasty, as soon as a real device may. Memory that was not written holds NaN; what lies outside of
-an allocation cannot be reached.
+is hasty, as soon as a real device may. Memory that was not written, or was given back, holds NaN;
+what lies outside of an allocation cannot be reached.
 """
 
 from __future__ import annotations
@@ -73,8 +73,10 @@ class Block:
     def free(self) -> None:
         if not self._gpu.lost and self._gpu.process == os.getpid():
             with self._gpu.enter():
-                self._gpu.synchronize()
+                self._gpu.settle()
         del self._gpu.blocks[self.address]
+        if not self._gpu.is_working:
+            self.array[...] = 255
 
 
 @dataclass(eq=False)
@@ -128,13 +130,18 @@ class FakeGpu:
         self._queue: deque[Callable[[], None] | Held] = deque()
         self._aside: deque[Callable[[], None] | Held] = deque()
         self._lock = threading.RLock()
+        self.is_working = False
         self.process = os.getpid()
 
     # ------------------------------------------------------------ memory and copies
 
     @property
     def allocated_bytes(self) -> int:
-        return sum(len(one.array) for one in self.blocks.values())
+        return sum(len(one.array) for one in self._blocks())
+
+    def _blocks(self) -> list[Block]:
+        """Return the allocations there are; the collector, or another thread, may free some."""
+        return list(self.blocks.values())
 
     def enter(self) -> AbstractContextManager[None]:
         if self.process != os.getpid():
@@ -149,9 +156,7 @@ class FakeGpu:
             raise failures.lost(self.name, self.lost)
 
     def free_bytes(self) -> int:
-        return self.nbytes - sum(
-            len(one.array) for one in self.blocks.values() if not one.is_pinned
-        )
+        return self.nbytes - sum(len(one.array) for one in self._blocks() if not one.is_pinned)
 
     def allocate(self, nbytes: int) -> Block:
         self._take_turn()
@@ -179,7 +184,7 @@ class FakeGpu:
 
     def upload_aside(self, address: int, source: np.ndarray) -> None:
         self.log.append(("aside", source.nbytes))
-        pinned = [one.array for one in self.blocks.values() if one.is_pinned]
+        pinned = [one.array for one in self._blocks() if one.is_pinned]
         assert any(np.shares_memory(source, one) for one in pinned)
         target = self._bytes(address, source.nbytes)
         data = source.reshape(-1).view(np.uint8)
@@ -214,15 +219,22 @@ class FakeGpu:
             self._take_turn()
         self.work_until(lambda: not self._queue)
 
+    def settle(self) -> None:
+        self.synchronize()
+        self.work_until(lambda: not self._aside)
+
     def work_until(self, is_done: Callable[[], bool]) -> None:
-        """Do what was asked, aside only what cannot wait, until something is true."""
+        """Do what was asked, aside only what cannot wait, until something is true.
+
+        Where the collector gives memory back within a step, nothing: what follows that step would
+        be done before it. A real device waits there, and goes on with the step meanwhile.
+        """
         with self._lock:
-            while not is_done():
+            while not (self.is_working or is_done()):
                 if not (self._step(self._queue) or self._step(self._aside)):
                     raise AssertionError("two streams wait for one another")
 
-    @staticmethod
-    def _step(queue: deque[Callable[[], None] | Held]) -> bool:
+    def _step(self, queue: deque[Callable[[], None] | Held]) -> bool:
         """Do the first entry of a queue; False where there is none, or it has to wait."""
         if not queue:
             return False
@@ -233,12 +245,16 @@ class FakeGpu:
             queue.popleft()
             return True
         queue.popleft()
-        first()
+        self.is_working = True
+        try:
+            first()
+        finally:
+            self.is_working = False
         return True
 
     def _bytes(self, address: int, nbytes: int) -> np.ndarray:
         self._take_turn()
-        for block in self.blocks.values():
+        for block in self._blocks():
             start = address - block.address
             if 0 <= start <= start + nbytes <= len(block.array):
                 return block.array[start : start + nbytes]
@@ -268,7 +284,7 @@ class FakeGpu:
     def _array(self, address: int, like: Layout) -> np.ndarray:
         if 0 in like.shape:
             return np.empty(like.shape, like.dtype)
-        for block in self.blocks.values():
+        for block in self._blocks():
             start = address - block.address
             if 0 <= start < len(block.array):  # NumPy refuses what goes beyond
                 return np.ndarray(like.shape, like.dtype, block.array, start, like.strides)

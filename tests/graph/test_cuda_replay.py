@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from residency import HISTORIES, added, arena, history
 
 from netts import TaskGraph, accelerate, constant, parallel
-from netts.devices import registry
+from netts.devices import mirrors, registry
 from netts.devices.memory import Arena
 from netts.devices.transfers import STAGING_BYTES, Copy, Traffic
 from netts.errors import BoundsError, DeviceError, GraphError, KernelTypeError
@@ -423,6 +424,16 @@ def test_too_little_memory_changes_nothing(monkeypatch):
     np.testing.assert_array_equal(out.read(), 2 * np.arange(64.0))
 
 
+def test_memory_that_is_given_back_within_a_step_puts_nothing_before_it():
+    """The collector frees wherever it runs; the fake once did all that was left to do there."""
+    gpu, done = FakeGpu(), []
+    memory = gpu.allocate(8)
+    gpu.launch(lambda: (memory.free(), done.append("first")))
+    gpu.launch(lambda: done.append("second"))
+    gpu.synchronize()
+    assert done == ["first", "second"]
+
+
 # ------------------------------------------------------------ what it says
 
 
@@ -473,6 +484,89 @@ def test_without_a_gpu_a_graph_says_what_is_missing(monkeypatch):
 def test_an_unknown_recording_is_refused(fake_gpu: FakeGpu):
     with pytest.raises(GraphError, match="there is no recording 'other', only 'main'"):
         planned((counted, np.zeros(1))).run(recording="other")
+
+
+# ------------------------------------------------------------ other threads
+
+
+@pytest.mark.parametrize("how", ["run", "launch"])
+def test_a_fork_of_another_thread_does_not_count_as_having_read_what_a_run_writes(
+    how, fake_gpu: FakeGpu, monkeypatch
+):
+    _, (x, out) = arena(8, 8)
+    plan = planned((added, x, out, out))
+    launch, seen = fake_gpu.launch_graph, []
+
+    def launched(graph):
+        launch(graph)
+        forking = threading.Thread(target=mirrors._before_fork)
+        forking.start()
+        forking.join()
+        seen.append(int(out.buffer.memory.view(np.float64)[9]))  # as the child would find it
+
+    monkeypatch.setattr(fake_gpu, "launch_graph", launched)
+    assert getattr(plan, how)(4, recording="main") == 4
+    np.testing.assert_array_equal(out.read(), 5 * np.arange(8.0))
+    assert seen[0] == 3  # the first step is no graph
+
+
+def test_what_the_host_writes_while_it_is_sent_goes_up_the_next_time(
+    fake_gpu: FakeGpu, monkeypatch
+):
+    (_, (x,)), (_, (out,)) = arena(8), arena(8)
+    plan = planned((added, x, x, out))
+    upload = fake_gpu.transfers.upload
+
+    def uploaded(copies):
+        upload(copies)
+        monkeypatch.setattr(fake_gpu.transfers, "upload", upload)
+        x.array[...] = 1  # in another thread, say
+
+    monkeypatch.setattr(fake_gpu.transfers, "upload", uploaded)
+    plan.run()
+    np.testing.assert_array_equal(out.read(), 2 * np.arange(8.0))
+    plan.run()
+    np.testing.assert_array_equal(out.read(), 2)
+
+
+def test_what_could_not_be_sent_is_sent_the_next_time(fake_gpu: FakeGpu, monkeypatch):
+    _, (x, out) = arena(8, 8)
+    plan = planned((added, x, x, out))
+
+    def interrupted(copies):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake_gpu.transfers, "upload", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            plan.run()
+    plan.run()
+    np.testing.assert_array_equal(out.read(), 2 * np.arange(8.0))
+
+
+def test_what_is_being_written_is_not_overwritten_by_a_thread_that_came_too_late(
+    fake_gpu: FakeGpu, monkeypatch
+):
+    _, (x, out) = arena(8, 8)
+    planned((added, x, x, out)).run()
+    mirror = out.buffer.mirror
+    forking = threading.Thread(target=mirrors._before_fork)
+    enter, main = fake_gpu.enter, threading.current_thread()
+
+    def entered():
+        if threading.current_thread() is not main:
+            waiting.set()
+        return enter()
+
+    waiting = threading.Event()
+    monkeypatch.setattr(fake_gpu, "enter", entered)
+    with fake_gpu.transfers.lock:
+        forking.start()
+        waiting.wait(10)
+        out.array[...] = 7
+        assert mirror.is_behind
+    forking.join()
+    np.testing.assert_array_equal(out.read(), 7)
 
 
 # ------------------------------------------------------------ the law

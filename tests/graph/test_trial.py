@@ -165,6 +165,24 @@ def test_an_epoch_is_tried_in_its_order(runs):
     assert losses[0] == losses[1]
 
 
+def test_what_is_streamed_is_learned_behind_a_trial_too(runs, monkeypatch):
+    from netts import Network, Trainer, layers
+
+    monkeypatch.setattr(trial, "MARGIN", 0.0)
+    generator = np.random.default_rng(0)
+    X, y = generator.standard_normal((90, 4), np.float32), np.arange(90) % 3
+    losses = {}
+    for device in ("auto", "cpu"):
+        network = Network([layers.Dense(3)])
+        trainer = Trainer(
+            network, epochs=2, batch_size=8, device=device, random_state=0, data_memory_bytes=1024
+        )
+        trainer.fit(X, y, validation_data=(X[:41], y[:41]))
+        losses[trainer.device_] = trainer.history_.loss, trainer.history_.validation_loss
+    assert runs == ["cpu", "cuda"]
+    assert losses["cuda"] == losses["cpu"]
+
+
 def test_arrays_that_share_memory_are_not_copied():
     x = np.arange(9.0)
     graph = TaskGraph()

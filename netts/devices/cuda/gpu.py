@@ -253,6 +253,11 @@ class CudaDevice:
         """
         self.call("cuStreamSynchronize", self.stream.handle)
 
+    def settle(self) -> None:
+        """Wait for all of that and for what was asked for aside: memory may be given back then."""
+        self.synchronize()
+        self.call("cuStreamSynchronize", self._aside.handle)
+
     # ------------------------------------------------------------ kernels
 
     def prepare(

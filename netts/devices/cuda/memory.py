@@ -1,4 +1,8 @@
-"""Memory of a GPU, and memory of the host that it reaches; given back when that is said."""
+"""Memory of a GPU, and memory of the host that it reaches; given back when that is said.
+
+Whoever gives memory back, the collector in any thread say, need not have waited for the work that
+uses it. The driver's calls are known to wait, but no document of it promises that; so we do.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +47,7 @@ class DeviceMemory:
         if self.nbytes and self._device.is_here:
             self.nbytes = 0
             with contextlib.suppress(DeviceLostError), self._device.enter():
+                self._device.settle()
                 self._device.call("cuMemFree", self.address)
 
 
@@ -68,4 +73,5 @@ class PinnedMemory:
         if self._place is not None and self._device.is_here:
             place, self._place = self._place, None
             with contextlib.suppress(DeviceLostError), self._device.enter():
+                self._device.settle()
                 self._device.call("cuMemFreeHost", place)

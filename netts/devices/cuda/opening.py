@@ -23,9 +23,9 @@ def opened(ordinal: int = 0) -> CudaDevice:
         Where CUDA cannot be used, has no GPU of that number, and in a process forked from one that
         used it.
     """
-    if any(not one.is_here for one in _devices.values()):
-        raise DeviceError(failures.FORKED)
     with _lock:
+        if any(not one.is_here for one in _devices.values()):
+            raise DeviceError(failures.FORKED)
         if ordinal not in _devices:
             count = len(check_available())
             if ordinal >= count:
