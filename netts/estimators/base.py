@@ -18,6 +18,7 @@ from netts.compiler.threads import at_most
 from netts.devices.registry import AUTO, explain_choice
 from netts.errors import DataError, DivergenceError, NettsError, ParameterError
 from netts.estimators.choice import DeviceChoice, device_choice
+from netts.estimators.exporting import Exportable
 from netts.estimators.fit_tasks import CallbackSupportMixin, begin_fit_task
 from netts.graph.profile import Profile
 from netts.losses import Loss
@@ -41,7 +42,7 @@ class Rows(NamedTuple):
         return Rows(self.X[rows], self.y[rows], weights)
 
 
-class NetworkEstimator(CallbackSupportMixin, BaseEstimator, ABC):
+class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
     """An estimator over a network: of any architecture and any task."""
 
     file_kind: ClassVar[str]

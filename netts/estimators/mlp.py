@@ -8,14 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from netts.errors import DivergenceError, ParameterError, warn
 from netts.estimators.base import NetworkEstimator, Rows
-from netts.estimators.exporting import estimator_graph
 from netts.estimators.live import LiveNetwork, initial_norms
 from netts.estimators.narration import Narration
 from netts.estimators.parameters import MLPParameters
@@ -24,7 +21,6 @@ from netts.estimators.saved import REGISTRY, describe_estimator
 from netts.network import Network
 from netts.optimizers import AnyOptimizer, Minimizer, Outcome, optimizer_from
 from netts.persistence import save_model
-from netts.persistence.onnx_saving import save_onnx
 from netts.training import Callback, EarlyStopping, History, Plateau, Resumable, Trainer
 
 
@@ -271,34 +267,6 @@ class MLPBase(MLPParameters, NetworkEstimator):
             Where the estimator is of a class of your own, or its arrays contradict each other.
         """
         save_model(path, self.file_kind, describe_estimator(self), REGISTRY)
-
-    def to_onnx(self, path: str | os.PathLike[str], *, dtype: DTypeLike = np.float32) -> None:
-        """Write what the estimator predicts as an ONNX file, for programs without netts.
-
-        It takes `X` and gives what skl2onnx gives: a classifier `label` and `probabilities` (of
-        each class, or of each label where a sample may have several), a regressor `variable`, of
-        shape (n_samples, n_outputs).
-
-        Parameters
-        ----------
-        path : str or path
-            A file that is there is replaced.
-        dtype : float32 or float64
-            What it computes in, whatever it was trained in.
-
-        Raises
-        ------
-        NotFittedError
-            Before the first `fit`.
-        MissingPackageError
-            Where the package onnx is not installed.
-        UnexportableError
-            Where class labels are neither numbers, truth values nor text.
-        ModelFileError
-            Where the file cannot be written; what was there is untouched.
-        """
-        check_is_fitted(self)
-        save_onnx(path, estimator_graph(self, dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return parameters, arrays and plain values: no network, plan or compiled code."""
