@@ -22,6 +22,7 @@ from netts.optimizers import Minimizer, optimizer_from
 from netts.persistence import save_model
 from netts.schedules import schedule_from
 from netts.training import Callback, History, Resumable, Trainer
+from netts.training.reuse import KeptSession
 
 
 class NetworkBase(NetworkParameters, NetworkEstimator):
@@ -55,6 +56,7 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         network = Network(self._architecture(data.X.shape[1:], n_outputs), data.X.dtype)
         self.network_ = network.build(data.X.shape[1:], random_state=random_state)
         self._loss, self.n_outputs_ = loss, n_outputs
+        self._kept = KeptSession()
         self._resumable, self._optimizer_name = Resumable(), ""
         self.n_iter_ = 0
         self.loss_curve_ = []
@@ -129,7 +131,7 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         schedule, rule = schedule_from(self.schedule), self._rule()
         plateau = None if rule is None else rule.start()
         told = [*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks, *watching]
-        return Trainer(
+        trainer = Trainer(
             self.network_,
             loss=self._loss,
             optimizer=self.optimizer,
@@ -149,6 +151,8 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
             random_state=random_state,
             precision=self.precision,
         )
+        trainer.kept_ = self._kept if is_partial else None
+        return trainer
 
     def _is_minimised(self) -> bool:
         return isinstance(optimizer_from(self.optimizer), Minimizer)
@@ -184,6 +188,15 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         """
         saved = describe_network_estimator(self)
         save_model(path, self.file_kind, saved, registry(), is_open=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return parameters, arrays and plain values: no plan or compiled code."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "network_" in state:
+            self._kept = KeptSession()
 
 
 def _name_of(trainer: Trainer) -> str:
