@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 import pytest
-from estimator_cases import CLASSIFICATIONS, TASKS, data, estimator, fit
+from estimator_cases import CLASSIFICATIONS, TASKS, data, estimator, fit, network_estimator
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -103,11 +103,9 @@ def test_the_only_class_is_every_label(path):
 
 
 def network(task, **settings):
-    """A network estimator of a few dense layers with what behaves otherwise in training."""
-    kind = NetworkClassifier if task in CLASSIFICATIONS else NetworkRegressor
+    """A network estimator with what behaves otherwise in training."""
     hidden = [layers.Dense(6, "tanh"), layers.BatchNorm(), layers.Dropout(0.2)]
-    chosen = {"layers": hidden, "epochs": 20, "random_state": 0, "optimizer": Adam(0.02)}
-    return kind(**(chosen | settings))
+    return network_estimator(task, **({"layers": hidden} | settings))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from estimator_cases import CLASSIFICATIONS, TASKS, data, estimator, fit
+from estimator_cases import CLASSIFICATIONS, TASKS, data, estimator, fit, network_estimator
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -17,11 +17,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from netts import MLPClassifier, NetworkClassifier, NetworkRegressor
+from netts import MLPClassifier
 from netts.errors import InterruptedFitWarning
 from netts.estimators import MLPTransformer, TableModel
-from netts.layers import Dense, Dropout
-from netts.optimizers import Adam
 from netts.training import Callback
 
 callback = pytest.importorskip("sklearn.callback")
@@ -31,12 +29,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 EPOCHS = 3
 
 
-def network_estimator(task, **settings):
-    kind = NetworkClassifier if task in CLASSIFICATIONS else NetworkRegressor
-    chosen = {"layers": [Dense(6, "tanh"), Dropout(0.1)], "epochs": EPOCHS, "random_state": 3}
-    if task == "counts":
-        chosen["loss"] = "poisson"
-    return kind(**(chosen | {"optimizer": Adam(0.01)} | settings))
+def network(task, **settings):
+    return network_estimator(task, **({"epochs": EPOCHS} | settings))
 
 
 def mlp(task, **settings):
@@ -48,7 +42,7 @@ def scoring(task):
     return "accuracy" if task in CLASSIFICATIONS else "r2"
 
 
-KINDS = {"mlp": mlp, "network": network_estimator}
+KINDS = {"mlp": mlp, "network": network}
 
 
 def shortened(model, n_epochs):
@@ -189,7 +183,7 @@ def test_a_scoring_monitor_has_the_score_of_every_epoch(kind, task):
 def test_a_grid_search_monitors_the_epochs_of_all_its_fits(n_jobs):
     X, y = data("binary")
     monitor = callback.ScoringMonitor(scoring="accuracy")
-    model = network_estimator("binary", device="cpu").set_callbacks(monitor)
+    model = network("binary", device="cpu").set_callbacks(monitor)
     grid = {"optimizer__learning_rate": [0.001, 0.1]}
     search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs)
     search.set_callbacks(callback.ProgressBar(max_propagation_depth=0)).fit(X, y)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from estimator_cases import CLASSIFICATIONS, TASKS, data
+from estimator_cases import CLASSIFICATIONS, HIDDEN, TASKS, data, network_estimator
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -22,16 +22,6 @@ from netts.optimizers import SGD, Adam
 from netts.schedules import Cosine
 from netts.training import EarlyStopping, opening
 from netts.training import session as sessions
-
-HIDDEN = [Dense(6, "tanh"), layers.Dropout(0.1), Dense(5, "relu")]
-
-
-def network_estimator(task, **settings):
-    kind = NetworkClassifier if task in CLASSIFICATIONS else NetworkRegressor
-    chosen = {"layers": HIDDEN, "epochs": 15, "random_state": 3, "optimizer": Adam(0.01)}
-    if task == "counts":
-        chosen["loss"] = "poisson"
-    return kind(**(chosen | settings))
 
 
 @pytest.fixture(scope="module")
