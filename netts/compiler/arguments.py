@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,12 @@ from netts.compiler.scalars import ELEMENT_TYPES
 from netts.compiler.scope import as_number
 from netts.devices.memory import BufferView, Lifetime
 from netts.errors import AliasError, KernelTypeError
+
+ARRAYS = np.ndarray, BufferView
+"""What a kernel takes for an array."""
+
+HOST = "host"
+"""The space of arrays that have their memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,11 @@ class ArrayInfo:
     stop: int
 
     @property
+    def is_placed(self) -> bool:
+        """Whether it has its memory."""
+        return self.space == HOST
+
+    @property
     def unit_axis(self) -> int | None:
         """The last axis along which neighbours are neighbours in memory, None if there is none."""
         for axis in reversed(range(len(self.shape))):
@@ -57,15 +68,23 @@ class ArrayInfo:
         )  # fmt: skip
 
 
+class Checked(NamedTuple):
+    """Arguments that fit a kernel: its arrays, its numbers, and which arrays are the same."""
+
+    arrays: dict[str, ArrayInfo]
+    numbers: dict[str, bool | int | float]
+    aliases: dict[str, str]
+
+
 def describe(array: np.ndarray | BufferView) -> ArrayInfo:
     """Describe an array by what the compiler needs to know."""
-    space: Hashable = "host"
-    if isinstance(array, BufferView) and not array.buffer.is_attached:
-        space, start = id(array.buffer), array.offset
-    elif isinstance(array, BufferView):
+    space: Hashable = HOST
+    if isinstance(array, np.ndarray):
+        start = array.__array_interface__["data"][0]
+    elif array.buffer.is_attached:
         start = array.address
     else:
-        start = array.__array_interface__["data"][0]
+        space, start = id(array.buffer), array.offset
     dtype, strides, low, high = _layout(array.shape, array.strides, array.dtype)
     return ArrayInfo(array.shape, dtype, strides, space, start + low, start + high)
 
@@ -112,48 +131,63 @@ def check_arguments(
 
 
 def _check_array(routine: Routine, name: str, argument: Any, is_written: bool) -> None:
-    who = _named(routine, name)
-    if not isinstance(argument, np.ndarray | BufferView):
-        raise KernelTypeError(
-            f"{who} is used as an array, got {_kind(argument)}; pass a NumPy array"
-        )
+    fault = _fault(routine, name, argument, is_written)
+    if fault is not None:
+        raise KernelTypeError(f"{_named(routine, name)} {fault}")
+
+
+def _fault(routine: Routine, name: str, argument: Any, is_written: bool) -> str | None:
+    """Return why something cannot be an array of a kernel; None where it can."""
+    if not isinstance(argument, ARRAYS):
+        return f"is used as an array, got {_kind(argument)}; pass a NumPy array"
     rank = routine.ranks[name]
     if rank is not None and argument.ndim != rank:
-        raise KernelTypeError(
-            f"{who} is used with {rank} subscripts, got an array of shape {argument.shape}"
-        )
+        return f"is used with {rank} subscripts, got an array of shape {argument.shape}"
     if argument.ndim < routine.axes.get(name, 0):
-        raise KernelTypeError(
-            f"{who} is asked for the extent of axis {routine.axes[name] - 1}, got an array of "
-            f"shape {argument.shape}"
+        return (
+            f"is asked for the extent of axis {routine.axes[name] - 1}, got an array of shape "
+            f"{argument.shape}"
         )
-    if argument.dtype not in ELEMENT_TYPES:
-        names = ", ".join(dtype.name for dtype in ELEMENT_TYPES)
-        near = _nearest(argument.dtype)
-        raise KernelTypeError(
-            f"{who} has dtype {argument.dtype}, and kernels take {names}; "
-            + (
-                f"pass an array of {near}, and convert that afterwards"
-                if is_written
-                else f"convert it with {name}.astype({near})"
-            )
-        )
-    if any(stride % argument.dtype.itemsize for stride in argument.strides):
-        raise KernelTypeError(f"{who} has elements at unaligned places; pass a copy")
-    if is_written and _overlaps_itself(argument.shape, argument.strides):
-        raise KernelTypeError(
-            f"{who} is written, and several of its elements may be the same memory: shape "
-            f"{argument.shape}, strides {argument.strides} bytes; pass a copy"
-        )
+    fault = _fault_of_elements(name, argument.shape, argument.strides, argument.dtype, is_written)
+    return fault or _fault_of_memory(argument, is_written)
+
+
+def _fault_of_memory(argument: np.ndarray | BufferView, is_written: bool) -> str | None:
     if isinstance(argument, np.ndarray):
         if not argument.flags.aligned:
-            raise KernelTypeError(f"{who} is not aligned to its dtype; pass a copy")
+            return "is not aligned to its dtype; pass a copy"
         if is_written and not argument.flags.writeable:
-            raise KernelTypeError(f"{who} is read-only, and the kernel writes it; pass a copy")
+            return "is read-only, and the kernel writes it; pass a copy"
     elif is_written and argument.buffer.lifetime is Lifetime.CONSTANT:
-        raise KernelTypeError(
-            f"{who} is a constant, and the kernel writes it; pass the array itself"
+        return "is a constant, and the kernel writes it; pass the array itself"
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _fault_of_elements(
+    name: str,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    dtype: np.dtype,
+    is_written: bool,
+) -> str | None:
+    """Return what kernels do not take of an array's elements and where they lie."""
+    if dtype not in ELEMENT_TYPES:
+        names, near = ", ".join(one.name for one in ELEMENT_TYPES), _nearest(dtype)
+        way_out = (
+            f"pass an array of {near}, and convert that afterwards"
+            if is_written
+            else f"convert it with {name}.astype({near})"
         )
+        return f"has dtype {dtype}, and kernels take {names}; {way_out}"
+    if any(stride % dtype.itemsize for stride in strides):
+        return "has elements at unaligned places; pass a copy"
+    if is_written and _overlaps_itself(shape, strides):
+        return (
+            f"is written, and several of its elements may be the same memory: shape {shape}, "
+            f"strides {strides} bytes; pass a copy"
+        )
+    return None
 
 
 def _nearest(dtype: np.dtype) -> str:
@@ -162,7 +196,6 @@ def _nearest(dtype: np.dtype) -> str:
     return f"'{family}{32 if dtype.itemsize < 4 else 64}'" if family else "..."
 
 
-@lru_cache(maxsize=4096)
 def _overlaps_itself(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     """Whether two elements may be one: an axis steps no further than the shorter ones reach."""
     steps = sorted((abs(s), n) for s, n in zip(strides, shape, strict=True) if n != 1)
@@ -235,7 +268,7 @@ def _named(routine: Routine, name: str) -> str:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, np.ndarray | BufferView):
+    if isinstance(value, ARRAYS):
         return f"an array of shape {value.shape}"
     if isinstance(value, int | np.integer):
         return f"{value}, which does not fit 64 bits"

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from netts.compiler.affine import evaluate
-from netts.compiler.arguments import ArrayInfo, check_arguments, describe
+from netts.compiler.arguments import ArrayInfo, Checked, describe
 from netts.compiler.bound import symbols_of
 from netts.compiler.loops import Loops
 from netts.compiler.nest import (
@@ -36,7 +36,7 @@ from netts.compiler.nest import (
     stores,
     walk_statements,
 )
-from netts.devices.memory import BufferView
+from netts.devices.memory import Buffer, BufferView
 
 
 class NotFusableError(Exception):
@@ -58,18 +58,32 @@ class Bound:
     arguments: tuple[Any, ...]
 
     @cached_property
-    def _checked(self) -> tuple[dict[str, ArrayInfo], dict[str, bool | int | float]]:
-        return check_arguments(self.loops.routine, self.loops.writes, self.arguments)
+    def checked(self) -> Checked:
+        """Its arguments, checked once; which of them are the same does not change."""
+        return self.loops.checked(self.arguments)
 
     @property
     def arrays(self) -> dict[str, ArrayInfo]:
-        """Its arrays, described."""
-        return self._checked[0]
+        """Its arrays, described: as they lie now, where they have got their memory meanwhile."""
+        if any(buffer.is_attached for buffer in self._unplaced):
+            return described(self.loops, self.arguments)
+        return self.checked.arrays
+
+    @cached_property
+    def _unplaced(self) -> tuple[Buffer, ...]:
+        """The buffers that had no memory when the arguments were checked."""
+        arrays = self.checked.arrays
+        values = zip(self.loops.parameters, self.arguments, strict=True)
+        return tuple(
+            v.buffer for name, v in values if name in arrays and not arrays[name].is_placed
+        )
 
     @cached_property
     def symbols(self) -> dict[Expr, int]:
         """The values of everything in it that is known and integer."""
-        return symbols_of(self.loops.routine, *self._checked, self.loops.constants())
+        return symbols_of(
+            self.loops.routine, self.arrays, self.checked.numbers, self.loops.constants()
+        )
 
     @cached_property
     def nest(self) -> Nest:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Container, Mapping
 from functools import lru_cache
 from typing import Any
 
-from netts.compiler.arguments import ArrayInfo, find_aliases
+from netts.compiler.arguments import ArrayInfo
 from netts.compiler.bound import prove_aliased
 from netts.compiler.correspondence import (
     Bound,
@@ -97,8 +97,7 @@ def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> Bound
         values = dict(zip(second.loops.parameters, arguments, strict=True))
         more = (values[name] for name in second.loops.parameters if name not in shared)
         fused = Bound(loops, (*first.arguments, *more))
-        aliases = find_aliases(loops.routine, loops.writes, fused.arrays, fused.arguments)
-        prove_aliased(loops, aliases)
+        prove_aliased(loops, fused.checked.aliases)
     except (RaceError, AliasError) as error:
         raise NotFusableError(str(error)) from None
     return fused
@@ -118,8 +117,7 @@ def _check_apart(first: Bound, second: Bound) -> None:
         raise NotFusableError("there is nothing to do")
     if _floating(first) != _floating(second) or len(_floating(first)) != 1:
         raise NotFusableError("their arrays are not of one floating dtype")
-    routine, writes = first.loops.routine, first.loops.writes
-    if find_aliases(routine, writes, first.arrays, first.arguments):
+    if first.checked.aliases:
         raise NotFusableError(f"{names[0]} has one array under two names")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from netts.compiler import calibration
 from netts.compiler.access import accesses, reads, writes
-from netts.compiler.arguments import check_arguments, find_aliases
+from netts.compiler.arguments import Checked, check_arguments, find_aliases
 from netts.compiler.bound import Bound, bind
 from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.compiler.cuda.specialise import specialise as specialise_cuda
@@ -82,6 +83,19 @@ class Loops:
     def __repr__(self) -> str:
         return f"<kernel {self.routine.name}({', '.join(self.parameters)})>"
 
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The arrays whose contents from before a run it reads.
+
+        An array that it stores into before it reads from it needs nothing: a softmax that keeps the
+        exponentials in its output, say.
+        """
+        first: dict[str, str] = {}
+        for touched in self.accesses:
+            for access in touched:
+                first.setdefault(access.array, access.kind)
+        return frozenset(name for name in self.reads if first[name] != "store")
+
     def specialise(self, arguments: tuple[Any, ...]) -> Specialisation:
         """Return the kernel compiled for arguments like these, checking them first.
 
@@ -95,7 +109,11 @@ class Loops:
         KernelTypeError, AliasError, BoundsError
             Where they do not fit the kernel.
         """
-        self.last = self.specialised(arguments, specialise)
+        return self.specialise_for(self.checked(arguments))
+
+    def specialise_for(self, checked: Checked) -> Specialisation:
+        """Return the kernel compiled for arguments that were checked."""
+        self.last = self.specialised_for(checked, specialise)
         return self.last
 
     def specialise_cuda(
@@ -114,8 +132,22 @@ class Loops:
 
     def specialised(self, arguments: tuple[Any, ...], make: Callable[[Bound], Special]) -> Special:
         """Return what `make` makes of the kernel for arguments like these, the last ones kept."""
+        return self.specialised_for(self.checked(arguments), make)
+
+    def checked(self, arguments: tuple[Any, ...]) -> Checked:
+        """Return what arguments are, which fit the kernel.
+
+        Raises
+        ------
+        KernelTypeError, AliasError
+            Where they do not.
+        """
         arrays, numbers = check_arguments(self.routine, self.writes, arguments)
-        aliases = find_aliases(self.routine, self.writes, arrays, arguments)
+        return Checked(arrays, numbers, find_aliases(self.routine, self.writes, arrays, arguments))
+
+    def specialised_for(self, checked: Checked, make: Callable[[Bound], Special]) -> Special:
+        """Return what `make` makes of the kernel for arguments that were checked."""
+        arrays, numbers, aliases = checked
         constants = self.constants()
         costs = calibration.current()
         key = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,10 +18,12 @@ from netts.compiler.threads import at_most
 from netts.devices.registry import AUTO, explain_choice
 from netts.errors import DataError, DivergenceError, NettsError, ParameterError
 from netts.estimators.choice import DeviceChoice, device_choice
+from netts.estimators.exporting import Exportable
+from netts.estimators.fit_tasks import CallbackSupportMixin, begin_fit_task
 from netts.graph.profile import Profile
 from netts.losses import Loss
 from netts.network import Network
-from netts.training import History, Resumable, Trainer
+from netts.training import Callback, History, Resumable, Trainer
 
 FLOATS = (np.float64, np.float32)
 """What networks compute in, the default first."""
@@ -39,7 +42,7 @@ class Rows(NamedTuple):
         return Rows(self.X[rows], self.y[rows], weights)
 
 
-class NetworkEstimator(BaseEstimator, ABC):
+class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
     """An estimator over a network: of any architecture and any task."""
 
     file_kind: ClassVar[str]
@@ -57,6 +60,8 @@ class NetworkEstimator(BaseEstimator, ABC):
     device_: str
     device_choice_: DeviceChoice
     history_: History
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -144,9 +149,21 @@ class NetworkEstimator(BaseEstimator, ABC):
         training: Rows,
         validation: Rows | None,
         random_state: np.random.RandomState,
+        watching: Sequence[Callback],
         is_partial: bool,
     ) -> None:
-        """Train the network on data; keep what was learned, whatever ends it."""
+        """Train the network on data; keep what was learned, whatever ends it.
+
+        `watching` is told of epochs, besides the callbacks of the user.
+        """
+
+    @abstractmethod
+    def _most_epochs(self, is_partial: bool) -> int:
+        """Return how many epochs a fit may begin."""
+
+    @abstractmethod
+    def _copied_weights(self) -> dict[str, Any]:
+        """Return those attributes that training goes on changing, as copies."""
 
     def _class_weights(self, y: Any, is_partial: bool) -> np.ndarray | None:
         """Return a weight for each sample by its class; None where there is no such thing."""
@@ -165,7 +182,7 @@ class NetworkEstimator(BaseEstimator, ABC):
         self._check_parameters(is_partial)
         choice = explain_choice(self.device)
         starts = not (self._is_started() and (self.warm_start or is_partial))
-        labels = y
+        given, labels = (X, y, sample_weight), y
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
@@ -175,6 +192,13 @@ class NetworkEstimator(BaseEstimator, ABC):
         training = Rows(X, y.reshape(len(y), -1), weights)
         held = self._validation_rows(*validation)
         random_state = check_random_state(self.random_state)
+        task = begin_fit_task(
+            self,
+            "partial_fit" if is_partial else "fit",
+            self._most_epochs(is_partial),
+            given,
+            self._learned_so_far,
+        )
         if starts:
             self._start(training, random_state)
         else:
@@ -182,7 +206,9 @@ class NetworkEstimator(BaseEstimator, ABC):
         with at_most(self.n_threads):
             self.device_choice_ = device_choice(*choice)
             self.device_ = self.device_choice_.device
-            self._run(training, held, random_state, is_partial)
+            self._run(training, held, random_state, [] if task is None else [task], is_partial)
+        if task is not None:
+            task.end()
         return self
 
     def _validation_rows(self, X: Any, y: Any, weights: Any) -> Rows | None:
@@ -251,17 +277,48 @@ class NetworkEstimator(BaseEstimator, ABC):
     def _arrays(self, data: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         return data.X, self._loss_targets(data.y), data.weights
 
-    def _keep_choice(self, trainer: Trainer) -> None:
-        """Note where a fit ran, if that was left open, and what it multiplied in."""
+    def _chosen(self, trainer: Trainer) -> dict[str, Any]:
+        """Return where a fit runs, if that was left open, and what it multiplies in."""
+        choice = self.device_choice_
         if self.device_ == AUTO and trainer.device_:
-            self.device_choice_ = device_choice(trainer.device_, trainer.device_reason_)
-            self.device_ = trainer.device_
-        self.device_choice_ = replace(self.device_choice_, precision=trainer.precision_ or None)
+            choice = device_choice(trainer.device_, trainer.device_reason_)
+        choice = replace(choice, precision=trainer.precision_ or None)
+        return {"device_choice_": choice, "device_": choice.device}
 
-    def _resumable_of(self, trainer: Trainer) -> Resumable:
-        """Return what `partial_fit` goes on with: no generator, so that it can be saved."""
-        # A later call has an epoch of its own, whatever this one was stopped in.
-        return replace(trainer.resumable_, generator=None, position=None)
+    def _keep(self, trainer: Trainer) -> None:
+        """Set what users read and what a later call needs."""
+        found = self._chosen(trainer)
+        if trainer.resumable_.words is not None:  # else it failed before it began
+            found |= self._learned(trainer, trainer.history_, trainer.resumable_)
+        for name, value in found.items():
+            setattr(self, name, value)
+
+    def _learned(self, trainer: Trainer, history: History, resumable: Resumable) -> dict[str, Any]:
+        """Return what users read of a fit, and what a later call needs, by attribute."""
+        learned: dict[str, Any] = {
+            "history_": history,
+            "n_iter_": len(history),
+            "loss_curve_": self.loss_curve_ + history.loss,
+            # A later call has an epoch of its own, whatever this one was stopped in; a generator
+            # cannot be saved.
+            "_resumable": replace(resumable, generator=None, position=None),
+        }
+        if learned["loss_curve_"]:
+            learned["loss_"] = learned["loss_curve_"][-1]
+        if history.validation_score:
+            scores = self.validation_scores_ or []
+            learned["validation_scores_"] = scores + history.validation_score
+        return learned
+
+    def _learned_so_far(self, trainer: Trainer) -> dict[str, Any]:
+        """Return the attributes that a fit would set if it ended now, and leave it alone."""
+        assert trainer.running_ is not None
+        history = replace(trainer.history_, epochs=[*trainer.history_.epochs])
+        resumable = trainer.running_.resumable()
+        if resumable.optimizer is not None:  # the memory itself, in which training goes on
+            resumable = replace(resumable, optimizer=resumable.optimizer.copy())
+        learned = self._learned(trainer, history, resumable)
+        return self._chosen(trainer) | learned | self._copied_weights()
 
     def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
         """Return the outputs for samples, before what the loss makes of them where `is_raw`."""

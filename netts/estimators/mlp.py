@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from netts.errors import DivergenceError, ParameterError, warn
 from netts.estimators.base import NetworkEstimator, Rows
-from netts.estimators.exporting import estimator_graph
 from netts.estimators.live import LiveNetwork, initial_norms
 from netts.estimators.narration import Narration
 from netts.estimators.parameters import MLPParameters
@@ -22,13 +21,19 @@ from netts.estimators.saved import REGISTRY, describe_estimator
 from netts.network import Network
 from netts.optimizers import AnyOptimizer, Minimizer, Outcome, optimizer_from
 from netts.persistence import save_model
-from netts.persistence.onnx_saving import save_onnx
-from netts.training import EarlyStopping, History, Plateau, Resumable, Trainer
+from netts.training import Callback, EarlyStopping, History, Plateau, Resumable, Trainer
 
 
 def _memory_of(optimizer: AnyOptimizer) -> tuple[str, ...]:
     """Return what an optimiser remembers of each parameter, which tells whether to go on."""
     return () if isinstance(optimizer, Minimizer) else optimizer.state_names
+
+
+def _outcome(outcome: Outcome | None, losses: list[float]) -> dict[str, Any]:
+    """Return what 'lbfgs' came to, by attribute; as in scikit-learn, it does not count samples."""
+    if outcome is None:
+        return {}
+    return {"loss_": outcome.loss, "best_loss_": min(outcome.loss, *losses, np.inf)}
 
 
 class MLPBase(MLPParameters, NetworkEstimator):
@@ -64,8 +69,8 @@ class MLPBase(MLPParameters, NetworkEstimator):
         self._optimizer_memory: tuple[str, ...] = ()
         self._no_improvement_count = 0
         self.n_iter_ = self.t_ = 0
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if self._stops_early else None
+        self.loss_curve_ = []
+        self.validation_scores_ = [] if self._stops_early else None
         self.best_validation_score_ = -np.inf if self._stops_early else None
         self.best_loss_ = None if self._stops_early else np.inf
 
@@ -88,12 +93,14 @@ class MLPBase(MLPParameters, NetworkEstimator):
         training: Rows,
         validation: Rows | None,
         random_state: np.random.RandomState,
+        watching: Sequence[Callback],
         is_partial: bool,
     ) -> None:
         if validation is None:
             training, validation = self._divide(training, random_state)
         plateau, optimizer = self._plateau(), self._optimizer()
-        trainer = self._trainer(plateau, optimizer, len(training.X), random_state, is_partial)
+        n_samples = len(training.X)
+        trainer = self._trainer(plateau, optimizer, n_samples, random_state, watching, is_partial)
         try:
             self._fit_by(
                 trainer,
@@ -108,8 +115,7 @@ class MLPBase(MLPParameters, NetworkEstimator):
             trainer.history_.stopped_by = "divergence"
             warn(str(error), ConvergenceWarning)
         finally:
-            self._keep_choice(trainer)
-            self._keep(trainer, plateau, len(training.X))
+            self._keep(trainer)
         self._warn_of_end(trainer.history_, is_partial)
 
     def _trainer(
@@ -118,9 +124,11 @@ class MLPBase(MLPParameters, NetworkEstimator):
         optimizer: AnyOptimizer,
         n_samples: int,
         random_state: np.random.RandomState,
+        watching: Sequence[Callback],
         is_partial: bool,
     ) -> Trainer:
         schedule = self._schedule()
+        told = [*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks, *watching]
         trainer = Trainer(
             self._network(),
             loss=self._loss_function(),
@@ -131,7 +139,7 @@ class MLPBase(MLPParameters, NetworkEstimator):
             l2=self.alpha,
             shuffle=EpochOrder(random_state) if self.shuffle else False,
             early_stopping=plateau,
-            callbacks=[*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks],
+            callbacks=told,
             device=self.device_,
             # Nothing else may draw from scikit-learn's sequence of random numbers.
             random_state=random_state if self.dropout else 0,
@@ -201,37 +209,41 @@ class MLPBase(MLPParameters, NetworkEstimator):
             plateau.best = -self.best_loss_
         return plateau
 
-    def _keep(self, trainer: Trainer, plateau: Plateau | None, n_samples: int) -> None:
-        """Set what users read and what a later call needs."""
-        if trainer.resumable_.words is None:
-            return  # it failed before it began
-        history = self.history_ = trainer.history_
-        self.coefs_, self.intercepts_, self.norms_ = self._live.arrays()
-        self._resumable = self._resumable_of(trainer)
-        self._optimizer_memory = _memory_of(optimizer_from(trainer.optimizer))
-        self.n_iter_ = len(history)
-        self.loss_curve_ = self.loss_curve_ + history.loss
-        if self.loss_curve_:
-            self.loss_ = self.loss_curve_[-1]
-        if history.validation_score:
-            self.validation_scores_ = (self.validation_scores_ or []) + history.validation_score
-        if plateau is None:
-            self._keep_outcome(history.outcome)
-            return
-        self._no_improvement_count = plateau.waited
-        self.t_ += len(history) * n_samples
-        if self.early_stopping:
-            if history.stopped_by == "divergence":
-                self.validation_scores_ = [*(self.validation_scores_ or []), np.nan]
-            self.best_validation_score_ = plateau.best
-        else:
-            self.best_loss_ = -plateau.best
+    def _most_epochs(self, is_partial: bool) -> int:
+        # A minimiser begins an iteration before it knows that there will be none.
+        return 1 if is_partial else self.max_iter + (self.solver == "lbfgs")
 
-    def _keep_outcome(self, outcome: Outcome | None) -> None:
-        """Set what 'lbfgs' came to; as in scikit-learn, it does not count samples."""
-        if outcome is not None:
-            self.loss_ = outcome.loss
-            self.best_loss_ = min(outcome.loss, *self.loss_curve_, np.inf)
+    def _copied_weights(self) -> dict[str, Any]:
+        coefs, intercepts, norms = self._live.arrays()
+        return {
+            "coefs_": [array.copy() for array in coefs],
+            "intercepts_": [array.copy() for array in intercepts],
+            "norms_": copy.deepcopy(norms),
+        }
+
+    def _learned(self, trainer: Trainer, history: History, resumable: Resumable) -> dict[str, Any]:
+        coefs, intercepts, norms = self._live.arrays()
+        learned = super()._learned(trainer, history, resumable) | {
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "norms_": norms,
+            "_optimizer_memory": _memory_of(optimizer_from(trainer.optimizer)),
+        }
+        watch = trainer.early_stopping
+        if isinstance(watch, Plateau):
+            return learned | self._seen(watch, history, learned)
+        return learned | _outcome(history.outcome, learned["loss_curve_"])
+
+    def _seen(self, watch: Plateau, history: History, learned: dict[str, Any]) -> dict[str, Any]:
+        """Return what the watch of a fit and those before it has seen."""
+        n_samples = sum(epoch.samples for epoch in history.epochs)
+        seen: dict[str, Any] = {"_no_improvement_count": watch.waited, "t_": self.t_ + n_samples}
+        if not self.early_stopping:
+            return seen | {"best_loss_": -watch.best}
+        if history.stopped_by == "divergence":
+            scores = learned.get("validation_scores_", self.validation_scores_)
+            seen |= {"validation_scores_": [*(scores or []), np.nan]}
+        return seen | {"best_validation_score_": watch.best}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trained estimator to a model file, which `netts.load` reads.
@@ -256,34 +268,6 @@ class MLPBase(MLPParameters, NetworkEstimator):
             Where the estimator is of a class of your own, or its arrays contradict each other.
         """
         save_model(path, self.file_kind, describe_estimator(self), REGISTRY)
-
-    def to_onnx(self, path: str | os.PathLike[str], *, dtype: DTypeLike = np.float32) -> None:
-        """Write what the estimator predicts as an ONNX file, for programs without netts.
-
-        It takes `X` and gives what skl2onnx gives: a classifier `label` and `probabilities` (of
-        each class, or of each label where a sample may have several), a regressor `variable`, of
-        shape (n_samples, n_outputs).
-
-        Parameters
-        ----------
-        path : str or path
-            A file that is there is replaced.
-        dtype : float32 or float64
-            What it computes in, whatever it was trained in.
-
-        Raises
-        ------
-        NotFittedError
-            Before the first `fit`.
-        MissingPackageError
-            Where the package onnx is not installed.
-        UnexportableError
-            Where class labels are neither numbers, truth values nor text.
-        ModelFileError
-            Where the file cannot be written; what was there is untouched.
-        """
-        check_is_fitted(self)
-        save_onnx(path, estimator_graph(self, dtype))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return parameters, arrays and plain values: no network, plan or compiled code."""

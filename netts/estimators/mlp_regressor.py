@@ -14,7 +14,7 @@ from netts.estimators.regression import Regression
 from netts.losses import Loss, Poisson
 
 
-@dataclass
+@dataclass(eq=False)
 class _LossFirst:
     """A base of the regressor because scikit-learn's constructor begins with it."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +21,8 @@ from netts.network import Network
 from netts.optimizers import Minimizer, optimizer_from
 from netts.persistence import save_model
 from netts.schedules import schedule_from
-from netts.training import Resumable, Trainer
+from netts.training import Callback, History, Resumable, Trainer
+from netts.training.reuse import KeptSession
 
 
 class NetworkBase(NetworkParameters, NetworkEstimator):
@@ -53,10 +56,11 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         network = Network(self._architecture(data.X.shape[1:], n_outputs), data.X.dtype)
         self.network_ = network.build(data.X.shape[1:], random_state=random_state)
         self._loss, self.n_outputs_ = loss, n_outputs
+        self._kept = KeptSession()
         self._resumable, self._optimizer_name = Resumable(), ""
         self.n_iter_ = 0
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = None
+        self.loss_curve_ = []
+        self.validation_scores_ = None
 
     def _check_same_network(self, data: Rows) -> None:
         loss, shape = self._chosen_loss(), data.X.shape[1:]
@@ -102,11 +106,11 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         training: Rows,
         validation: Rows | None,
         random_state: np.random.RandomState,
+        watching: Sequence[Callback],
         is_partial: bool,
     ) -> None:
-        trainer = self._trainer(validation is not None, random_state, is_partial)
-        optimizer = repr(optimizer_from(self.optimizer))
-        goes_on = is_partial and optimizer == self._optimizer_name
+        trainer = self._trainer(validation is not None, random_state, watching, is_partial)
+        goes_on = is_partial and _name_of(trainer) == self._optimizer_name
         try:
             self._fit_by(
                 trainer,
@@ -115,15 +119,19 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
                 resume=self._resumable if goes_on else Resumable(device=self._resumable.device),
             )
         finally:
-            self._keep_choice(trainer)
-            self._keep(trainer, optimizer)
+            self._keep(trainer)
 
     def _trainer(
-        self, has_validation: bool, random_state: np.random.RandomState, is_partial: bool
+        self,
+        has_validation: bool,
+        random_state: np.random.RandomState,
+        watching: Sequence[Callback],
+        is_partial: bool,
     ) -> Trainer:
         schedule, rule = schedule_from(self.schedule), self._rule()
         plateau = None if rule is None else rule.start()
-        return Trainer(
+        told = [*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks, *watching]
+        trainer = Trainer(
             self.network_,
             loss=self._loss,
             optimizer=self.optimizer,
@@ -138,27 +146,27 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
             shuffle=bool(self.shuffle),
             validation_fraction=0.0 if has_validation else self.validation_fraction,
             early_stopping=plateau,
-            callbacks=[*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks],
+            callbacks=told,
             device=self.device_,
             random_state=random_state,
             precision=self.precision,
         )
+        trainer.kept_ = self._kept if is_partial else None
+        return trainer
 
     def _is_minimised(self) -> bool:
         return isinstance(optimizer_from(self.optimizer), Minimizer)
 
-    def _keep(self, trainer: Trainer, optimizer: str) -> None:
-        """Set what users read and what a later call needs."""
-        if trainer.resumable_.words is None:
-            return  # it failed before it began
-        history = self.history_ = trainer.history_
-        self._resumable, self._optimizer_name = self._resumable_of(trainer), optimizer
-        self.n_iter_ = len(history)
-        self.loss_curve_ = self.loss_curve_ + history.loss
-        if self.loss_curve_:
-            self.loss_ = self.loss_curve_[-1]
-        if history.validation_score:
-            self.validation_scores_ = (self.validation_scores_ or []) + history.validation_score
+    def _most_epochs(self, is_partial: bool) -> int:
+        # A minimiser begins an iteration before it knows that there will be none.
+        return 1 if is_partial else self.epochs + self._is_minimised()
+
+    def _copied_weights(self) -> dict[str, Any]:
+        return {"network_": copy.deepcopy(self.network_)}
+
+    def _learned(self, trainer: Trainer, history: History, resumable: Resumable) -> dict[str, Any]:
+        learned = super()._learned(trainer, history, resumable)
+        return learned | {"_optimizer_name": _name_of(trainer)}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a model file, which `netts.load` reads; in place of the one that may be there.
@@ -180,3 +188,17 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         """
         saved = describe_network_estimator(self)
         save_model(path, self.file_kind, saved, registry(), is_open=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return parameters, arrays and plain values: no plan or compiled code."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_kept"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "network_" in state:
+            self._kept = KeptSession()
+
+
+def _name_of(trainer: Trainer) -> str:
+    """Return what tells whether an optimiser is the one to go on with."""
+    return repr(optimizer_from(trainer.optimizer))

@@ -147,7 +147,8 @@ class NetworkParameters(BaseEstimator):
             )
 
     def _has_partial_fit(self) -> bool:
-        if isinstance(optimizer_from(self.optimizer), Minimizer):
+        # A name that means nothing is for `partial_fit` to refuse.
+        if isinstance(resolved(self.optimizer, optimizer_from), Minimizer):
             raise AttributeError(
                 f"partial_fit takes steps, and optimizer {self.optimizer!r} looks at all samples"
             )

@@ -28,6 +28,7 @@ from netts.data.learning import LARGEST
 from netts.data.scaling import Scaler, Scaling, check_scaler, learn_scaling
 from netts.errors import BrokenModelError, DataError, ParameterError, UnsavableError
 from netts.estimators.exporting import add_estimator
+from netts.estimators.fit_tasks import CallbackSupportMixin, inner_fit, with_callbacks
 from netts.estimators.mlp import MLPBase
 from netts.estimators.saved import describe_estimator
 from netts.estimators.saving import estimator_from
@@ -44,7 +45,7 @@ def _has_probabilities(model: TableModel) -> bool:
     return hasattr(model.estimator, "predict_proba")
 
 
-class TableModel(MetaEstimatorMixin, BaseEstimator):
+class TableModel(MetaEstimatorMixin, CallbackSupportMixin, BaseEstimator):
     """Encode a table, train an estimator on it, and predict from tables: what `netts train` saves.
 
     Parameters
@@ -95,6 +96,7 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         self.encoder = encoder
         self.target_scaler = target_scaler
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TableModel:
         """Learn the encoding, and train the estimator on what it gives.
 
@@ -124,12 +126,14 @@ class TableModel(MetaEstimatorMixin, BaseEstimator):
         scaling = self._learn_target_scaling(targets)
         if scaling != AS_THEY_ARE:
             targets = scaling.apply(targets)
-        estimator = clone(self.estimator).fit(inputs, targets, sample_weight)
-        # Only now, so that what was learned before stays where this fails.
-        self.encoder_, self.estimator_ = encoder, estimator
-        self.target_scaling_ = scaling
-        self.reading_: Reading | None = None
-        self.report_: Report | None = None
+        estimator = clone(self.estimator)
+        with inner_fit(self, estimator, X, y):
+            estimator.fit(inputs, targets, sample_weight)
+            # Only now, so that what was learned before stays where this fails.
+            self.encoder_, self.estimator_ = encoder, estimator
+            self.target_scaling_ = scaling
+            self.reading_: Reading | None = None
+            self.report_: Report | None = None
         return self
 
     def _learn_target_scaling(self, targets: np.ndarray) -> Scaling:

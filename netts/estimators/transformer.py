@@ -13,12 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from netts.errors import ParameterError
 from netts.estimators.base import NetworkEstimator
+from netts.estimators.fit_tasks import CallbackSupportMixin, inner_fit
 from netts.estimators.mlp_classifier import MLPClassifier
 from netts.layers import Dropout
 from netts.network import Network
 
 
-class MLPTransformer(TransformerMixin, BaseEstimator):
+class MLPTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """Give what a layer of a trained network computes: features that were learned.
 
     Parameters
@@ -83,12 +84,14 @@ class MLPTransformer(TransformerMixin, BaseEstimator):
             raise ParameterError(
                 f"estimator is one of netts's MLPs or network estimators, got {chosen!r}"
             )
-        estimator = clone(chosen).fit(X, y, **fit_params)
-        self.network_ = _up_to(estimator, int(self.layer))
-        self.estimator_ = estimator
-        self.n_features_in_ = estimator.n_features_in_
-        if hasattr(estimator, "feature_names_in_"):
-            self.feature_names_in_ = estimator.feature_names_in_
+        estimator = clone(chosen)
+        with inner_fit(self, estimator, X, y):
+            estimator.fit(X, y, **fit_params)
+            self.network_ = _up_to(estimator, int(self.layer))
+            self.estimator_ = estimator
+            self.n_features_in_ = estimator.n_features_in_
+            if hasattr(estimator, "feature_names_in_"):
+                self.feature_names_in_ = estimator.feature_names_in_
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netts.compiler.correspondence import Bound, NotFusableError
+from netts.compiler.correspondence import NotFusableError
 from netts.compiler.fusion import fuse
 from netts.devices.memory import BufferView, Lifetime
 from netts.graph.task import Task
@@ -25,14 +25,9 @@ def fused(tasks: Sequence[Task]) -> tuple[Task, ...]:
 def _joined(first: Task, second: Task, later: Sequence[Task]) -> Task | None:
     values = dict(first.arrays())
     try:
-        bound = fuse(
-            Bound(first.kernel, first.arguments),
-            Bound(second.kernel, second.arguments),
-            lambda name: _is_needed(values[name], later),
-        )
+        return Task(fuse(first.bound, second.bound, lambda name: _is_needed(values[name], later)))
     except NotFusableError:
         return None
-    return Task(bound.loops, bound.arguments)
 
 
 def _is_needed(value: object, later: Sequence[Task]) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from netts.compiler import checking
-from netts.compiler.arguments import check_arguments, find_aliases
 from netts.compiler.bound import prove_aliased
+from netts.compiler.correspondence import Bound
 from netts.compiler.kernel import Kernel
 from netts.compiler.launch import launching
 from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
@@ -81,9 +81,9 @@ class TaskGraph:
         tasks: list[Task] = []
 
         def record(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
-            arrays, _ = check_arguments(kernel.routine, kernel.writes, arguments)
-            prove_aliased(kernel, find_aliases(kernel.routine, kernel.writes, arrays, arguments))
-            tasks.append(Task(kernel, arguments))
+            bound = Bound(kernel, arguments)
+            prove_aliased(kernel, bound.checked.aliases)
+            tasks.append(Task(bound))
 
         self._open.append(name)
         try:

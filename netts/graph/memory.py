@@ -49,7 +49,7 @@ def lifespans(recordings: Mapping[str, Sequence[Task]]) -> dict[Buffer, list[Lif
     for recording, tasks in recordings.items():
         spans: dict[Buffer, Lifespan] = {}
         for position, task in enumerate(tasks):
-            for buffer in task.transients(task.needs):
+            for buffer in task.transients(task.kernel.needs):
                 if buffer not in spans:
                     raise GraphError(
                         f"task {position} ({task.kernel.routine.name}) of recording {recording!r} "

@@ -172,7 +172,7 @@ class PlanEstimate:
             (steps, one.label, one.size, one.program.text, dict(one.program.numbers))
             for tasks, steps in self._replayed()
             for task in tasks
-            for one in task.kernel.specialised(task.arguments, specialise_cuda).operations
+            for one in task.kernel.specialised_for(task.checked, specialise_cuda).operations
         ]
         shapes = [
             (value.shape, value.dtype.name, value.strides)
@@ -188,8 +188,8 @@ class PlanEstimate:
 
     def seconds_on_gpu(self, task: Task) -> float:
         """Return what the kernels of a task take on the GPU."""
-        special = task.kernel.specialised(task.arguments, specialise_cuda)
-        return gpu_seconds(special, task.kernel.specialised(task.arguments, _itself), self.costs)
+        special = task.kernel.specialised_for(task.checked, specialise_cuda)
+        return gpu_seconds(special, task.kernel.specialised_for(task.checked, _itself), self.costs)
 
     def around_kernels(self) -> float:
         """Return what a round on the GPU takes besides kernels: runs, copies, a share of once."""
@@ -220,7 +220,7 @@ def _itself(bound: Bound) -> Bound:
 
 def seconds_on_cpu(tasks: Sequence[Task]) -> list[float]:
     """Return what each task of a step takes on all cores, after steps on the same memory."""
-    works = [task.kernel.specialised(task.arguments, cpu_work) for task in tasks]
+    works = [task.kernel.specialised_for(task.checked, cpu_work) for task in tasks]
     working_set = min(_span_bytes(tasks), sum(one.nbytes for one in works))
     return [one.seconds(working_set) for one in works]
 

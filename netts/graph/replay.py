@@ -110,7 +110,7 @@ class CpuReplay:
     traffic = None
 
     def __init__(self, tasks: Sequence[Task]) -> None:
-        chosen = [task.kernel.specialise(task.arguments) for task in tasks]
+        chosen = [task.kernel.specialise_for(task.checked) for task in tasks]
         # Operations run one after the other, so all share one scratch memory.
         self._scratch = allocate(max([ALIGNMENT_BYTES, *(one.scratch_bytes for one in chosen)]))
         self._placed = [

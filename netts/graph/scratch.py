@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from netts.compiler.arguments import ArrayInfo, describe
+from netts.compiler.correspondence import Bound
 from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
 from netts.graph.memory import MemoryPlan
 from netts.graph.task import Task
@@ -80,7 +81,7 @@ class _Copies:
 
     def task(self, task: Task) -> Task:
         """Return a task on copies."""
-        return Task(task.kernel, tuple(map(self._argument, task.arguments)))
+        return Task(Bound(task.kernel, tuple(map(self._argument, task.arguments))))
 
     def _argument(self, value: Any) -> Any:
         if isinstance(value, BufferView) and value.buffer in self._buffers:

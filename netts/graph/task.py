@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from netts.compiler.arguments import ArrayInfo, describe
+from netts.compiler.arguments import ARRAYS, ArrayInfo, Checked, describe
+from netts.compiler.correspondence import Bound
 from netts.compiler.loops import Loops
 from netts.devices.memory import Buffer, BufferView, Lifetime
 
@@ -19,40 +21,48 @@ class Task:
 
     Attributes
     ----------
-    arguments
-        In the order of the kernel's parameters: buffer views, the caller's NumPy arrays (kept
-        alive by this), and numbers frozen at the value they had.
+    bound
+        The kernel with its arguments, in the order of its parameters: buffer views, the caller's
+        NumPy arrays (kept alive by this), and numbers frozen at the value they had.
     """
 
-    kernel: Loops
-    arguments: tuple[Any, ...]
-
-    def arrays(self) -> Iterator[tuple[str, np.ndarray | BufferView]]:
-        """Yield the name and value of each array argument."""
-        for name, value in zip(self.kernel.parameters, self.arguments, strict=True):
-            if isinstance(value, np.ndarray | BufferView):
-                yield name, value
+    bound: Bound
 
     @property
-    def needs(self) -> frozenset[str]:
-        """The arrays whose contents from before the task it reads.
+    def kernel(self) -> Loops:
+        """Return the kernel."""
+        return self.bound.loops
 
-        An array that the kernel stores into before it reads from it needs nothing: a softmax that
-        keeps the exponentials in its output, say.
-        """
-        first: dict[str, str] = {}
-        for touched in self.kernel.accesses:
-            for access in touched:
-                first.setdefault(access.array, access.kind)
-        return frozenset(name for name in self.kernel.reads if first[name] != "store")
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """Return its arguments."""
+        return self.bound.arguments
+
+    @property
+    def checked(self) -> Checked:
+        """Return them as they were when they were checked, which recording does."""
+        return self.bound.checked
+
+    def arrays(self) -> tuple[tuple[str, np.ndarray | BufferView], ...]:
+        """Return the name and value of each array argument."""
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> tuple[tuple[str, np.ndarray | BufferView], ...]:
+        named = zip(self.kernel.parameters, self.arguments, strict=True)
+        return tuple((name, value) for name, value in named if isinstance(value, ARRAYS))
+
+    @cached_property
+    def _transients(self) -> tuple[tuple[str, Buffer], ...]:
+        return tuple(
+            (name, value.buffer)
+            for name, value in self._arrays
+            if isinstance(value, BufferView) and value.buffer.lifetime is Lifetime.TRANSIENT
+        )
 
     def transients(self, names: frozenset[str]) -> Iterator[Buffer]:
         """Yield the transient buffers among the named arguments."""
-        for name, value in self.arrays():
-            if name not in names or not isinstance(value, BufferView):
-                continue
-            if value.buffer.lifetime is Lifetime.TRANSIENT:
-                yield value.buffer
+        return (buffer for name, buffer in self._transients if name in names)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ import sklearn.neural_network
 from sklearn.exceptions import ConvergenceWarning
 
 import netts
+from netts.layers import Dense, Dropout
+from netts.optimizers import Adam
 
 N_SAMPLES, N_FEATURES = 23, 3
 TASKS = ("binary", "multiclass", "multilabel", "regression", "two outputs", "counts")
@@ -39,6 +41,18 @@ def estimator(task, engine="netts", **settings):
     if task == "counts":
         chosen["loss"] = "poisson"
     return getattr(ENGINES[engine], name)(**(chosen | settings))
+
+
+HIDDEN = [Dense(6, "tanh"), Dropout(0.1), Dense(5, "relu")]
+
+
+def network_estimator(task, **settings):
+    """An estimator of some layers for a task, likewise."""
+    name = "NetworkClassifier" if task in CLASSIFICATIONS else "NetworkRegressor"
+    chosen = {"layers": HIDDEN, "epochs": 15, "random_state": 3, "optimizer": Adam(0.01)}
+    if task == "counts":
+        chosen["loss"] = "poisson"
+    return getattr(netts, name)(**(chosen | settings))
 
 
 def fit(model, *arguments, **keywords):

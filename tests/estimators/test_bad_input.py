@@ -6,18 +6,21 @@ import signal
 import estimator_cases
 import numpy as np
 import pytest
-from estimator_cases import TASKS, data, estimator, fit
+from estimator_cases import TASKS, data, estimator, fit, network_estimator
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 import netts
+from netts import layers
 from netts.errors import (
     DataError,
     DeviceError,
     DivergenceError,
     InterruptedFitWarning,
     ParameterError,
+    ShapeError,
 )
+from netts.layers import Dense
 from netts.training import Callback
 
 
@@ -181,15 +184,77 @@ def test_an_unknown_loss():
         estimator("regression", loss="absolute_error").fit(*data("regression"))
 
 
+both = pytest.mark.parametrize("make", [estimator, network_estimator], ids=["mlp", "network"])
+
+
 @pytest.mark.parametrize("dtype", ["float16", int, "double trouble", 3])
-def test_dtypes_other_than_two(dtype):
+@both
+def test_dtypes_other_than_two(make, dtype):
     with pytest.raises(ParameterError, match="dtype is None, 'float32' or 'float64', got"):
-        estimator("regression", dtype=dtype).fit(*data("regression"))
+        make("regression", dtype=dtype).fit(*data("regression"))
 
 
-def test_a_device_that_does_not_exist():
+@both
+def test_a_device_that_does_not_exist(make):
     with pytest.raises(DeviceError, match=r"there is no device 'abacus'.*; choose one of 'auto'"):
-        estimator("regression", device="abacus").fit(*data("regression"))
+        make("regression", device="abacus").fit(*data("regression"))
+
+
+@pytest.mark.parametrize("bad", [Callback, None, "progress", print])
+@both
+def test_callbacks_that_are_none(make, bad):
+    with pytest.raises(ParameterError, match="a callback is an object whose class is derived from"):
+        make("regression", callbacks=[bad]).fit(*data("regression"))
+
+
+class Failing(Callback):
+    """Raises at an event, behind the second epoch where there are several."""
+
+    def __init__(self, event):
+        self.event = event
+
+    def __getattribute__(self, name):
+        if name == object.__getattribute__(self, "event"):
+            return self.fail
+        return object.__getattribute__(self, name)
+
+    def fail(self, trainer, history=None):
+        if history is None or len(history) == 2:
+            raise LookupError("of the user's own")
+
+
+@pytest.mark.parametrize(
+    ("event", "n_epochs"),
+    [("on_fit_begin", 0), ("on_epoch_begin", 2), ("on_epoch_end", 2), ("on_best", 2)],
+)
+@both
+def test_an_error_in_a_callback_is_the_users_own_and_the_last_epoch_stays(make, event, n_epochs):
+    X, y = data("regression")
+    model = make("regression", callbacks=[Failing(event)])
+    with pytest.raises(LookupError, match="of the user's own"):
+        model.fit(X, y)
+    assert model.n_iter_ == len(model.loss_curve_) == n_epochs
+    if n_epochs:
+        name = "max_iter" if hasattr(model, "max_iter") else "epochs"
+        short = fit(make("regression", **{name: n_epochs}), X, y)
+        assert model.loss_curve_ == short.loss_curve_
+        assert_array_equal(model.predict(X), short.predict(X))
+    else:
+        assert np.isfinite(model.predict(X)).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([layers.Conv2D(2, 3)], "Conv2D"),
+        ([Dense(4), layers.MaxPool2D(2)], "MaxPool2D"),
+        ([Dense(4), 7], "7"),
+        ([layers.Residual([Dense(4)])], "Residual"),
+    ],
+)
+def test_layers_that_fit_neither_the_samples_nor_each_other(wrong, message):
+    with pytest.raises((ShapeError, ParameterError), match=message):
+        network_estimator("regression", layers=wrong).fit(*data("regression"))
 
 
 def test_hidden_layers_without_units():

@@ -103,6 +103,13 @@ def test_every_parameter_is_documented(ours):
     assert "$" not in ours.__doc__
 
 
+@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor])
+def test_estimators_are_equal_to_none_but_themselves_and_keys_of_dictionaries(ours):
+    one, other = ours(), ours()
+    assert one != other
+    assert {one: 1, other: 2}[one] == 1
+
+
 def both(**settings):
     """Pipelines of both engines' classifiers behind scaled inputs."""
     return [

@@ -6,15 +6,19 @@ import typing
 
 import numpy as np
 import pytest
-from estimator_cases import CLASSIFICATIONS, TASKS, data, estimator, fit
+from estimator_cases import CLASSIFICATIONS, TASKS, data, estimator, fit, network_estimator
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 
-from netts import MLPClassifier, MLPRegressor
+from netts import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor, layers
 from netts.data import TableEncoder
 from netts.data.encoded_columns import EncodedColumn
 from netts.data.exporting import NOT_A_TIME, WRITERS
 from netts.errors import OneClassWarning, ParameterError, UnexportableError
 from netts.estimators import TableModel
+from netts.losses import CrossEntropy, Huber
+from netts.optimizers import Adam
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -96,6 +100,95 @@ def test_the_only_class_is_every_label(path):
     found = run(path, {"X": X.astype(np.float32)})
     assert set(found["label"].tolist()) == {"one"}
     assert_allclose(found["probabilities"], model.predict_proba(X), atol=1e-5)
+
+
+def network(task, **settings):
+    """A network estimator with what behaves otherwise in training."""
+    hidden = [layers.Dense(6, "tanh"), layers.BatchNorm(), layers.Dropout(0.2)]
+    return network_estimator(task, **({"layers": hidden} | settings))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("task", TASKS)
+def test_network_estimators_give_what_mlps_of_their_task_give(task, dtype, path):
+    X, y = data(task)
+    loss = {"counts": "poisson", "regression": Huber()}.get(task, "auto")
+    model = network(task, loss=loss).fit(X, y)
+    model.to_onnx(path, dtype=dtype)
+    found = run(path, {"X": X.astype(dtype)})
+    # In a file the epsilon of normalisation is a float32.
+    precision = {"atol": 1e-5} if dtype == np.float32 else {"rtol": 1e-9, "atol": 1e-11}
+    if task in CLASSIFICATIONS:
+        assert list(found) == ["label", "probabilities"]
+        assert_array_equal(found["label"], model.predict(X))
+        assert_allclose(found["probabilities"], model.predict_proba(X), **precision)
+    else:
+        assert list(found) == ["variable"]
+        expected = model.predict(X).reshape(len(X), -1)
+        assert_allclose(found["variable"], expected, **({"rtol": 1e-5} | precision))
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "name", "n_columns"),
+    [
+        ("binary", CrossEntropy(), "probabilities", 2),
+        ("binary", "hinge", "scores", 1),
+        ("binary", "squared_error", "scores", 1),
+        ("multiclass", "hinge", "scores", 3),
+        ("multilabel", "squared_error", "scores", 3),
+    ],
+)
+def test_losses_without_probabilities_give_scores(task, loss, name, n_columns, path):
+    X, y = data(task, 60)
+    model = network(task, loss=loss).fit(X, y)
+    model.to_onnx(path)
+    found = run(path, {"X": X.astype(np.float32)})
+    assert list(found) == ["label", name]
+    assert_array_equal(found["label"], model.predict(X))
+    assert len(np.unique(found["label"])) > 1
+    assert found[name].shape == (60, n_columns)
+    assert_allclose(found[name], model._outputs(X), atol=1e-5)
+
+
+def test_a_network_of_one_class_gives_that_label(path):
+    X, _ = data("binary")
+    for loss in ("auto", "hinge"):
+        with pytest.warns(OneClassWarning):
+            model = network("binary", loss=loss).fit(X, np.full(len(X), 7))
+        model.to_onnx(path)
+        assert set(run(path, {"X": X.astype(np.float32)})["label"].tolist()) == {7}
+
+
+def test_networks_of_images_take_images(path):
+    X, y = load_digits(return_X_y=True)
+    images, names = (X[:200].reshape(-1, 1, 8, 8) / 16).astype(np.float32), y[:200].astype(str)
+    architecture = [layers.Conv2D(6, 3, activation="relu"), layers.MaxPool2D(2)]
+    classifier = NetworkClassifier(architecture, epochs=8, random_state=0, optimizer=Adam(0.01))
+    classifier.fit(images, names).to_onnx(path)
+    declared = onnx.load(path).graph.input[0].type.tensor_type.shape.dim
+    assert [one.dim_value for one in declared][1:] == [1, 8, 8]
+    found = run(path, {"X": images})
+    assert_array_equal(found["label"], classifier.predict(images))
+    assert_allclose(found["probabilities"], classifier.predict_proba(images), atol=1e-5)
+    regressor = NetworkRegressor(architecture, epochs=3, random_state=0)
+    regressor.fit(images, y[:200]).to_onnx(path)
+    expected = regressor.predict(images)[:, None]
+    assert_allclose(run(path, {"X": images})["variable"], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_networks_that_have_learned_nothing_or_layers_of_ones_own_are_refused(path):
+    X, y = data("regression")
+    with pytest.raises(NotFittedError):
+        NetworkRegressor().to_onnx(path)
+
+    class Own(layers.Dense):
+        def forward(self, at):
+            super().forward(at)
+
+    model = network("regression", layers=[Own(4)]).fit(X, y)
+    with pytest.raises(UnexportableError, match="Own"):
+        model.to_onnx(path)
+    assert not path.exists()
 
 
 def mixed(n_samples=60):

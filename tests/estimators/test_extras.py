@@ -99,22 +99,6 @@ def test_callbacks_hear_of_every_epoch_and_may_stop():
     assert (model.n_iter_, model.history_.stopped_by) == (2, "callback")
 
 
-class Failing(Callback):
-    def on_epoch_end(self, trainer, history):
-        if len(history) == 2:
-            raise LookupError("of the user's own")
-
-
-def test_an_error_in_a_callback_is_the_users_own_and_the_last_epoch_stays():
-    X, y = data("regression")
-    model = estimator("regression", callbacks=[Failing()])
-    with pytest.raises(LookupError, match="of the user's own"):
-        model.fit(X, y)
-    short = fit(estimator("regression", max_iter=2), X, y)
-    assert_array_equal(model.predict(X), short.predict(X))
-    assert model.loss_curve_ == short.loss_curve_
-
-
 class Spoiling(Callback):
     """Makes the optimiser's state infinite by way of the weights, behind the third epoch."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from estimator_cases import CLASSIFICATIONS, TASKS, data
+from estimator_cases import CLASSIFICATIONS, HIDDEN, TASKS, data, network_estimator
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -20,17 +20,8 @@ from netts.layers import Dense
 from netts.losses import CrossEntropy, Hinge, SquaredError
 from netts.optimizers import SGD, Adam
 from netts.schedules import Cosine
-from netts.training import EarlyStopping
-
-HIDDEN = [Dense(6, "tanh"), layers.Dropout(0.1), Dense(5, "relu")]
-
-
-def network_estimator(task, **settings):
-    kind = NetworkClassifier if task in CLASSIFICATIONS else NetworkRegressor
-    chosen = {"layers": HIDDEN, "epochs": 15, "random_state": 3, "optimizer": Adam(0.01)}
-    if task == "counts":
-        chosen["loss"] = "poisson"
-    return kind(**(chosen | settings))
+from netts.training import EarlyStopping, opening
+from netts.training import session as sessions
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +255,77 @@ def test_going_on_with_other_layers_or_samples_is_refused():
     assert len(model.loss_curve_) == 2 * n_before
     with pytest.raises(ValueError, match="2 features"):
         model.partial_fit(X[:, :2], y)
+
+
+@pytest.fixture
+def n_sessions(monkeypatch):
+    """How many sessions were made, as a list of ones."""
+    made = []
+
+    class Counted(sessions.Session):
+        def __init__(self, *arguments, **keywords):
+            made.append(1)
+            super().__init__(*arguments, **keywords)
+
+    monkeypatch.setattr(opening, "Session", Counted)
+    return made
+
+
+def trained_on(model, X, y, n_sessions, *, is_new):
+    """Weights and losses after calls on parts, and how many sessions they took."""
+    n_before, calls = len(n_sessions), [slice(k, None, 4) for k in range(4)]
+    first = {"classes": np.unique(y)} if hasattr(model, "class_weight") else {}
+    for part in calls:
+        if is_new:  # a copy has nothing that was recorded
+            model = pickle.loads(pickle.dumps(model))
+        model.partial_fit(X[part], y[part], **first)
+        first = {}
+    return model.network_.weights(), model.loss_curve_, len(n_sessions) - n_before
+
+
+@pytest.mark.parametrize("rule", [{"optimizer": SGD(0.005, momentum=0.9), "l1": 0.01}, {}])
+@pytest.mark.parametrize("task", TASKS)
+def test_partial_fit_records_once_and_has_the_bits_of_new_sessions(task, rule, n_sessions):
+    X, y = data(task, 40)
+    hidden = [Dense(6), layers.BatchNorm(), layers.Dropout(0.2)]
+    found, losses, n_made = trained_on(
+        network_estimator(task, layers=hidden, **rule), X, y, n_sessions, is_new=False
+    )
+    expected, new_losses, n_new = trained_on(
+        network_estimator(task, layers=hidden, **rule), X, y, n_sessions, is_new=True
+    )
+    assert (n_made, n_new) == (1, 4)
+    assert losses == new_losses
+    for name, array in expected.items():
+        assert_array_equal(found[name], array)
+
+
+def test_partial_fit_on_images_records_once(images, n_sessions):
+    X, y = images[0], images[1].astype(str)
+    found, losses, n_made = trained_on(convolutional(), X, y, n_sessions, is_new=False)
+    expected, new_losses, _ = trained_on(convolutional(), X, y, n_sessions, is_new=True)
+    assert n_made == 1
+    assert losses == new_losses
+    for name, array in expected.items():
+        assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize(
+    "change", [{"l2": 0.5}, {"loss": "huber"}, {"batch_size": 7}, {"optimizer": "sgd"}, "fit"]
+)
+def test_what_changes_between_calls_is_heeded(change, n_sessions):
+    X, y = data("regression")
+    model = network_estimator("regression", warm_start=False).partial_fit(X, y)
+    other = pickle.loads(pickle.dumps(model))
+    for one in (model, other):
+        if change == "fit":  # from new weights
+            one.fit(X, y)
+        else:
+            one.set_params(**change)
+        one.partial_fit(X, y)
+    assert len(n_sessions) == (3 if change != "fit" else 5)
+    assert model.loss_curve_ == other.loss_curve_
+    assert_array_equal(model.predict(X), other.predict(X))
 
 
 def test_partial_fit_with_another_optimiser_begins_its_memory_anew():
