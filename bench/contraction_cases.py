@@ -9,12 +9,15 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import convolutions
 import numpy as np
 
 from netts import accelerate, parallel
 from netts.compiler.replayed import Replayed
+from netts.layers import dense
 
 PRODUCTS = ((32, 64, 32), (128, 784, 256), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024))
 """Rows, inner extent, columns."""
@@ -24,10 +27,13 @@ LAYERS = {
     "LeNet conv 2": (6, 16, 14, 5, 0),
     "conv32": (1, 32, 28, 3, 1),
     "conv64": (32, 64, 14, 3, 1),
+    "conv128": (64, 128, 7, 3, 1),
 }
 """Channels in and out, width of the image and of the kernel, padding."""
 
 BATCH = 32
+
+PASSES = ("forward", "grad_weight", "grad_input")
 
 
 @accelerate
@@ -59,8 +65,7 @@ def replayed(kernel, *arguments) -> Run:
     return Replayed(kernel.specialise(arguments), arguments).seconds
 
 
-@functools.cache
-def dense(shape: tuple[int, int, int], library: str) -> Run:
+def matrix_product(shape: tuple[int, int, int], library: str) -> Run:
     m, k, n = shape
     a, b, out = random(m, k), random(k, n), random(m, n)
     if library == "netts":
@@ -68,7 +73,30 @@ def dense(shape: tuple[int, int, int], library: str) -> Run:
     return called(lambda: np.matmul(a, b, out=out))
 
 
-@functools.cache
+def dense_layer(shape: tuple[int, int, int], one: str, library: str) -> Run:
+    m, k, n = shape
+    x, weight, bias, grad = random(m, k), random(k, n), random(n), random(m, n)
+    if library == "netts":
+        arguments = {
+            "forward": (x, weight, bias, random(m, n)),
+            "grad_weight": (x, grad, random(k, n)),
+            "grad_input": (grad, weight, random(m, k)),
+        }
+        return replayed(getattr(dense, f"dense_{one}"), *arguments[one])
+    output, grad_weight, grad_input = random(m, n), random(k, n), random(m, k)
+
+    def forward() -> None:
+        np.matmul(x, weight, out=output)
+        np.add(output, bias, out=output)
+
+    runs = {
+        "forward": forward,
+        "grad_weight": lambda: np.matmul(x.T, grad, out=grad_weight),
+        "grad_input": lambda: np.matmul(grad, weight.T, out=grad_input),
+    }
+    return called(runs[one])
+
+
 def convolution(layer: str, one: str, library: str) -> Run:
     channels, units, width, size, padding = LAYERS[layer]
     out_width = width + 2 * padding - size + 1
@@ -110,17 +138,37 @@ def in_torch(one: str, x, weight, bias, grad, padding: int) -> Run:
     return called(forward if one == "forward" else backward)
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is timed beside which library; `run_in` returns what runs it in netts or in that."""
+
+    peer: str
+    run_in: Callable[[str], Run]
+
+
+CASES = {
+    **{
+        f"{m} x {k} times {k} x {n}": Case("NumPy", partial(matrix_product, (m, k, n)))
+        for m, k, n in PRODUCTS
+    },
+    **{
+        f"dense {k}-{n}, batch {m}, {one}": Case("NumPy", partial(dense_layer, (m, k, n), one))
+        for m, k, n in PRODUCTS
+        for one in PASSES
+    },
+    **{
+        f"{layer}, {one}": Case("PyTorch", partial(convolution, layer, one))
+        for layer in LAYERS
+        for one in PASSES
+    },
+}
+"""A product, the three of a dense layer, and the three of a convolution, each at five shapes."""
+
+
+@functools.cache
 def run_of(case: str, library: str) -> Run:
-    """Return what runs a case, named as `names` names them."""
-    first, _, second = case.partition(", ")
-    if second:
-        return convolution(first, second, library)
-    return dense(next(one for one in PRODUCTS if product_name(one) == case), library)
-
-
-def product_name(shape: tuple[int, int, int]) -> str:
-    m, k, n = shape
-    return f"{m} x {k} times {k} x {n}"
+    """Return what runs one of `CASES`."""
+    return CASES[case].run_in(library)
 
 
 def run(case: str, library: str, times: int) -> None:

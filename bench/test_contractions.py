@@ -17,7 +17,7 @@ from typing import Any
 
 import contraction_cases
 import pytest
-from contraction_cases import LAYERS, PRODUCTS, product_name
+from contraction_cases import CASES
 from separate import processes
 
 ROUNDS = 9
@@ -25,12 +25,6 @@ ROUND_SECONDS = 0.05
 
 QUIET_SECONDS = 0.25
 """Before each round: threads of the library that ran before still spin, in vain, for so long."""
-
-CASES = [(product_name(one), "NumPy") for one in PRODUCTS] + [
-    (f"{layer}, {one}", "PyTorch")
-    for layer in LAYERS
-    for one in ("forward", "grad_weight", "grad_input")
-]
 
 pytestmark = pytest.mark.bench
 
@@ -42,10 +36,10 @@ def workers(request) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("is_peer", [False, True], ids=["netts", "peer"])
-@pytest.mark.parametrize(("case", "peer"), CASES)
+@pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_contraction(benchmark, workers, case, peer, is_peer, round_):
-    library = peer if is_peer else "netts"
+def test_contraction(benchmark, workers, case, is_peer, round_):
+    library = CASES[case].peer if is_peer else "netts"
     worker = workers[library]
     times = worker.submit(contraction_cases.repetitions, case, library, ROUND_SECONDS).result()
 
