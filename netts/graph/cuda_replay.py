@@ -22,9 +22,10 @@ from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.devices.cuda import CudaDevice, opened
 from netts.devices.names import ordinal_of
 from netts.devices.transfers import Traffic
+from netts.graph.description import OperationNote
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
-from netts.graph.residence import WORD_BYTES, Needs, Residence
+from netts.graph.residence import WORD_BYTES, Copies, Needs, Residence
 from netts.graph.task import Task
 
 INTERRUPT_SECONDS = 0.1
@@ -105,7 +106,8 @@ class CudaReplay:
     ) -> None:
         self._device, self._machine = device, machine
         self._residence = residence  # kept: it owns the memory that the launches name
-        self._access = residence.access([task for task, _ in lowered])
+        self.tasks = tuple(task for task, _ in lowered)
+        self._access = residence.access(self.tasks)
         self._specials = [special for _, special in lowered]
         n_words = sum(special.fault_words for special in self._specials)
         start = WORD_BYTES * first_word
@@ -213,10 +215,16 @@ class CudaReplay:
         traffic = self._machine.transfers.traffic.since(before)
         return Profile(self._device, steps, tuple(rows), traffic)
 
-    def explain(self) -> list[str]:
-        launched = [f"{one.label}: a launch" for one in self._placed]
-        captured = [f"captured: from the second step on one graph of {len(launched)} launches"]
-        return [*self._access.explain(), *launched, *captured]
+    @property
+    def mode(self) -> str:
+        return f"captured: from the second step on one graph of {len(self._placed)} launches"
+
+    @property
+    def copies(self) -> tuple[Copies, ...]:
+        return self._access.copies()
+
+    def operations(self) -> list[OperationNote]:
+        return [OperationNote(one.task, one.label, "a launch") for one in self._placed]
 
 
 def _place(machine: CudaDevice, lowered: Lowered, residence: Residence, fault: int) -> list[Placed]:

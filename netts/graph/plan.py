@@ -13,9 +13,12 @@ from netts.devices.names import kind_of
 from netts.devices.precision import Precision
 from netts.devices.transfers import Traffic
 from netts.errors import GraphError
+from netts.graph.describing import described
+from netts.graph.description import PlanDescription, RecordingDescription
+from netts.graph.drawing import Drawing, draw
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile
-from netts.graph.replay import make_replays
+from netts.graph.replay import Replay, make_replays
 from netts.graph.task import Task, hazards
 
 
@@ -146,28 +149,77 @@ class Plan:
 
     def explain(self) -> str:
         """Return what the plan does: device, costs, memory, copies, operations, and their order."""
-        lines = [f"plan on {self.device}: {self.reason}"]
-        if self._precision.is_asked:
-            lines.append(f"  precision: {self._precision}")
-        if self._costs is not None:
-            lines.append(f"  chosen by costs: {self._costs}")
-        lines.append(
-            f"  transients: {len(self._memory.offsets)} in {self._memory.nbytes} bytes "
-            f"({self._memory.unshared_bytes} side by side)"
-        )
-        for name, tasks in self._recordings.items():
-            order = hazards(tasks)
-            kinds = [kind for hazard in order for kind in hazard.kinds]
-            counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
-            lines.append(
-                f"  recording {name!r}: {len(tasks)} tasks, order from {counts or 'nothing'}"
-            )
-            lines += [f"    {line}" for line in self._replays[name].explain()]
+        lines = [self._title(), *(f"  {line}" for line in self._facts())]
+        for name, replay in self._replays.items():
+            lines.append(f"  {self._heading(name)}")
+            lines += [f"    {line}" for line in (*replay.copies, *replay.operations())]
+            if replay.traffic is not None:
+                lines.append(f"    {replay.mode}")
         if self.traffic is not None:
             lines.append(f"  since it was made: {self.traffic}")
         return "\n".join(lines)
 
-    def _replay(self, recording: str):  # type: ignore[no-untyped-def]
+    def draw(self, recording: str | None = None) -> Drawing:
+        """Draw what the plan does: tasks in their order, what they read and write, copies.
+
+        Parameters
+        ----------
+        recording : str, optional
+            Which one; by default all, one below the other.
+
+        Returns
+        -------
+        Drawing
+            Shows itself in a notebook; `save("plan.svg")` writes it.
+
+        Raises
+        ------
+        GraphError
+            Where there is no such recording.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from netts import TaskGraph, accelerate, parallel
+        >>> @accelerate
+        ... def doubled(x, out):
+        ...     for i in parallel(out.shape[0]):
+        ...         out[i] = 2 * x[i]
+        >>> graph = TaskGraph()
+        >>> with graph.recording():
+        ...     doubled(np.arange(3.0), np.zeros(3))
+        >>> graph.compile(device="cpu").draw()
+        <drawing of a plan on cpu>
+        """
+        names = self._replays if recording is None else [recording]
+        drawn = tuple(map(self._described, names))
+        return draw(PlanDescription(self.device, self._title(), self._facts(), drawn))
+
+    def _described(self, recording: str) -> RecordingDescription:
+        replay, recorded = self._replay(recording), self._recordings[recording]
+        return described(self._heading(recording), recorded, replay, self._memory.offsets)
+
+    def _title(self) -> str:
+        return f"plan on {self.device}: {self.reason}"
+
+    def _facts(self) -> tuple[str, ...]:
+        """Return what holds for all recordings: precision, costs, memory."""
+        memory = (
+            f"transients: {len(self._memory.offsets)} in {self._memory.nbytes} bytes "
+            f"({self._memory.unshared_bytes} side by side)"
+        )
+        precision = f"precision: {self._precision}" if self._precision.is_asked else None
+        costs = None if self._costs is None else f"chosen by costs: {self._costs}"
+        return tuple(line for line in (precision, costs, memory) if line is not None)
+
+    def _heading(self, recording: str) -> str:
+        """Return how many tasks were recorded, and why their order matters."""
+        tasks = self._recordings[recording]
+        kinds = [kind for hazard in hazards(tasks) for kind in hazard.kinds]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        return f"recording {recording!r}: {len(tasks)} tasks, order from {counts or 'nothing'}"
+
+    def _replay(self, recording: str) -> Replay:
         try:
             return self._replays[recording]
         except KeyError:

@@ -21,13 +21,30 @@ from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, 
 from netts.devices.names import kind_of
 from netts.devices.transfers import Traffic
 from netts.graph.cuda_replay import INTERRUPT_SECONDS, cuda_replays
+from netts.graph.description import OperationNote
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
+from netts.graph.residence import Copies
 from netts.graph.task import Task
 
 
 class Replay(Protocol):
     """What a plan needs of a recording on a device."""
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """What it runs: fused where it compiles."""
+        ...
+
+    @property
+    def mode(self) -> str:
+        """How the operations are gone through."""
+        ...
+
+    @property
+    def copies(self) -> tuple[Copies, ...]:
+        """What goes to the device before a run and comes back behind it."""
+        ...
 
     @property
     def traffic(self) -> Traffic | None:
@@ -50,25 +67,26 @@ class Replay(Protocol):
         """Run `steps` steps, timing every operation."""
         ...
 
-    def explain(self) -> list[str]:
-        """Return a line for each operation."""
+    def operations(self) -> list[OperationNote]:
+        """Return what each operation is, in the order in which they run."""
         ...
 
 
 class PythonReplay:
     """Replays by a Python loop: the reference, or the reference with every access tested."""
 
-    traffic = None
+    traffic, copies = None, ()
+    mode = "a Python loop"
 
     def __init__(self, tasks: Sequence[Task], run_task: Callable[..., None]) -> None:
-        self._tasks = tasks
+        self.tasks = tasks
         self._run_task = run_task
 
     def run(self, steps: int, stop: np.ndarray) -> int:
         for step in range(steps):
             if stop[0]:
                 return step
-            for task in self._tasks:
+            for task in self.tasks:
                 self._run_task(task.kernel, task.arguments)
         return steps
 
@@ -78,20 +96,23 @@ class PythonReplay:
         pass
 
     def profile(self, steps: int) -> Profile:
-        seconds = np.zeros(len(self._tasks))
+        seconds = np.zeros(len(self.tasks))
         for _ in range(steps):
-            for position, task in enumerate(self._tasks):
+            for position, task in enumerate(self.tasks):
                 start = perf_counter()
                 self._run_task(task.kernel, task.arguments)
                 seconds[position] += perf_counter() - start
         rows = [
             ProfileRow(task.kernel.routine.name, position, 1, float(total) / steps, None)
-            for position, (task, total) in enumerate(zip(self._tasks, seconds, strict=True))
+            for position, (task, total) in enumerate(zip(self.tasks, seconds, strict=True))
         ]
         return Profile("reference", steps, tuple(rows))
 
-    def explain(self) -> list[str]:
-        return [f"{task.kernel.routine.name}: interpreted" for task in self._tasks]
+    def operations(self) -> list[OperationNote]:
+        return [
+            OperationNote(position, task.kernel.routine.name, "interpreted")
+            for position, task in enumerate(self.tasks)
+        ]
 
 
 @dataclass(frozen=True)
@@ -107,9 +128,11 @@ class _Placed:
 class CpuReplay:
     """Replays by a compiled loop over (entry address, argument block, parts)."""
 
-    traffic = None
+    traffic, copies = None, ()
+    mode = "one compiled loop"
 
     def __init__(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
         chosen = [task.kernel.specialise_for(task.checked) for task in tasks]
         # Operations run one after the other, so all share one scratch memory.
         self._scratch = allocate(max([ALIGNMENT_BYTES, *(one.scratch_bytes for one in chosen)]))
@@ -189,15 +212,15 @@ class CpuReplay:
         ]
         return Profile("cpu", steps, tuple(rows))
 
-    def explain(self) -> list[str]:
-        lines = []
+    def operations(self) -> list[OperationNote]:
+        found = []
         for one in self._placed:
             operation = one.operation
             parts = f"up to {operation.parts} parts" if operation.parts > 1 else "one part"
             by = "BLAS" if operation.program.contraction else "loops"
             estimate = f"about {operation.seconds * 1e6:.3g} us"
-            lines.append(f"{operation.label}: {by}, {parts}, {estimate}")
-        return lines
+            found.append(OperationNote(one.task, operation.label, f"{by}, {parts}, {estimate}"))
+        return found
 
 
 def _buffers(tasks: Sequence[Task]) -> tuple[tuple[Buffer, ...], tuple[Buffer, ...]]:

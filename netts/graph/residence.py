@@ -79,6 +79,30 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """What goes up before a run, or comes down behind it.
+
+    Attributes
+    ----------
+    is_upload
+    what
+        In words.
+    buffers
+        Copied where that is needed: what the host has written, what is read.
+    ranges
+        Of the caller's memory, first byte and end: copied at every run.
+    """
+
+    is_upload: bool
+    what: str
+    buffers: tuple[Buffer, ...]
+    ranges: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        return f"before: upload {self.what}" if self.is_upload else f"behind: download {self.what}"
+
+
+@dataclass(frozen=True)
 class Access:
     """What a recording touches, and what that asks for before and behind a run.
 
@@ -139,20 +163,22 @@ class Access:
             for one in self.results:
                 one.take(copies[one.span].host)
 
-    def explain(self) -> list[str]:
+    def copies(self) -> tuple[Copies, ...]:
         """Return what goes up and comes down."""
-        names = ", ".join(f"{one.name} ({one.nbytes} bytes)" for one, _ in self.touched)
-        lines = [f"before: upload what the host has written of {names}"] if names else []
-        if self.spans:
-            nbytes = sum(span.stop - span.start for span in self.spans)
-            lines.append(f"before: upload {nbytes} bytes of arrays that are not constant")
-        written = [one.name for one, mirror in self.touched if mirror in self.written]
-        if written:
-            lines.append(f"behind: download when read {', '.join(written)}")
-        if self.results:
-            nbytes = sum(one.array.nbytes for one in self.results)
-            lines.append(f"behind: download {nbytes} bytes of arrays that are written")
-        return lines
+        touched = tuple(one for one, _ in self.touched)
+        written = tuple(one for one, mirror in self.touched if mirror in self.written)
+        given = tuple((one.start, one.stop) for one in self.spans)
+        back = tuple(dict.fromkeys((one.span.start, one.span.stop) for one in self.results))
+        sent = sum(stop - start for start, stop in given)
+        brought = sum(one.array.nbytes for one in self.results)
+        names = ", ".join(f"{one.name} ({one.nbytes} bytes)" for one in touched)
+        found = (
+            Copies(True, f"what the host has written of {names}", touched, ()),
+            Copies(True, f"{sent} bytes of arrays that are not constant", (), given),
+            Copies(False, f"when read {', '.join(one.name for one in written)}", written, ()),
+            Copies(False, f"{brought} bytes of arrays that are written", (), back),
+        )
+        return tuple(one for one in found if one.buffers or one.ranges)
 
 
 class Residence:
