@@ -39,6 +39,9 @@ _DARK = {
 }  # fmt: skip
 
 
+PALETTES = (_LIGHT, _DARK)
+
+
 def _rules(colors: dict[str, str]) -> str:
     """Return the rules of a palette: lines, what is filled, and circles that are open."""
     lines = []
