@@ -20,6 +20,7 @@ from netts.errors import DataError, DivergenceError, NettsError, ParameterError
 from netts.estimators.choice import DeviceChoice, device_choice
 from netts.estimators.exporting import Exportable
 from netts.estimators.fit_tasks import CallbackSupportMixin, begin_fit_task
+from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
 from netts.losses import Loss
 from netts.network import Network
@@ -362,11 +363,26 @@ class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
         AttributeError
             Where no callback has measured it.
         """
-        for callback in getattr(self, "callbacks", ()):
-            if getattr(callback, "profile_", None) is not None:
-                return callback.profile_
+        return self._watched("profile_", "StepProfile")
+
+    @property
+    def drawing_(self) -> Drawing:
+        """What a training step of the last fit does, drawn by `callbacks=[StepDrawing()]`.
+
+        Raises
+        ------
+        AttributeError
+            Where no callback has drawn it.
+        """
+        return self._watched("drawing_", "StepDrawing")
+
+    def _watched(self, name: str, callback: str) -> Any:
+        """Return what a callback has kept under a name."""
+        for one in getattr(self, "callbacks", ()):
+            if getattr(one, name, None) is not None:
+                return getattr(one, name)
         raise AttributeError(
-            "profile_ is there behind a fit with callbacks=[netts.training.StepProfile()]"
+            f"{name} is there behind a fit with callbacks=[netts.training.{callback}()]"
         )
 
     def __sklearn_tags__(self) -> Any:

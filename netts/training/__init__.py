@@ -12,6 +12,7 @@ from netts.training.history import Epoch, History, Measures
 from netts.training.json_log import JsonLog
 from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
+from netts.training.step_drawing import StepDrawing
 from netts.training.step_profile import StepProfile
 from netts.training.trainer import Trainer
 
@@ -33,6 +34,7 @@ __all__ = [
     "Resumable",
     "SavedTraining",
     "Snapshot",
+    "StepDrawing",
     "StepProfile",
     "Trainer",
 ]

@@ -21,6 +21,7 @@ from netts.errors import (
     ParameterError,
     warn,
 )
+from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
 from netts.schedules import MONITORS
 from netts.training.callbacks import REQUIRED, BatchProgress
@@ -153,6 +154,10 @@ class Fit:
                 "or on_fit_end"
             )
         return self.session.profile(steps, self.last)
+
+    def draw(self) -> Drawing:
+        """Draw a training step."""
+        return self.session.draw()
 
     def resumable(self) -> Resumable:
         """Return what a later fit needs to go on from where this one ended.

@@ -8,7 +8,7 @@ import numpy as np
 
 from netts.devices.memory import BufferView
 from netts.errors import BrokenModelError
-from netts.graph import TaskGraph, Usage
+from netts.graph import Drawing, TaskGraph, Usage
 from netts.graph.profile import Profile
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
@@ -304,9 +304,7 @@ class Session:
         slot
             A snapshot of what the network has learned up to now, to go back to.
         """
-        name, available = (
-            ("step", self.feed.n_steps - 1) if self.feed.n_steps > 1 else ("step_last", 1)
-        )
+        name, available = self._step, max(self.feed.n_steps - 1, 1)
         state = self.update.state.copied()
         try:
             self.plan.run(recording=name)  # the first step warms caches
@@ -316,6 +314,15 @@ class Session:
             self.go_to(0)
             self.restore(slot)
             self.update.state.restore(state)
+
+    @property
+    def _step(self) -> str:
+        """The recording of a step that stands for all: on a full batch, if there is one."""
+        return "step" if self.feed.n_steps > 1 else "step_last"
+
+    def draw(self) -> Drawing:
+        """Draw a training step."""
+        return self.plan.draw(self._step)
 
     def rate_of(self, step: int) -> float:
         """Return the learning rate of a step of the epoch that runs, counted from 1."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from netts.errors import ParameterError, ShapeError
+from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
 from netts.hyperparameters import check_whole
 from netts.losses import Loss
@@ -216,12 +217,31 @@ class Trainer:
             Where no fit is running, or `steps` is below 1.
         """
         check_whole("steps", steps, 1)
+        return self._watched("profiled", "StepProfile", "profile_").profile(steps)
+
+    def draw(self) -> Drawing:
+        """Draw the plan of a training step; for callbacks, while `fit` runs.
+
+        Returns
+        -------
+        netts.graph.Drawing
+            An SVG, which notebooks show and `save("step.svg")` writes.
+
+        Raises
+        ------
+        ParameterError
+            Where no fit is running.
+        """
+        return self._watched("drawn", "StepDrawing", "drawing_").draw()
+
+    def _watched(self, done: str, callback: str, result: str) -> Fit:
+        """Return the fit that runs; what cannot be `done` without one is left to a callback."""
         if self.running_ is None:
             raise ParameterError(
-                "a trainer is profiled while it trains: pass callbacks=[StepProfile()], which does "
-                "so and keeps the result as its profile_"
+                f"a trainer is {done} while it trains: pass callbacks=[{callback}()], which does "
+                f"so and keeps the result as its {result}"
             )
-        return self.running_.profile(steps)
+        return self.running_
 
     def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
         """Return what the loss makes of the network's outputs: probabilities, or values.

@@ -15,7 +15,7 @@ import netts
 from netts import layers
 from netts.errors import MissingPackageError, ParameterError
 from netts.estimators import LossCurveDisplay, MLPTransformer
-from netts.training import StepProfile
+from netts.training import StepDrawing, StepProfile
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -36,6 +36,14 @@ def test_a_profile_of_steps():
     with pytest.raises(AttributeError, match="StepProfile"):
         _ = model.profile_
     assert "dense_forward" in str(fit(model, *data("regression")).profile_)
+
+
+@pytest.mark.parametrize("make", [estimator, network_estimator])
+def test_a_drawing_of_a_step(make):
+    model = make("regression", callbacks=[StepDrawing()])
+    with pytest.raises(AttributeError, match=r"callbacks=\[netts\.training\.StepDrawing\(\)\]"):
+        _ = model.drawing_
+    assert "dense_forward" in fit(model, *data("regression")).drawing_.svg
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from netts import Network, Trainer, layers
 from netts.errors import ParameterError
-from netts.training import Callback, EarlyStopping, Epoch, ProgressBar
+from netts.training import Callback, EarlyStopping, Epoch, ProgressBar, StepDrawing
 from netts.training.history import BestEpoch
 from netts.training.progress import describe_epoch
 
@@ -195,8 +195,32 @@ def test_a_profile_leaves_a_training_as_it_is(data, batch_size, event, optimizer
     assert profiled.running_ is None
 
 
-def test_a_trainer_that_does_not_train_cannot_be_profiled(data):
+@pytest.mark.parametrize("batch_size", [3, 1000])
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_training_is_drawn_before_it_begins_or_at_any_event(data, batch_size, optimizer):
+    drawn = []
+
+    class Watch(Callback):
+        def on_batch_end(self, trainer, progress):
+            drawn.append(trainer.draw().svg)
+
+    watch = StepDrawing()
+    one = Trainer(
+        Network([layers.Dense(4, "tanh"), layers.Dense(2)]), epochs=2, batch_size=batch_size,
+        optimizer=optimizer, device="cpu", random_state=0,
+        callbacks=[watch, Watch()] if optimizer == "adam" else [watch],
+    )  # fmt: skip
+    one.fit(*data)
+    step = "step" if batch_size == 3 else "step_last"
+    svg = watch.drawing_.svg
+    for line in (f"recording '{step}':", "dense_forward + tanh_forward", "parameters"):
+        assert line in svg
+    assert set(drawn) <= {svg}
+
+
+@pytest.mark.parametrize(("name", "done"), [("profile", "profiled"), ("draw", "drawn")])
+def test_a_trainer_that_does_not_train_cannot_be_watched(data, name, done):
     one = trainer()
     one.fit(*data)
-    with pytest.raises(ParameterError, match="a trainer is profiled while it trains"):
-        one.profile()
+    with pytest.raises(ParameterError, match=f"a trainer is {done} while it trains"):
+        getattr(one, name)()
