@@ -23,6 +23,8 @@ PAD = 12.0
 TITLE_CHARACTERS, NAME_CHARACTERS = 44, 48
 """After so many, names of fused kernels go on in another line, and that of memory is cut off."""
 
+SHARED = (("memory that transients share", "note muted"),)
+
 Words = tuple[tuple[str, str], ...]
 """A line of text: strings and their classes."""
 
@@ -107,8 +109,8 @@ class Layout:
         Of the boxes of nodes.
     bars
         Of transients, by the numbers of memories.
-    labels
-        Where their names begin.
+    labels, shared
+        Where their names begin, and what stands above them.
     """
 
     def __init__(self, recording: RecordingDescription, device: str) -> None:
@@ -125,6 +127,7 @@ class Layout:
         self.bars = self._bars()
         ends = [self.box_end, *(one.x + one.width for one in self.bars.values())]
         self.labels = GAP + max(ends)
+        self.shared = GAP + max(self.box_end, self.box + width((self.caption, "note")))
         self.width = MARGIN + max(self._ends(recording.heading))
         self.bottom = self.rows[-1].bottom if self.rows else 0.0
 
@@ -166,6 +169,8 @@ class Layout:
         yield MARGIN + width((heading, "name"))
         for k, x in self.lanes.items():
             yield x + 8 + width(*label(self.memories[k]))
+        if self.bars:
+            yield self.shared + width(*SHARED)
         for k in self.bars:
             yield self.labels + width(*label(self.memories[k]))
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netts.graph.description import Kind, MemoryNote, RecordingDescription, Use
-from netts.graph.layout import GAP, MARGIN, PAD, Layout, Row, label
-from netts.graph.svg import LINE, arrow, element, hovered, line, text, width
-
-SHARED = "memory that transients share"
+from netts.graph.layout import MARGIN, PAD, SHARED, Layout, Row, label
+from netts.graph.svg import LINE, arrow, element, hovered, line, text
 
 
 def dot(x: float, y: float, kind: str, *, is_filled: bool) -> str:
@@ -55,11 +53,9 @@ class RecordingDrawing:
             "rect", x=MARGIN - 8, y=top, width=self.width - 2 * MARGIN + 16, height=bottom - top,
             rx=8.0, kind="edge-line", stroke_dasharray="2 4",
         )  # fmt: skip
-        caption = (at.caption, "note muted")
-        yield text(at.box, top + LINE, caption)
+        yield text(at.box, top + LINE, (at.caption, "note muted"))
         if at.bars:
-            start = GAP + max(at.box_end, at.box + width(caption))
-            yield text(start, top + LINE, (SHARED, "note muted"))
+            yield text(at.shared, top + LINE, *SHARED)
 
     def _lanes(self) -> Iterator[str]:
         """Yield the lines of memory that is kept, each with its name above those further right."""

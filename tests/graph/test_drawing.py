@@ -268,8 +268,9 @@ def test_memory_keeps_clear_of_the_boxes(layout):
     assert layout.bars
 
 
-def test_everything_lies_within_the_drawing():
-    svg = lenet().compile(device="reference").draw().svg
+@pytest.mark.parametrize(("make", "device"), [(lenet, "reference"), (two_layers, "cuda")])
+def test_everything_lies_within_the_drawing(make, device, fake_gpu: FakeGpu):
+    svg = make().compile(device=device).draw().svg
     root = ElementTree.fromstring(svg)
     wide, high = (float(root.attrib[name]) for name in ("width", "height"))
     assert wide < 1300
