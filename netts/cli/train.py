@@ -64,6 +64,18 @@ PENALIZED_ROWS = 4000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options."""
     parser.epilog = EPILOG
+    _add_model(parser)
+    add_report(parser)
+    _add_network(parser)
+    _add_split(parser)
+    add_device(parser)
+    _add_files(parser)
+    parser.add_argument("--quiet", action="store_true", help="print the report, nothing else")
+    _add_columns(add_reading(parser))
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    """Add what is to be learned, and where that goes."""
     parser.add_argument(
         "table", metavar="TABLE", help="a CSV or Parquet file, or the name of a bundled table"
     )
@@ -82,9 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("classification", "regression"),
         help="by default classification for text and for at most 20 different whole numbers",
     )
-    add_report(parser)
-    _add_training(parser)
-    group = add_reading(parser)
+
+
+def _add_columns(group: argparse._ArgumentGroup) -> None:
+    """Add what the columns are, where their cells do not say it."""
     group.add_argument(
         "--ignore",
         action="append",
@@ -101,7 +114,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    """Add the network and how its weights change."""
     parser.add_argument(
         "--hidden",
         type=layer_sizes,
@@ -130,6 +144,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="how far a step goes, for adam and sgd (default: %(default)s)",
     )
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    """Add which rows are held back, and what all drawing begins with."""
     parser.add_argument(
         "--test-size",
         type=share,
@@ -144,7 +162,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the same seed gives the same result (default: %(default)s)",
     )
-    add_device(parser)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    """Add what is written while the network learns, and read to go on."""
     parser.add_argument(
         "--log",
         type=Path,
@@ -162,7 +183,6 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="go on from the --checkpoint, if it is there: as if the training had not been ended",
     )
-    parser.add_argument("--quiet", action="store_true", help="print the report, nothing else")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,9 +11,13 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from netts import losses, optimizers, schedules
-from netts.errors import UnsavableError
 from netts.estimators.choice import DeviceChoice
-from netts.estimators.saved import attribute_of, parameters_to_save
+from netts.estimators.saved import (
+    attribute_of,
+    kind_of,
+    learned_by,
+    parameters_to_save,
+)
 from netts.network.saved import SavedNetwork, describe_network
 from netts.network.saved import registry as network_registry
 from netts.optimizers import Outcome
@@ -105,17 +109,7 @@ def describe_network_estimator(estimator: NetworkBase) -> SavedNetworkEstimator:
         Where a parameter has been set to a value that no fit takes.
     """
     check_is_fitted(estimator, "network_")
-    kind = vars(type(estimator)).get("file_kind")
-    if kind is None:
-        raise UnsavableError(
-            f"{type(estimator).__name__} is a class of your own, which a model file cannot name: "
-            "save a NetworkClassifier or NetworkRegressor, or pickle it"
-        )
+    kind = kind_of(estimator, "a NetworkClassifier or NetworkRegressor")
+    learned = NetworkLearned(**learned_by(estimator, NetworkLearned))
     parameters = parameters_to_save(estimator)
-    found: dict[str, Any] = {
-        field.name: getattr(estimator, attribute_of(field), None)
-        for field in dataclasses.fields(NetworkLearned)
-    }
-    return SavedNetworkEstimator(
-        kind, parameters, describe_network(estimator.network_), NetworkLearned(**found)
-    )
+    return SavedNetworkEstimator(kind, parameters, describe_network(estimator.network_), learned)

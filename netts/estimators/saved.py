@@ -161,22 +161,44 @@ def describe_estimator(estimator: MLPBase) -> SavedMLP:
         Where a parameter has been set to a value that no fit takes.
     """
     check_is_fitted(estimator, "coefs_")
+    kind = kind_of(estimator, "an MLPClassifier or MLPRegressor")
+    parameters = parameters_to_save(estimator)
+    try:
+        estimator._activations_of(len(estimator.coefs_) - 1)
+        return SavedMLP(kind, parameters, Learned(**learned_by(estimator, Learned)))
+    except ValueError as error:
+        raise UnsavableError(f"{type(estimator).__name__} cannot be saved: {error}") from error
+
+
+def kind_of(estimator: Any, instead: str) -> Any:
+    """Return what a model file calls the class of an estimator.
+
+    Parameters
+    ----------
+    estimator
+    instead
+        What may be saved where a class of the user's own may not.
+
+    Raises
+    ------
+    UnsavableError
+        Where it is of a class of the user's own.
+    """
     kind = vars(type(estimator)).get("file_kind")
     if kind is None:
         raise UnsavableError(
             f"{type(estimator).__name__} is a class of your own, which a model file cannot name: "
-            "save an MLPClassifier or MLPRegressor, or pickle it"
+            f"save {instead}, or pickle it"
         )
-    parameters = parameters_to_save(estimator)
-    found: dict[str, Any] = {
+    return kind
+
+
+def learned_by(estimator: Any, fields: type) -> dict[str, Any]:
+    """Return what an estimator has of the fields of a dataclass, None for what it has not."""
+    return {
         field.name: getattr(estimator, attribute_of(field), None)
-        for field in dataclasses.fields(Learned)
+        for field in dataclasses.fields(fields)
     }
-    try:
-        estimator._activations_of(len(estimator.coefs_) - 1)
-        return SavedMLP(kind, parameters, Learned(**found))
-    except ValueError as error:
-        raise UnsavableError(f"{type(estimator).__name__} cannot be saved: {error}") from error
 
 
 def attribute_of(field: dataclasses.Field[Any]) -> str:

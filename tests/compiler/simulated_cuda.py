@@ -426,5 +426,9 @@ def test_elements_between_those_of_a_view_are_left_alone():
     np.testing.assert_array_equal(whole.reshape(4, 3)[:, 1:], np.arange(12).reshape(4, 3)[:, 1:])
 
 
-def test_empty_arrays_are_taken():
-    run_simulated(gathered, (np.zeros(0), np.zeros(0, np.int64), np.zeros(0)))
+def test_empty_arrays_are_taken_and_change_nothing():
+    x, index, out = np.arange(3.0), np.zeros(0, np.int64), np.full(2, -1.0)
+    run_simulated(gathered, (x, index, out[:0]))
+    run_simulated(gathered, (x[:0], index, out[:0]))
+    np.testing.assert_array_equal(x, [0, 1, 2])
+    np.testing.assert_array_equal(out, -1)

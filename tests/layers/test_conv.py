@@ -103,9 +103,8 @@ def test_gradients_are_the_adjoints_exactly_on_whole_numbers(run_layer, case):
         np.testing.assert_array_equal(found["grad_bias"], sums)
 
 
-@given(convolutions(), st.sampled_from([np.float32, np.float64]))
-@few
-def test_convolution_and_gradients_equal_pytorchs(run_layer, case, dtype):
+def compare_with_pytorch(run_layer, case, dtype, function):
+    """Compare output and gradients with those of a function of `torch.nn.functional`."""
     torch = pytest.importorskip("torch")
     layer, shape = case
     generator = np.random.default_rng(0)
@@ -113,9 +112,8 @@ def test_convolution_and_gradients_equal_pytorchs(run_layer, case, dtype):
     declared = layer.parameters(shape[1:])
     weights = {k: generator.normal(size=p.shape).astype(dtype) for k, p in declared.items()}
     found = run_layer(layer, x, generator.standard_normal, weights=weights)
-
     tensors = {k: torch.tensor(v, requires_grad=True) for k, v in ({"input": x} | weights).items()}
-    output = torch.nn.functional.conv2d(
+    output = getattr(torch.nn.functional, function)(
         tensors["input"],
         tensors["weight"],
         tensors.get("bias"),
@@ -126,11 +124,17 @@ def test_convolution_and_gradients_equal_pytorchs(run_layer, case, dtype):
     )
     output.backward(torch.tensor(found["grad_output"]))
     expected = {"output": output.detach()} | {f"grad_{k}": v.grad for k, v in tensors.items()}
+    tolerance = 200 * np.finfo(dtype).eps
     for name, values in expected.items():
-        tolerance = 200 * np.finfo(dtype).eps
         np.testing.assert_allclose(
             found[name], values.numpy(), rtol=tolerance, atol=20 * tolerance, err_msg=name
         )
+
+
+@given(convolutions(), st.sampled_from([np.float32, np.float64]))
+@few
+def test_convolution_and_gradients_equal_pytorchs(run_layer, case, dtype):
+    compare_with_pytorch(run_layer, case, dtype, "conv2d")
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even:UserWarning")
@@ -271,30 +275,7 @@ def convolutions_of_signals(draw):
 @given(convolutions_of_signals(), st.sampled_from([np.float32, np.float64]))
 @few
 def test_convolutions_of_signals_and_gradients_equal_pytorchs(run_layer, case, dtype):
-    torch = pytest.importorskip("torch")
-    layer, shape = case
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=shape).astype(dtype)
-    declared = layer.parameters(shape[1:])
-    weights = {k: generator.normal(size=p.shape).astype(dtype) for k, p in declared.items()}
-    found = run_layer(layer, x, generator.standard_normal, weights=weights)
-    tensors = {k: torch.tensor(v, requires_grad=True) for k, v in ({"input": x} | weights).items()}
-    output = torch.nn.functional.conv1d(
-        tensors["input"],
-        tensors["weight"],
-        tensors.get("bias"),
-        stride=layer.stride,
-        padding=layer.padding,
-        dilation=layer.dilation,
-        groups=layer.groups,
-    )
-    output.backward(torch.tensor(found["grad_output"]))
-    expected = {"output": output.detach()} | {f"grad_{k}": v.grad for k, v in tensors.items()}
-    tolerance = 200 * np.finfo(dtype).eps
-    for name, values in expected.items():
-        np.testing.assert_allclose(
-            found[name], values.numpy(), rtol=tolerance, atol=20 * tolerance, err_msg=name
-        )
+    compare_with_pytorch(run_layer, case, dtype, "conv1d")
 
 
 def test_a_convolution_of_signals_is_one_of_images_of_a_row(run_layer, device):
