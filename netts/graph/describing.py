@@ -77,7 +77,7 @@ class _Places:
         yield from copies.buffers
         for key in self.uses:
             if isinstance(key, tuple) and any(
-                start <= key[0] and key[1] <= stop for start, stop in copies.ranges
+                start < key[1] and key[0] < stop for start, stop in copies.ranges
             ):
                 yield key
 

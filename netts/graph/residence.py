@@ -168,7 +168,7 @@ class Access:
         touched = tuple(one for one, _ in self.touched)
         written = tuple(one for one, mirror in self.touched if mirror in self.written)
         given = tuple((one.start, one.stop) for one in self.spans)
-        back = tuple(dict.fromkeys((one.span.start, one.span.stop) for one in self.results))
+        back = tuple((one.start, one.stop) for one in (describe(r.array) for r in self.results))
         sent = sum(stop - start for start, stop in given)
         brought = sum(one.array.nbytes for one in self.results)
         names = ", ".join(f"{one.name} ({one.nbytes} bytes)" for one in touched)

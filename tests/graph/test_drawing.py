@@ -233,6 +233,18 @@ def test_copies_stand_before_and_behind_the_tasks_of_a_device(fake_gpu: FakeGpu)
         assert line in text
 
 
+def test_of_neighbours_only_what_is_written_comes_down(fake_gpu: FakeGpu):
+    whole = np.arange(12.0)
+    graph = TaskGraph()
+    with graph.recording():
+        added(whole[:4], whole[:4], whole[4:8])
+        added(whole[:4], whole[5:9], whole[5:9])
+    found = described_by(graph.compile(device="cuda"))
+    names = [[found.memories[use.memory].name for use in node.uses] for node in found.nodes]
+    assert (names[0], names[-1]) == (["x", "out"], ["out"])
+    assert [one.nbytes for one in found.memories] == [32, 40]
+
+
 # ------------------------------------------------------------ where it stands
 
 
