@@ -45,14 +45,17 @@ class Workers:
         return int(self._state.ctypes.data)
 
     def start(self, n_threads: int, serve: Callable[..., int]) -> None:
-        """Start workers until there are as many as threads, the caller counted.
+        """Start workers until there are as many as threads, the caller counted, if the system may.
 
         `serve` is the compiled `netts.compiler.pool.serve`, which releases the GIL.
         """
         while len(self._threads) < n_threads - 1:
             arguments = (self.address, *system_calls()[:2])
             one = threading.Thread(target=serve, args=arguments, daemon=True, name="netts")
-            one.start()
+            try:
+                one.start()
+            except RuntimeError:  # a limit of threads, or the end of the interpreter
+                return  # who gives out a job does what nobody else takes
             self._threads.append(one)
 
     def after_fork(self) -> None:

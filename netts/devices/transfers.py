@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
@@ -199,7 +199,7 @@ class Transfers:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._staging: Pinned | None = None
-        self._used = 0
+        self._used, self._is_copying = 0, False
         self.lock = threading.RLock()
         self.traffic = Traffic()
 
@@ -210,7 +210,7 @@ class Transfers:
 
     def upload(self, copies: Sequence[Copy]) -> None:
         """Copy to the device; the host may write its memory at once."""
-        with self.lock:
+        with self._turn():
             for group in _neighbours(copies):
                 nbytes = _extent(group)
                 self.count(Traffic(uploads=1, upload_bytes=nbytes))
@@ -227,7 +227,7 @@ class Transfers:
 
     def download(self, copies: Sequence[Copy]) -> None:
         """Copy from the device, and wait until it is done."""
-        with self.lock:
+        with self._turn():
             landing: list[tuple[np.ndarray, list[Copy]]] = []
             for group in _neighbours(copies):
                 nbytes = _extent(group)
@@ -241,6 +241,25 @@ class Transfers:
                 self._machine.download(staged, group[0].address)
                 landing.append((staged, group))
             self._land(landing)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let a thread copy; within a copy of its own, a signal's handler, by memory of its own."""
+        with self.lock:
+            if not self._is_copying:
+                self._is_copying = True
+                try:
+                    yield
+                finally:
+                    self._is_copying = False
+                return
+            outer, self._staging, self._used = (self._staging, self._used), None, 0
+            try:
+                yield
+            finally:
+                if self._staging is not None:
+                    self._staging.free()
+                self._staging, self._used = outer
 
     def _has_room(self, nbytes: int) -> bool:
         return self._used + nbytes <= STAGING_BYTES

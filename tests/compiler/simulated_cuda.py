@@ -109,7 +109,7 @@ def test_integers_of_64_bits_give_the_same(call, rule, monkeypatch):
     """As with arrays of more than 2**31 elements."""
     narrow, wide = copied(call.arguments), copied(call.arguments)
     run_simulated(call.kernel, narrow, SMALL, rule)
-    monkeypatch.setattr(widths, "LIMIT", 2)
+    monkeypatch.setattr(widths, "LIMIT", 1)
     special = call.kernel.specialised(wide, lambda bound: specialise(bound, SMALL, rule))
     run_special(special, wide)
     is_kernel = any(isinstance(one, CudaOperation) for one in special.operations)
@@ -135,7 +135,7 @@ def test_the_tasks_of_a_training_step_agree_with_the_cpu():
     samples = Samples(random.normal(size=(5, 36)).astype(np.float32), np.arange(5)[:, None] % 2)
     session = Session(
         network, loss=loss_from("cross_entropy"), optimizer=Adam(), training=samples,
-        validation=None, batch_size=3, has_step_rates=True,
+        validation={}, batch_size=3, has_step_rates=True,
         regularization=Regularization(l2=0.5, clip_norm=1.0),
         key=np.array([1, 2]), n_snapshots=1, device="cpu", epochs=1, before=None,
     )  # fmt: skip

@@ -106,6 +106,20 @@ def test_a_child_that_is_forked_as_it_takes_the_workers_gives_back_what_it_took(
     assert not taken.locked()
 
 
+def test_workers_that_the_system_does_not_start_are_done_without(plan, monkeypatch):
+    counts, specialised = plan
+    engine._workers.close()
+
+    def refused(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        specialised.run((counts,), threads=N_THREADS)
+    assert workers() == []
+    assert counts.tolist() == [1] * 64
+
+
 def test_who_finds_the_workers_busy_runs_alone(plan):
     counts, specialised = plan
     with engine._workers.lock:

@@ -318,6 +318,36 @@ def test_pinned_memory_is_not_written_before_it_was_copied():
     assert [int(one.host[-1]) for one in copies] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("kind", ["upload", "download"])
+def test_copies_of_a_signals_handler_leave_alone_what_was_staged_when_it_came(
+    kind, number, monkeypatch
+):
+    gpu = FakeGpu()
+    whole = copies_of(gpu, [16, 16, 16, 32], lambda size: size + 64)
+    *copies, other = (replace(one, room=one.host.nbytes) for one in whole)  # no neighbours
+    gpu.transfers.upload([other] if kind == "upload" else [*copies, other])
+    gpu.transfers.download([other])  # and all that was staged is free
+    copy, left = getattr(gpu, kind), iter(range(number))
+
+    def interrupted(*arguments):
+        if next(left, None) is None:
+            monkeypatch.setattr(gpu, kind, copy)
+            gpu.transfers.download([other])  # as before a fork
+            gpu.transfers.upload([other])
+        copy(*arguments)
+
+    monkeypatch.setattr(gpu, kind, interrupted)
+    if kind == "upload":
+        gpu.transfers.upload(copies)
+        for one in copies:
+            one.host[...] = 0
+    gpu.transfers.download(copies)
+    assert [set(one.host) for one in copies] == [{1}, {2}, {3}]
+    assert set(other.host) == {4}
+    assert len(gpu.blocks) == 2  # the copies' own, and what they go through
+
+
 # ------------------------------------------------------------ running
 
 

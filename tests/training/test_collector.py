@@ -16,7 +16,7 @@ from fake_gpu import install
 from streamings import DROPPING, SAMPLE_BYTES, assert_same, fitted
 from trainings import CLASSES, X, learned
 
-from netts import Network
+from netts import MLPClassifier, Network
 from netts.compiler.loops import Loops
 from netts.training.supply import HALVES
 
@@ -106,3 +106,18 @@ def test_what_nobody_waited_for_is_done_before_its_memory_goes(fake_gpu, collect
             copy = Network(DROPPING).build(6)
             copy.set_weights(network.weights())
             np.testing.assert_array_equal(copy.predict(X, device="cuda"), prediction)
+
+
+def test_threads_that_predict_with_one_estimator_do_so_as_one_thread(fake_gpu, collector):
+    options = {"hidden_layer_sizes": (8,), "max_iter": 2, "random_state": 0}
+    with pytest.warns(match="Maximum iterations"):
+        here, there = (
+            MLPClassifier(device=device, **options).fit(X, CLASSES) for device in ("cpu", "cuda")
+        )
+    sizes = [10 + 3 * k for k in range(20)]
+    expected = [here.predict_proba(X[:size]) for size in sizes]
+    there.coefs_ = [one.copy() for one in there.coefs_]  # which every call copies in again
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        found = list(pool.map(lambda size: there.predict_proba(X[:size]), sizes))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
