@@ -35,12 +35,14 @@ def calls(module, X, y):
     """What is timed, by name, with how often a round repeats it."""
     model = module.MLPClassifier(max_iter=20, random_state=0).fit(X, y)
     once = module.MLPClassifier(max_iter=1, random_state=0)
+    again = module.MLPClassifier(max_iter=1, random_state=0, warm_start=True)
     row = X[:1]
     yield "predict, 1 row", lambda: model.predict(row), 500
     yield "predict_proba, 1 row", lambda: model.predict_proba(row), 500
     yield "predict, 150 rows", lambda: model.predict(X), 300
     yield "partial_fit, 150 rows", lambda: model.partial_fit(X, y), 30
     yield "fit, 1 epoch", lambda: once.fit(X, y), 30
+    yield "fit, 1 epoch more (warm_start)", lambda: again.fit(X, y), 30
     if module is netts:
         network = model._network()
         yield "network.predict, 1 row", lambda: network.predict(row), 500

@@ -29,6 +29,10 @@ from netts.training import Callback, History, Resumable, Trainer
 FLOATS = (np.float64, np.float32)
 """What networks compute in, the default first."""
 
+LARGEST_KEPT_BYTES = 2**23
+"""Of samples that are kept between fits with `warm_start`: copying more takes longer than recording
+a step anew, 3 ms (bench/estimators.py, 2 cores of an AMD Zen 3)."""
+
 
 class Rows(NamedTuple):
     """Samples, their targets as a matrix, and their weights or None."""
@@ -264,6 +268,11 @@ class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
             and not hasattr(self, "feature_names_in_")
             and bool(np.isfinite(X).all())
         )
+
+    def _keeps_session(self, training: Rows, is_partial: bool, *, is_validated: bool) -> bool:
+        """Whether to keep what a fit recorded for the next one, with copies of its samples."""
+        is_repeated = self.warm_start and training.X.nbytes <= LARGEST_KEPT_BYTES
+        return is_partial or (is_repeated and not is_validated)
 
     def _fit_by(self, trainer: Trainer, *data: Any, **how: Any) -> None:
         """Call `trainer.fit`, and say of divergence what scikit-learn says first."""

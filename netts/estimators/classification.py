@@ -57,7 +57,7 @@ class Classification(ClassifierMixin, NetworkEstimator):
             self._warn_of_one_class()
         else:
             self._check_labels(y)
-        return X, self._label_binarizer().transform(y).astype(bool)
+        return X, self._indicators(y)
 
     def _check_validation_targets(self, y: Any) -> np.ndarray:
         y = check_array(y, ensure_2d=False, dtype=None, accept_sparse=True, input_name="y_val")
@@ -75,7 +75,18 @@ class Classification(ClassifierMixin, NetworkEstimator):
                     f"y_val has labels that y has not: {unseen.tolist()[:5]}; leave their samples "
                     f"out, or train on some of them. y has {self.classes_.tolist()[:20]}"
                 )
-        return self._label_binarizer().transform(y).astype(bool)
+        return self._indicators(y)
+
+    def _indicators(self, y: Any) -> np.ndarray:
+        """Return which classes each sample has, bool of shape (n_samples, n_classes).
+
+        Of two classes, and of one, whether it has the second, in one column. It is what
+        `LabelBinarizer.transform` gives, which looks again at labels that were looked at just now.
+        """
+        if self._target_type == "multilabel-indicator" or np.ndim(y) != 1:
+            return self._label_binarizer().transform(y).astype(bool)
+        numbers = np.searchsorted(self.classes_, y)[:, None]
+        return numbers == (np.arange(len(self.classes_)) if len(self.classes_) > 2 else 1)
 
     def _learn_labels(self, y: Any) -> None:
         """Keep the plain values of scikit-learn's binarizer, of which it can be made again."""

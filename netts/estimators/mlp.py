@@ -101,6 +101,8 @@ class MLPBase(MLPParameters, NetworkEstimator):
         plateau, optimizer = self._plateau(), self._optimizer()
         n_samples = len(training.X)
         trainer = self._trainer(plateau, optimizer, n_samples, random_state, watching, is_partial)
+        keeps = self._keeps_session(training, is_partial, is_validated=validation is not None)
+        trainer.kept_ = self._live.kept if keeps else None
         try:
             self._fit_by(
                 trainer,
@@ -129,7 +131,7 @@ class MLPBase(MLPParameters, NetworkEstimator):
     ) -> Trainer:
         schedule = self._schedule()
         told = [*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks, *watching]
-        trainer = Trainer(
+        return Trainer(
             self._network(),
             loss=self._loss_function(),
             optimizer=optimizer,
@@ -145,8 +147,6 @@ class MLPBase(MLPParameters, NetworkEstimator):
             random_state=random_state if self.dropout else 0,
             precision=self.precision,
         )
-        trainer.kept_ = self._live.kept if is_partial else None
-        return trainer
 
     def _warn_of_end(self, history: History, is_partial: bool) -> None:
         """Warn where training ended before it converged, in scikit-learn's words."""

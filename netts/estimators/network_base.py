@@ -110,6 +110,9 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         is_partial: bool,
     ) -> None:
         trainer = self._trainer(validation is not None, random_state, watching, is_partial)
+        is_validated = validation is not None or self.validation_fraction > 0
+        keeps = self._keeps_session(training, is_partial, is_validated=is_validated)
+        trainer.kept_ = self._kept if keeps else None
         goes_on = is_partial and _name_of(trainer) == self._optimizer_name
         try:
             self._fit_by(
@@ -131,7 +134,7 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         schedule, rule = schedule_from(self.schedule), self._rule()
         plateau = None if rule is None else rule.start()
         told = [*[Narration(plateau, schedule)] * bool(self.verbose), *self.callbacks, *watching]
-        trainer = Trainer(
+        return Trainer(
             self.network_,
             loss=self._loss,
             optimizer=self.optimizer,
@@ -151,8 +154,6 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
             random_state=random_state,
             precision=self.precision,
         )
-        trainer.kept_ = self._kept if is_partial else None
-        return trainer
 
     def _is_minimised(self) -> bool:
         return isinstance(optimizer_from(self.optimizer), Minimizer)

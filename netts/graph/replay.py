@@ -149,6 +149,7 @@ class CpuReplay:
         self._seconds_per_step: float | None = None
 
     def _place(self, position: int, task: Task, chosen: Specialisation) -> list[_Placed]:
+        scratch = self._scratch.ctypes.data
         addresses = {
             name: value.address if not isinstance(value, np.ndarray) else value.ctypes.data
             for name, value in task.arrays()
@@ -156,7 +157,7 @@ class CpuReplay:
         numbers = chosen.numbers(task.arguments)
         placed = []
         for operation in chosen.operations:
-            block = operation.block(addresses, self._scratch.ctypes.data)
+            block = operation.block(addresses, scratch)
             fill_numbers(block, operation.program.words, numbers)
             placed.append(_Placed(position, chosen, operation, block))
         return placed

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from netts.errors import ParameterError
@@ -144,15 +145,32 @@ def _branches(layer: Layer, label: str) -> Sequence[Sequence[Any]]:
 
 def _check_number_of_inputs(node: Node) -> None:
     """Refuse a layer whose methods take another number of shapes than it has inputs."""
-    try:
-        signature = inspect.signature(node.layer.output_shape)
-        signature.bind(*node.inputs)
-    except TypeError:
-        takes = ", ".join(signature.parameters)
+    method = node.layer.output_shape
+    function = getattr(method, "__func__", None)
+    takes_all = (
+        _takes(method, len(node.inputs))
+        if function is None
+        else _function_takes(function, 1 + len(node.inputs))
+    )
+    if not takes_all:
+        takes = ", ".join(inspect.signature(method).parameters)
         raise ParameterError(
             f"{node} has {len(node.inputs)} inputs, but its output_shape takes ({takes}): give it "
             "as many branches, a field `branches` of lists of layers, as it takes shapes"
-        ) from None
+        )
+
+
+def _takes(function: Callable[..., Any], n_arguments: int) -> bool:
+    """Whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*[None] * n_arguments)
+    except TypeError:
+        return False
+    return True
+
+
+_function_takes = lru_cache(maxsize=256)(_takes)
+"""The same, kept by the function that a method is, as each network asks for each of its layers."""
 
 
 def _check_readers(nodes: tuple[Node, ...], n_inputs: int) -> None:

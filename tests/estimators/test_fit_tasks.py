@@ -321,15 +321,43 @@ def test_a_fit_without_callbacks_makes_no_context(kind, monkeypatch):
     assert fit(model, *data("regression")).n_iter_ == EPOCHS
 
 
+class Counting(Recorder):
+    """Asks for no fitted estimator."""
+
+    def on_fit_task_begin(self, estimator, context):
+        self.note("begin", context)
+
+    def on_fit_task_end(self, estimator, context, *, X):
+        self.note("end", context, X)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_gpu_callbacks_that_ask_for_nothing_move_nothing(kind, fake_gpu):
+    X, y = data("binary")
+    moved, models = [], []
+    for callbacks in ((), (Counting(),)):
+        model = KINDS[kind]("binary", device="cuda").set_callbacks(*callbacks)
+        fake_gpu.taken()
+        models.append(fit(model, X, y))
+        moved.append(fake_gpu.taken())
+    assert moved[0] == moved[1]
+    assert models[0].loss_curve_ == models[1].loss_curve_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_gpu_scores_of_epochs_are_those_of_the_cpu(kind, fake_gpu):
+    X, y = data("binary")
+    found = {}
+    for device in ("cpu", "cuda"):
+        monitor = callback.ScoringMonitor(scoring="neg_log_loss")
+        fit(KINDS[kind]("binary", device=device).set_callbacks(monitor), X, y)
+        found[device] = [row["neg_log_loss"] for row in monitor.get_logs().data]
+    assert len(found["cuda"]) == EPOCHS + 1
+    assert found["cuda"] == found["cpu"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_no_callback_asks_for_is_not_computed(kind, monkeypatch):
-    class Counting(Recorder):
-        def on_fit_task_begin(self, estimator, context):
-            self.note("begin", context)
-
-        def on_fit_task_end(self, estimator, context, *, X):
-            self.note("end", context, X)
-
     counting = Counting()
     model = KINDS[kind]("regression").set_callbacks(counting)
     monkeypatch.setattr(type(model), "_learned_so_far", None)

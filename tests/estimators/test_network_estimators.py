@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from estimator_cases import CLASSIFICATIONS, HIDDEN, TASKS, data, network_estimator
+from estimator_cases import (
+    CLASSIFICATIONS,
+    HIDDEN,
+    TASKS,
+    data,
+    estimator,
+    fit,
+    network_estimator,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -308,6 +316,36 @@ def test_partial_fit_on_images_records_once(images, n_sessions):
     assert losses == new_losses
     for name, array in expected.items():
         assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("make", [network_estimator, estimator], ids=["network", "mlp"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_warm_start_records_once_and_has_the_bits_of_new_sessions(make, task, n_sessions):
+    X, y = data(task, 40)
+    model = make(task, warm_start=True, dropout=0.2) if make is estimator else make(task)
+    model = fit(model.set_params(warm_start=True), X, y)
+    other = pickle.loads(pickle.dumps(model))
+    for _ in range(3):
+        fit(model, X, y)
+    assert len(n_sessions) == 1
+    for _ in range(3):
+        other = fit(pickle.loads(pickle.dumps(other)), X, y)
+    assert len(n_sessions) == 4
+    assert model.loss_curve_ == other.loss_curve_
+    assert_array_equal(model.predict(X), other.predict(X))
+
+
+@pytest.mark.parametrize("make", [network_estimator, estimator], ids=["network", "mlp"])
+def test_a_warm_start_keeps_no_large_samples_and_none_beside_validation(make, n_sessions):
+    X = np.random.default_rng(0).normal(size=(70_000, 16))  # 9 MB
+    model = make("regression", warm_start=True, batch_size=200)
+    model.set_params(**({"max_iter": 1} if make is estimator else {"epochs": 1}))
+    for _ in range(2):
+        fit(model, X, X[:, 0])
+    assert len(n_sessions) == 2
+    for _ in range(2):
+        fit(model, X[:200], X[:200, 0], X_val=X[:20], y_val=X[:20, 0])
+    assert len(n_sessions) == 4
 
 
 @pytest.mark.parametrize(
