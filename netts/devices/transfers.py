@@ -253,13 +253,19 @@ class Transfers:
                 finally:
                     self._is_copying = False
                 return
-            outer, self._staging, self._used = (self._staging, self._used), None, 0
+            outer = self._exchange(None, 0)
             try:
                 yield
             finally:
-                if self._staging is not None:
-                    self._staging.free()
-                self._staging, self._used = outer
+                own, _ = self._exchange(*outer)
+                if own is not None:
+                    own.free()
+
+    def _exchange(self, staging: Pinned | None, used: int) -> tuple[Pinned | None, int]:
+        """Take other pinned memory to copy by, and return what there was."""
+        before = self._staging, self._used
+        self._staging, self._used = staging, used
+        return before
 
     def _has_room(self, nbytes: int) -> bool:
         return self._used + nbytes <= STAGING_BYTES
