@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from peers import LEARNING_RATE, jax_mean_loss, jax_scan, jax_start, torch_epochs, torch_step
+
+from bench.peers import LEARNING_RATE, jax_mean_loss, jax_scan, jax_start, torch_epochs, torch_step
 
 N_CLASSES = 10
 SIDE = 28
@@ -141,8 +142,8 @@ def jax_epoch(net: CNN, batch_size: int) -> Callable[..., Any]:
     return jax_scan(jax_loss(net), batch_size)
 
 
-def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
-    import jax
+def jax_parameters(net: CNN) -> Any:
+    """Return weights and zero biases, of the convolutions and of the dense layers."""
     import jax.numpy as jnp
 
     generator = np.random.default_rng(0)
@@ -157,8 +158,14 @@ def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
         for c, (filters, kernel, _) in zip(channels, net.convolutions, strict=False)
     ]
     sizes = (net.n_flat, *net.units, N_CLASSES)
-    dense = [drawn(fans, fans[0], fans[1]) for fans in itertools.pairwise(sizes)]
-    state = jax_start((kernels, dense))
+    return kernels, [drawn(fans, fans[0], fans[1]) for fans in itertools.pairwise(sizes)]
+
+
+def train_jax(net: CNN, batch_size: int, epochs: int, X, y) -> None:
+    import jax
+    import jax.numpy as jnp
+
+    state = jax_start(jax_parameters(net))
     inputs, targets = jnp.asarray(X), jnp.asarray(y)
     for key in jax.random.split(jax.random.key(0), epochs):
         state, loss = jax_epoch(net, batch_size)(state, key, inputs, targets)

@@ -1,4 +1,4 @@
-"""What `test_contractions` times, to be run in a process for each library.
+"""What `test_kernels` times, to be run in a process for each library.
 
 Thread pools of two libraries in one process get in each other's way: those of OpenBLAS and OpenMP
 spin for milliseconds after their work is done.
@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import convolutions
 import numpy as np
 
+from bench import convolutions
 from netts import accelerate, parallel
 from netts.compiler.replayed import Replayed
 from netts.layers import dense

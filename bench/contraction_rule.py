@@ -1,6 +1,6 @@
 """Loops against BLAS by shape: the experiment behind the constants of `netts.compiler.cost`.
 
-    python bench/contraction_rule.py
+    python -m bench run contraction_rule
 
 One thread. For each shape the time of the loops and of the product, and what wrong choices cost by
 the default constants and by those that `netts.calibrate` measured here: the time of the choice over

@@ -1,6 +1,6 @@
 """Fashion-MNIST with a small convolutional network: accuracy and seconds per epoch. Markdown.
 
-    python bench/fashion.py [epochs]
+    python -m bench run fashion [epochs]
 
 conv32-conv64-128-10 of `cnn_peers.py`, Adam, batches of 64, all 60,000 images, float32; netts and
 PyTorch take turns, an epoch each, so that a busy moment of the machine hits both.
@@ -12,9 +12,9 @@ import sys
 import time
 
 import numpy as np
-from cnn_peers import NETS, netts_network, torch_model
-from peers import LEARNING_RATE
 
+from bench.cnn_peers import NETS, netts_network, torch_model
+from bench.peers import LEARNING_RATE
 from netts.data import fashion_mnist
 
 BATCH_SIZE = 64

@@ -1,6 +1,6 @@
 """Networks that are graphs against the same in PyTorch: test accuracy. Markdown.
 
-    python bench/graph_networks.py [cpu | cuda] [epochs of images] [epochs of rows]
+    python -m bench run graph_networks [cpu | cuda] [epochs of images] [epochs of rows]
 
 A residual CNN on Fashion-MNIST, and a network of two inputs, numbers and embedded categories, on
 the table of diamonds that the package plotnine brings (its price in five classes of equal size).
@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from peers import LEARNING_RATE
 
+from bench.peers import LEARNING_RATE
 from netts import Network, Trainer, layers
 from netts.data import fashion_mnist
 from netts.optimizers import Adam

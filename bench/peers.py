@@ -215,20 +215,25 @@ def jax_epoch(sizes: tuple[int, ...], batch_size: int) -> Callable[..., Any]:
     return jax_scan(lambda parameters, x, y: jax_mean_loss(x, parameters, y), batch_size)
 
 
+def jax_parameters(sizes: tuple[int, ...]) -> Any:
+    """Return weights and zero biases of a dense network."""
+    import jax.numpy as jnp
+
+    generator = np.random.default_rng(0)
+    return [
+        (
+            jnp.asarray(generator.normal(size=fans, scale=fans[0] ** -0.5), jnp.float32),
+            jnp.zeros(fans[1], jnp.float32),
+        )
+        for fans in itertools.pairwise(sizes)
+    ]
+
+
 def train_jax(sizes: tuple[int, ...], batch_size: int, epochs: int, X, y) -> None:
     import jax
     import jax.numpy as jnp
 
-    generator = np.random.default_rng(0)
-    state = jax_start(
-        [
-            (
-                jnp.asarray(generator.normal(size=fans, scale=fans[0] ** -0.5), jnp.float32),
-                jnp.zeros(fans[1], jnp.float32),
-            )
-            for fans in itertools.pairwise(sizes)
-        ]
-    )
+    state = jax_start(jax_parameters(sizes))
     inputs, targets = jnp.asarray(X), jnp.asarray(y)
     for key in jax.random.split(jax.random.key(0), epochs):
         state, loss = jax_epoch(sizes, batch_size)(state, key, inputs, targets)

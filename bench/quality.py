@@ -97,7 +97,7 @@ def main() -> int:
     settings = ", ".join(f"{name}={value}" for name, value in SETTINGS.items())
     print(
         "# Test scores of netts and scikit-learn at equal settings\n\n"
-        f"`python bench/quality.py`, {datetime.date.today()}. {machine()}.\n\n"
+        f"`python -m bench run quality`, {datetime.date.today()}. {machine()}.\n\n"
         f"{len(SEEDS)} splits, a quarter held out; accuracy, R2 for diabetes. scikit-learn's "
         f"defaults: {settings}, Adam, batches of 200, float64. Mean ± standard deviation; the "
         "difference is netts - scikit-learn, its mean and the worst of any split. The last two "

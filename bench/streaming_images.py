@@ -1,7 +1,7 @@
 """A folder of image files larger than the memory given, streamed through training. Markdown.
 
-    PYTHONPATH=. python bench/streaming_images.py                     # on this machine's CPU
-    PYTHONPATH=. python bench/streaming_images.py --device cuda --side 224 --channels 64
+    python -m bench run streaming_images                     # on this machine's CPU
+    python -m bench run streaming_images --device cuda --side 224 --channels 64
 
 The pictures are made in a temporary directory: JPEGs of noisy patterns, one pattern for each class.
 "Waiting" is the part of the later epochs in which the device had nothing to do but to wait for

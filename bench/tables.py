@@ -125,7 +125,7 @@ def main() -> None:
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "scikit-learn"))
     print("# `netts train` with no option but the target, and a scikit-learn pipeline\n")
     print(
-        f"`python bench/tables.py`, {datetime.date.today()}. {platform.machine()}, "
+        f"`python -m bench run tables`, {datetime.date.today()}. {platform.machine()}, "
         f"{len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}, {packages}, "
         f"netts {netts.__version__}.\n"
     )

@@ -1,12 +1,12 @@
 """How long a fresh process waits: for `import netts`, and for the first fit on iris.
 
-    pytest bench/test_startup.py -m bench --benchmark-json=startup.json
+    python -m bench run startup
 
 Every round is a new process that imports scikit-learn first, reads the clock, then does the work;
-importing netts's estimators counts, importing scikit-learn does not. "empty cache" gives the
-process a cache directory of its own, so that every kernel is compiled. Python's own bytecode is
-compiled beforehand, as installing does. Beside the seconds that pass, processor seconds are kept:
-the machine's other work changes them less.
+importing netts's estimators counts, importing scikit-learn does not. "empty cache", the cold start,
+gives the process a cache directory of its own, so that every kernel is compiled. Python's own
+bytecode is compiled beforehand, as installing does. Beside the seconds that pass, processor seconds
+are kept: the machine's other work changes them less.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import tempfile
 
 import pytest
 
+from bench.size import is_smoke, sized
+
 pytestmark = pytest.mark.bench
 
-ROUNDS = 5
+ROUNDS = sized(5, smoke=1)
 
 IMPORT = """
 import time
@@ -47,17 +49,19 @@ Classifier((64, 32), random_state=0, max_iter=200).fit(X, y)
 print(time.perf_counter() - start, time.process_time() - cpu)
 """
 
-CASES = {
-    "import netts": IMPORT,
-    "first fit, netts": FIT.format(library="from netts import MLPClassifier as Classifier"),
-    "first fit, scikit-learn": FIT.format(library="Classifier = Peer"),
-    "first fit, netts, empty cache": FIT.format(
-        library="from netts import MLPClassifier as Classifier"
-    ),
+LIBRARIES = {
+    "netts": FIT.format(library="from netts import MLPClassifier as Classifier"),
+    "scikit-learn": FIT.format(library="Classifier = Peer"),
 }
+COLD = ("first fit, empty cache", "netts", LIBRARIES["netts"])
+CASES = [
+    ("import", "netts", IMPORT),
+    *(("first fit", library, script) for library, script in LIBRARIES.items()),
+    *sized([COLD], smoke=[]),
+]
 
 
-def seconds(script: str, cache: str | None) -> tuple[float, float]:
+def seconds(script: str, cache: str | None) -> tuple[float, dict[str, float]]:
     """Run a script in a new process and return the seconds that it prints: passed, and worked."""
     environment = dict(os.environ)
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -67,15 +71,14 @@ def seconds(script: str, cache: str | None) -> tuple[float, float]:
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
     )
     passed, worked = map(float, done.stdout.split())
-    return passed, worked
+    return passed, {"processor seconds": worked}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "library", "script"), CASES)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_startup(benchmark, case, round_):
+def test_startup(one_round, case, library, script, round_):
     with tempfile.TemporaryDirectory() as empty:
         cache = empty if "empty cache" in case else None
-        if "netts" in case:
-            seconds(CASES[case], None)  # files in the page cache, bytecode, kernels in netts's
-        inside = benchmark.pedantic(seconds, args=(CASES[case], cache), rounds=1, iterations=1)
-    benchmark.extra_info.update(case=case, seconds=inside[0], processor_seconds=inside[1])
+        if library == "netts" and not is_smoke():
+            seconds(script, None)  # files in the page cache, bytecode, kernels in netts's
+        one_round.value(lambda: seconds(script, cache), case=case, library=library, unit="seconds")

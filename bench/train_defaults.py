@@ -1,4 +1,6 @@
-"""Which settings should `netts train` have? `python bench/train_defaults.py [netts|scikit-learn]`.
+"""Which settings should `netts train` have?
+
+    python -m bench run train_defaults [netts | scikit-learn]
 
 Mean and lowest test score (accuracy, R2 for diabetes) of hidden layers 64 and 32, Adam, batches of
 32, over five splits and seeds of each bundled table, for several weight penalties and epochs.

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from tables import tables
 
+from bench.tables import tables
 from netts.data import Table, read_table
 from netts.data.splitting import split_table
 from netts.errors import UnknownValueWarning

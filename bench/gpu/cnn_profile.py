@@ -1,7 +1,7 @@
 """Convolutional networks on a GPU beside PyTorch's CUDA graph, and where time goes. Markdown.
 
-    PYTHONPATH=.:bench python bench/gpu/cnn_profile.py --seconds 120
-    PYTHONPATH=.:bench python bench/gpu/cnn_profile.py --device cpu --tiny    # tries the script
+    PYTHONPATH=. python bench/gpu/cnn_profile.py --seconds 120
+    PYTHONPATH=. python bench/gpu/cnn_profile.py --device cpu --tiny    # tries the script
 
 First both train a few steps and are compared with netts on the processor; then rounds of both take
 turns. Then a step of each network by operation, and the convolutions' kernels in the ways that
@@ -17,14 +17,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import cnn_peers
 from contestants import Netts, Torch
 from convolution_ways import CACHED_BYTES, PATIENCE, ways
 from epoch import Witness
 from isolation import Worker, WorkerError
-from report import Budget, duration, in_words, machine, quotient, ratio, save, table
+from report import Budget, in_words, machine, quotient, save
 from step_cases import CASES, TINY, Case
 from steps import ENVIRONMENT, compare
+
+from bench import cnn_peers
+from bench.markdown import duration, ratio, table
 
 ROUNDS = 3
 LEAST_SHARE = 0.01

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from peers import LEARNING_RATE, jax_epoch_in_order, jax_start, jax_step
 from step_cases import CHECKED_STEPS, Case, Weights
+
+from bench.peers import LEARNING_RATE, jax_epoch_in_order, jax_start, jax_step
 
 ROUND_SECONDS = 0.3
 MOST_EPOCHS = 50

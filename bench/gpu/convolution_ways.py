@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import cnn_peers
 import numpy as np
 from isolation import Worker, WorkerError
-from report import Budget, duration, in_words
+from report import Budget, in_words
 from step_cases import Case
 from steps import ENVIRONMENT
+
+from bench import cnn_peers
+from bench.markdown import duration
 
 PATIENCE = 60.0
 PROFILED_CALLS = 5

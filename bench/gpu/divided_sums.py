@@ -1,6 +1,6 @@
 """Long sums of small results, whole and divided: the experiment behind `ProductRule.most_parts`.
 
-    PYTHONPATH=.:bench/gpu python bench/gpu/divided_sums.py
+    PYTHONPATH=. python bench/gpu/divided_sums.py
 
 For each shape products of whole sums and of sums in parts, with the launch that adds the parts up,
 are captured and take turns, as in `contraction_rule`. Printed are the medians, what the estimates

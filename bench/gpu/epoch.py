@@ -1,7 +1,7 @@
 """What an epoch on a resident data set moves: uploads, downloads, bytes, graph launches. Markdown.
 
-    PYTHONPATH=.:bench python bench/gpu/epoch.py --seconds 60
-    PYTHONPATH=.:bench python bench/gpu/epoch.py --device cpu
+    PYTHONPATH=. python bench/gpu/epoch.py --seconds 60
+    PYTHONPATH=. python bench/gpu/epoch.py --device cpu
 
 Two witnesses: netts's own count at the end of each epoch, and CUDA's (CUPTI, through PyTorch's
 profiler), as the difference between fits of few and of many epochs, over the epochs between them.
@@ -21,9 +21,11 @@ from typing import Any
 from unittest.mock import patch
 
 from isolation import Worker, WorkerError
-from peers import LEARNING_RATE
-from report import Budget, duration, in_words, machine, save, table
+from report import Budget, in_words, machine, save
 from step_cases import CASES, TINY, Case
+
+from bench.markdown import duration, table
+from bench.peers import LEARNING_RATE
 
 EPOCHS = 5
 MORE_EPOCHS = 10

@@ -1,7 +1,7 @@
 """Fashion-MNIST on a GPU through netts's public API: accuracy and seconds per epoch. Markdown.
 
-    PYTHONPATH=.:bench python bench/gpu/fashion.py --data FOLDER --seconds 90
-    PYTHONPATH=.:bench python bench/gpu/fashion.py --device cpu --samples 500 --epochs 2
+    PYTHONPATH=. python bench/gpu/fashion.py --data FOLDER --seconds 90
+    PYTHONPATH=. python bench/gpu/fashion.py --device cpu --samples 500 --epochs 2
 
 conv32-conv64-128-10 of `cnn_peers.py`, Adam, batches of 64, float32. netts trains on the GPU and on
 the processor from the same seed, nothing changed but `device`; PyTorch trains on the same GPU,
@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cnn_peers import NETS, netts_network, torch_model
 from contestants import TorchEpoch
-from peers import LEARNING_RATE
-from report import Budget, in_words, machine, save, table
+from report import Budget, in_words, machine, save
 
+from bench.cnn_peers import NETS, netts_network, torch_model
+from bench.markdown import table
+from bench.peers import LEARNING_RATE
 from netts import Trainer
 from netts.data import fashion_mnist
 from netts.data.fashion_mnist import DIRECTORY

@@ -1,7 +1,7 @@
 """Kernels of a user's own on every device: the same results, and how long they take. Markdown.
 
-    PYTHONPATH=.:bench python bench/gpu/own_kernels.py --seconds 60
-    PYTHONPATH=.:bench python bench/gpu/own_kernels.py --device cpu --tiny
+    PYTHONPATH=. python bench/gpu/own_kernels.py --seconds 60
+    PYTHONPATH=. python bench/gpu/own_kernels.py --device cpu --tiny
 
 "call" is `kernel.on(device)(...)` on NumPy arrays, which on a GPU pays for its copies; "resident"
 is a step of a plan that runs many, the copies at its ends subtracted. All have the same source.
@@ -17,9 +17,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from report import Budget, duration, in_words, machine, quotient, ratio, save, table
-from user_kernels import OWN_KERNELS, OwnKernel
+from report import Budget, in_words, machine, quotient, save
 
+from bench.markdown import duration, ratio, table
+from bench.user_kernels import OWN_KERNELS, OwnKernel
 from netts import TaskGraph
 
 CALLS = 5

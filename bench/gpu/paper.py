@@ -1,7 +1,7 @@
 """The experiment of the TornadoVM paper at our scale: dense networks on a GPU and on one core.
 
-    PYTHONPATH=.:bench python bench/gpu/paper.py --seconds 240
-    PYTHONPATH=.:bench python bench/gpu/paper.py --device cpu --tiny
+    PYTHONPATH=. python bench/gpu/paper.py --seconds 240
+    PYTHONPATH=. python bench/gpu/paper.py --device cpu --tiny
 
 Networks of n-n-n-10, float32, ReLU. "Feed forward" takes a batch and gives its logits; "training
 step" is feed forward, softmax cross-entropy, back propagation and a step of gradient descent, and
@@ -29,18 +29,9 @@ from unittest.mock import patch
 
 import numpy as np
 from isolation import Worker, WorkerError
-from report import (
-    Budget,
-    duration,
-    in_words,
-    machine,
-    output_folder,
-    quotient,
-    ratio,
-    save,
-    table,
-)
+from report import Budget, in_words, machine, output_folder, quotient, save
 
+from bench.markdown import duration, ratio, table
 from netts import TaskGraph, accelerate, parallel
 from netts.devices.memory import Arena
 from netts.layers.dense import (

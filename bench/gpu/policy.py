@@ -1,7 +1,7 @@
 """What "auto" chooses, beside what is faster: dense networks on all cores and on a GPU.
 
-    PYTHONPATH=.:bench python bench/gpu/policy.py --seconds 100
-    PYTHONPATH=.:bench python bench/gpu/policy.py --device cpu --tiny
+    PYTHONPATH=. python bench/gpu/policy.py --seconds 100
+    PYTHONPATH=. python bench/gpu/policy.py --device cpu --tiny
 
 Networks of n-n-n-10 as in `paper.py`, feed forward and training step. A run is used in two ways:
 "a run" is one step, its batch going up and its results coming down; "an epoch" is a run of 1000
@@ -25,7 +25,9 @@ import paper
 from isolation import Worker, WorkerError
 from paper import PASSES, Engine, Graph, Pass
 from policy_operations import TaskTime, by_kernel, task_times
-from report import Budget, duration, machine, quotient, ratio, save, table
+from report import Budget, machine, quotient, save
+
+from bench.markdown import duration, ratio, table
 
 INPUTS = (4, 16, 64, 128, 256, 512, 1024, 4096)
 BATCHES = (1, 16, 256, 4096)

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from paper import Graph, Pass
-from report import table
+
+from bench.markdown import table
 
 PROFILE_SECONDS = 0.01
 MOST_STEPS = 50

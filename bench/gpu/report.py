@@ -6,12 +6,12 @@ import datetime
 import json
 import os
 import platform
-import subprocess
 import time
-from collections.abc import Iterable, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from bench.machine import gpu, processor, versions
 
 PACKAGES = (
     "numpy", "scipy", "numba", "numba-cuda", "cuda-core", "cuda-bindings", "nvmath-python",
@@ -46,63 +46,11 @@ class Budget:
 
 def machine(packages: Sequence[str] = PACKAGES) -> str:
     """Return GPU, driver, processor, versions and date."""
-    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    found = ", ".join(f"{name} {version}" for name, version in versions(packages).items())
     return (
-        f"{_gpu()}; {_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
-        f"{versions}; {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
+        f"{gpu()}; {processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, "
+        f"{found}; {datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
     )
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "missing"
-
-
-def _gpu() -> str:
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(query, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return "no GPU"
-    name, _, driver = found.stdout.splitlines()[0].partition(", ")
-    return f"{name}, driver {driver}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    lines += ["| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time with three digits, an empty text for None."""
-    if seconds is None:
-        return ""
-    for unit, scale in (("us", 1e6), ("ms", 1e3)):
-        if seconds * scale < 1000 or (unit == "ms" and seconds < 10):
-            return f"{_three_digits(seconds * scale)} {unit}"
-    return f"{_three_digits(seconds)} s"
-
-
-def ratio(value: float | None) -> str:
-    """Return how many times, an empty text for None."""
-    return "" if value is None else f"{_three_digits(value)}x"
-
-
-def _three_digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def quotient(numerator: float | None, denominator: float | None) -> float | None:

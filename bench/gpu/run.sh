@@ -13,7 +13,7 @@ shift
 names=("$@")
 [ ${#names[@]} -gt 0 ] || names=(exam steps epoch own_kernels paper policy fashion streaming)
 
-export PYTHONPATH="$PWD:$PWD/bench${PYTHONPATH:+:$PYTHONPATH}"
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export NETTS_CACHE_DIR="${NETTS_CACHE_DIR:-$(mktemp -d)}" # one for all: nothing compiles twice
 export PYTHONUNBUFFERED=1
 python="${PYTHON:-python3}"

@@ -6,9 +6,9 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-import cnn_peers
 import numpy as np
-import peers
+
+from bench import cnn_peers, peers
 
 Weights = list[np.ndarray]
 """Of each layer weight and bias, in netts's layout."""

@@ -1,7 +1,7 @@
 """Time per training step on a GPU, netts beside PyTorch and JAX. Markdown; JSON into $OUT.
 
-    PYTHONPATH=.:bench python bench/gpu/steps.py --seconds 500
-    PYTHONPATH=.:bench python bench/gpu/steps.py --device cpu --tiny      # tries the script
+    PYTHONPATH=. python bench/gpu/steps.py --seconds 500
+    PYTHONPATH=. python bench/gpu/steps.py --device cpu --tiny      # tries the script
 
 First all train a few steps from the same weights in the same order, and are compared with PyTorch
 in float64; then rounds of all take turns, each in its own process, and medians count.
@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 from contestants import CONTESTANTS
 from isolation import Worker, WorkerError
-from report import Budget, duration, machine, quotient, ratio, save, table
+from report import Budget, machine, quotient, save
 from step_cases import CASES, TINY, Case
+
+from bench.markdown import duration, ratio, table
 
 ROUNDS = 7
 PROCESSOR_ROUNDS = 3

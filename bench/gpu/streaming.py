@@ -1,7 +1,7 @@
 """Training on data that are given less memory than they need, beside resident data. Markdown.
 
-    PYTHONPATH=.:bench python bench/gpu/streaming.py --seconds 90
-    PYTHONPATH=.:bench python bench/gpu/streaming.py --device cpu --tiny
+    PYTHONPATH=. python bench/gpu/streaming.py --seconds 90
+    PYTHONPATH=. python bench/gpu/streaming.py --device cpu --tiny
 
 Each set is trained on three times from one seed: resident, streamed from an array of the host's,
 and streamed from compressed samples that are decoded as they are read, by as many threads as there
@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import cnn_peers
 import numpy as np
-import peers
-from report import Budget, duration, in_words, machine, ratio, save, table
+from report import Budget, in_words, machine, save
 
+from bench import cnn_peers, peers
+from bench.markdown import duration, ratio, table
 from netts import Network, Trainer, layers
 from netts.optimizers import Adam
 from netts.training.history import History

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from user_kernels import OWN_KERNELS, OwnKernel, RadialBasis
 
+from bench.user_kernels import OWN_KERNELS, OwnKernel, RadialBasis
 from netts.devices.cuda_driver import missing
 from netts.testing import available_devices, check_layer
 

@@ -3,11 +3,11 @@
 The same at full size, in accuracy: bench/graph_networks.py.
 """
 
-import graph_networks as bench
 import numpy as np
 import pytest
 import trainings
 
+from bench import graph_networks as bench
 from netts import Trainer
 from netts.optimizers import SGD
 
