@@ -96,7 +96,7 @@ def blocks(page: str) -> Iterator[Block]:
             rest = "\n".join(line for line in paragraph.splitlines() if not line.startswith("|"))
             if len(rows) > 1 and set(rows[1]) <= set("|-: "):
                 columns = _units(rows[0])
-            found = [(False, _in_text(rest))]
+            found = [(False, figures_in(rest))]
             found += [(True, _in_row(row, columns)) for row in rows]
             for is_row, figures in found:
                 if figures:
@@ -109,7 +109,8 @@ def sections(page: str) -> list[str]:
     return re.split(r"^#+ .*$", without, flags=re.MULTILINE)
 
 
-def _in_text(text: str) -> tuple[Figure, ...]:
+def figures_in(text: str) -> tuple[Figure, ...]:
+    """Return the figures of a piece of text, in their order."""
     found = []
     for match in _FIGURE.finditer(_QUOTED.sub("``", text)):
         first, number, *units = match.groups()
@@ -130,7 +131,7 @@ def _units(header: str) -> list[str]:
 def _in_row(row: str, units: list[str]) -> tuple[Figure, ...]:
     found: list[Figure] = []
     for n, cell in enumerate(_cells(row)):
-        found += _in_text(cell)
+        found += figures_in(cell)
         if n < len(units) and units[n]:
             found += [_figure(number, units[n]) for number in _BARE.findall(cell)]
     return tuple(found)

@@ -31,3 +31,20 @@ def ratio(value: float | None) -> str:
 def three_digits(value: float) -> str:
     """Return a number as it is read: three digits, thousands apart."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def tables(page: str) -> list[list[dict[str, str]]]:
+    """Return the tables of a page, each a list of its rows: cell by header."""
+    found: list[list[dict[str, str]]] = []
+    header: list[str] = []
+    for line in page.splitlines():
+        if not line.startswith("|"):
+            header = []
+            continue
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not header:
+            header = cells
+            found.append([])
+        elif set(line) - set("|-: "):
+            found[-1].append(dict(zip(header, cells, strict=True)))
+    return found

@@ -26,7 +26,7 @@ def plot(series: Sequence[Series]) -> bytes | None:
     if OURS not in libraries or len(libraries) < 2:
         return None
     axes = list(dict.fromkeys(one.axis for one in series if one.axis))
-    return _curves(series, libraries, axes) if axes else _ratios(series, libraries)
+    return curves(series, libraries, axes) if axes else _ratios(series, libraries)
 
 
 def figure(width: float, height: float) -> Any:
@@ -55,7 +55,8 @@ def style(libraries: Sequence[str], library: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _curves(series: Sequence[Series], libraries: Sequence[str], axes: Sequence[str]) -> bytes:
+def curves(series: Sequence[Series], libraries: Sequence[str], axes: Sequence[str]) -> bytes:
+    """Return a panel for each axis, a curve for each library."""
     drawn = figure(2.6 * len(axes), 3.2)
     panels = drawn.subplots(1, len(axes), squeeze=False)[0]
     for panel, axis in zip(panels, axes, strict=True):
