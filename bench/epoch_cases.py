@@ -18,7 +18,7 @@ import numpy as np
 from bench import cnn_peers, peers
 from netts.training.callbacks import Callback
 
-EPOCHS = 5
+EPOCHS = 3
 """The median of so many is a round, after one that warms up."""
 
 LIBRARIES = ("netts", "scikit-learn", "PyTorch eager", "JAX scan")

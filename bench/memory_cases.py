@@ -12,7 +12,7 @@ from bench.peers import LIBRARIES, data, netts_network
 
 MEGABYTE = 1e6
 KEEPING_BEST = "netts, best epoch kept"
-EPOCHS = 3
+EPOCHS = 2
 
 
 def megabytes(field: str) -> float:

@@ -19,7 +19,7 @@ from bench import contraction_cases
 from bench.contraction_cases import CASES
 from bench.size import installed, sized
 
-ROUNDS = sized(9, smoke=1)
+ROUNDS = sized(5, smoke=1)
 ROUND_SECONDS = sized(0.05, smoke=1e-3)
 
 QUIET_SECONDS = sized(0.25, smoke=0.0)

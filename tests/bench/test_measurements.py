@@ -71,7 +71,7 @@ def test_the_spread_is_the_distance_between_quartiles_and_unknown_of_one_round()
         ('{"benchmarks": [], "machine_info": {}}', "has no round in it"),
         (
             '{"machine_info": {}, "benchmarks": [{"name": "x", "extra_info": {}}]}',
-            "the benchmark 'x' is of no suite of bench/: it lacks 'case'",
+            "the benchmark 'x' is of no suite of bench/: it lacks 'fullname'",
         ),
         ('{"benchmarks": [7], "machine_info": {}}', "the benchmark 7 is of no suite"),
     ],
