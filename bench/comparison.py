@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.errors import BenchError
 from bench.markdown import ratio, table
 from bench.measurements import Measured, Series, described
-from bench.page import quantity
+from bench.page import SMOKE_REMARK, quantity
 
 HEADER = ("question", "case", "library", "A", "B", "B / A", "verdict")
 
@@ -28,6 +28,8 @@ def comparison(a: Measured, b: Measured) -> str:
     lines = [f"- {name}: {_about(side)}" for name, side in (("A", a), ("B", b))]
     if (a.machine, a.packages) != (b.machine, b.packages):
         lines.append("- **They differ in machine or versions, not only in commits.**")
+    if a.is_smoke or b.is_smoke:
+        lines.append(f"- {SMOKE_REMARK}")
     rows = [_row(in_a[key], in_b[key]) for key in common]
     left_out = len(in_a.keys() ^ in_b.keys())
     end = [f"{left_out} cases are in one of the two only."] if left_out else []

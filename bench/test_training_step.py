@@ -31,25 +31,35 @@ ROUNDS = sized(5, smoke=1)
 pytestmark = pytest.mark.bench
 
 
+ONE_CORE = "netts, one core"
+COLUMNS = [*installed(LIBRARIES), *sized([ONE_CORE], smoke=[])]
+"""netts's sequential form is one of its peers."""
+
+
+def trained(workers, column: str, *arguments) -> None:
+    library, cores = ("netts", 1) if column == ONE_CORE else (column, None)
+    workers.run(library, train, library, *arguments, cores=cores)
+
+
 @pytest.fixture(scope="module")
 def warm(workers):
     """Load every library in its process, and compile what it compiles, before anything is timed."""
-    for library in installed(LIBRARIES):
+    for column in COLUMNS:
         for net, (batch_size, *_) in NETS.items():
-            workers.run(library, train, library, net, batch_size, 2, 1)
+            trained(workers, column, net, batch_size, 2, 1)
     return workers
 
 
-@pytest.mark.parametrize("library", installed(LIBRARIES))
+@pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("round_", range(ROUNDS))
-def test_training_step(one_round, warm, net, library, round_):
+def test_training_step(one_round, warm, net, column, round_):
     batch_size, n_steps, all_epochs = NETS[net]
-    epochs = dict(zip(LIBRARIES, all_epochs, strict=True))[library]
+    epochs = dict(zip(LIBRARIES, all_epochs, strict=True)).get(column, all_epochs[0])
     one_round.time(
-        lambda: warm.run(library, train, library, net, batch_size, n_steps, epochs),
+        lambda: trained(warm, column, net, batch_size, n_steps, epochs),
         case=f"{net}, batch {batch_size}",
-        library=library,
+        library=column,
         unit="seconds per step",
         steps=epochs * n_steps,
     )

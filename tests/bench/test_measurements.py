@@ -138,6 +138,12 @@ def test_a_comparison_says_when_machines_or_versions_differ():
     assert "**They differ in machine or versions" in comparison(before, other)
 
 
+def test_numbers_of_a_smoke_test_are_said_to_mean_nothing():
+    before = read(BEFORE)
+    assert "mean nothing" not in comparison(before, before)
+    assert "mean nothing" in comparison(before, replace(before, is_smoke=True))
+
+
 def test_a_comparison_of_files_without_a_common_case_is_refused():
     before = read(BEFORE)
     other = replace(before, series=(series(1.0, 2.0),))
