@@ -79,7 +79,7 @@ def curves(series: Sequence[Series], libraries: Sequence[str], axes: Sequence[st
 def _ratios(series: Sequence[Series], libraries: Sequence[str]) -> bytes | None:
     ours = {one.case: one.median for one in series if one.library == OURS}
     cases = [case for case in dict.fromkeys(one.case for one in series) if ours.get(case)]
-    drawn = figure(7.0, 1.2 + 0.26 * len(cases))
+    drawn = figure(7.0, 1.4 + 0.26 * len(cases))
     panel = drawn.subplots()
     for library in libraries:
         points = [
@@ -95,5 +95,7 @@ def _ratios(series: Sequence[Series], libraries: Sequence[str]) -> bytes | None:
     panel.invert_yaxis()
     panel.set_xlabel("times netts's " + ("time" if "seconds" in series[0].unit else series[0].unit))
     panel.grid(alpha=0.3)
-    panel.legend(loc="best", fontsize=8)
+    drawn.legend(
+        *panel.get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8
+    )
     return png(drawn)
