@@ -7,12 +7,10 @@ import time
 import warnings
 from typing import Any
 
-from bench.prediction_cases import few
+from bench.prediction_cases import few, repeated
 
 WAYS = {"netts": "auto", "netts, device named": "cpu"}
 """The way to say a device by the name in the tables."""
-
-REPEATS = 30
 
 
 @functools.cache
@@ -32,13 +30,9 @@ def first_fit(way: str) -> tuple[float, dict[str, str]]:
     return time.perf_counter() - start, {"device": estimator.device_}
 
 
-def later_call(way: str, call: str) -> tuple[float, dict[str, str]]:
+def later_call(way: str, call: str, round_seconds: float) -> tuple[float, dict[str, str]]:
     """Return the seconds of a fit or a prediction of a process that has made some."""
     X, y = few()
     estimator = classifier(way).fit(X, y)
     asked = (lambda: estimator.fit(X, y)) if "fit" in call else (lambda: estimator.predict(X[:1]))
-    asked()
-    start = time.perf_counter()
-    for _ in range(REPEATS):
-        asked()
-    return (time.perf_counter() - start) / REPEATS, {"device": estimator.device_}
+    return repeated(asked, round_seconds), {"device": estimator.device_}

@@ -102,9 +102,13 @@ def call(library: str, name: str) -> Callable[[], Any]:
 
 
 def seconds_per_call(library: str, name: str, round_seconds: float = ROUND_SECONDS) -> float:
-    """Return the seconds of a call, over as many calls as take about so long, at least one."""
+    """Return the seconds of a call, over as many calls as take about so long."""
     warnings.simplefilter("ignore")
-    asked = call(library, name)
+    return repeated(call(library, name), round_seconds)
+
+
+def repeated(asked: Callable[[], Any], round_seconds: float) -> float:
+    """Return the seconds of a call, over as many calls as take about so long, at least one."""
     asked()
     start = time.perf_counter()
     asked()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from bench.errors import BenchError
 from bench.size import SMOKE, VARIABLE
 
@@ -74,7 +76,7 @@ def ask(
     Raises
     ------
     BenchError
-        If a question is not known, or a script is asked for together with others.
+        If a question is not known, a script is asked for together with others, or no case has run.
     """
     chosen = SUITES if list(names) == [ALL] else list(names)
     unknown = [name for name in chosen if name not in QUESTIONS]
@@ -103,8 +105,13 @@ def _run_suites(
         written = Path(folder) / "rounds.json"
         command = [sys.executable, "-m", "pytest", "-m", "bench", "-q", "--benchmark-quiet"]
         command += [str(FOLDER / QUESTIONS[name].file) for name in names]
-        command += [f"--benchmark-json={written}", *options]
+        command += [f"--benchmark-json={written}", "-W", "ignore:Not saving anything", *options]
         status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         if written.exists() and written.stat().st_size:
             written.replace(json)
+        elif status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            raise BenchError(
+                f"no case of {', '.join(names)} has run: all were skipped or deselected, and "
+                f"{json} is not written"
+            )
     return status

@@ -17,6 +17,7 @@ from bench.separate import alone
 from bench.size import sized
 
 ROUNDS = sized(5, smoke=1)
+SECONDS = sized(0.1, smoke=1e-3)
 LATER = ("fit, 1 epoch", "predict, 1 row")
 
 pytestmark = pytest.mark.bench
@@ -35,7 +36,7 @@ def test_first_device_choice(one_round, way, round_):
 @pytest.mark.parametrize("round_", range(ROUNDS))
 def test_later_device_choice(one_round, workers, call, way, round_):
     one_round.value(
-        lambda: workers.run(way, later_call, way, call),
+        lambda: workers.run(way, later_call, way, call, SECONDS),
         case=f"later {call}",
         library=way,
         unit="seconds per call",

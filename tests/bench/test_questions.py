@@ -68,6 +68,14 @@ def test_a_run_that_writes_nothing_leaves_the_file_that_was_there(ran, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["fits.json"]
 
 
+@pytest.mark.parametrize("status", [0, 5])
+def test_a_run_of_no_case_is_an_error(ran, tmp_path, capsys, status):
+    ran.status, ran.written = status, ""
+    assert main(["run", "fits", "--json", str(tmp_path / "fits.json"), "-k", "nothing"]) == 2
+    assert "no case of fits has run: all were skipped or deselected" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_smoke_test_has_small_sizes_and_the_peers_that_netts_needs(monkeypatch):
     everyone = ("netts", "netts, one core", "scikit-learn", "PyTorch eager", "JAX scan")
     monkeypatch.setenv(VARIABLE, SMOKE)
