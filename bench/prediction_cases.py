@@ -29,6 +29,7 @@ CALLS = {
     "predict, 1,000,000 rows": LIBRARIES,
     "partial_fit, 150 rows": tuple(ENGINES),
     "fit, 1 epoch, 150 rows": tuple(ENGINES),
+    "fit, 1 epoch more (warm_start), 150 rows": tuple(ENGINES),
 }
 """What can be asked, and of whom. `network.predict` is the plan behind netts's estimator, so the
 difference to `predict` is what the estimator adds."""
@@ -87,9 +88,9 @@ def call(library: str, name: str) -> Callable[[], Any]:
     X, y = data(name)
     fitted = model(library, len(X) == MILLION)
     row = X[:1]
-    if name == "fit, 1 epoch, 150 rows":
-        once = type(fitted)(max_iter=1, random_state=0)
-        return lambda: once.fit(X, y)
+    if name.startswith("fit, 1 epoch"):
+        again = type(fitted)(max_iter=1, random_state=0, warm_start="warm_start" in name)
+        return lambda: again.fit(X, y)
     calls = {
         "predict, 1 row": lambda: fitted.predict(row),
         "predict_proba, 1 row": lambda: fitted.predict_proba(row),

@@ -19,6 +19,7 @@ SETTINGS = {
         "1.1 times": "by how much a GPU must be faster to be chosen",
         "30 s": "from when on a trial pays",
     },
+    "docs/task-graph.md": {"0.1 seconds": "how often a replay looks at its stop word"},
     "docs/training.md": {"0.1 seconds": "how often a replay looks at its stop word"},
 }
 """Figures that are no measurements, and what they are."""
