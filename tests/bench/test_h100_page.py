@@ -12,7 +12,7 @@ from bench.limits import work
 
 def test_the_committed_page_is_what_its_results_say():
     committed = (h100_page.RESULTS / h100_page.PAGE).read_text(encoding="utf-8")
-    assert committed == h100_page.page()
+    assert committed == h100_page.page(), "after new results: python -m bench.h100_page"
 
 
 def test_the_page_shows_plots_that_are_there_and_all_plots_are_small():
