@@ -60,13 +60,13 @@ def by_suite(series: Iterable[Series]) -> dict[str, list[Series]]:
 
 
 def tables(series: Sequence[Series]) -> list[str]:
-    """Return the tables of a suite, one for each unit, what netts is not faster in, and details."""
+    """Return the tables of a suite, one for each unit, what netts is behind in, and details."""
     parts = []
     for unit, all_ in itertools.groupby(sorted(series, key=_unit), key=_unit):
         parts.append(_medians(unit, list(all_)))
-    slower = [line for one in series if (line := _slower(one, series))]
+    behind = [line for one in series if (line := _behind(one, series))]
     if any(one.library == OURS for one in series) and len({one.library for one in series}) > 1:
-        parts.append("Not faster: " + ("; ".join(slower) if slower else "nowhere") + ".")
+        parts.append("netts is behind in: " + ("; ".join(behind) if behind else "none") + ".")
     noted = [one for one in series if one.details]
     return [*parts, _noted(noted)] if noted else parts
 
@@ -105,7 +105,7 @@ def quantity(value: float, unit: str) -> str:
     return duration(value) if unit.startswith("seconds") else f"{three_digits(value)} {unit}"
 
 
-def _slower(one: Series, series: Sequence[Series]) -> str:
+def _behind(one: Series, series: Sequence[Series]) -> str:
     ours = next((s for s in series if (s.case, s.library) == (one.case, OURS)), None)
     if ours is None or one.library == OURS or one.median >= ours.median:
         return ""
