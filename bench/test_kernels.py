@@ -23,7 +23,7 @@ ROUNDS = sized(5, smoke=1)
 ROUND_SECONDS = sized(0.05, smoke=1e-3)
 
 QUIET_SECONDS = sized(0.25, smoke=0.0)
-"""Before each round: threads of the library that ran before still spin, in vain, for so long."""
+"""Before each round with all cores: threads of the library before still spin, in vain, so long."""
 
 HERE = [case for case, one in CASES.items() if installed([one.peer])]
 THREADS = sized({"one core": 1, "all cores": None}, smoke={"all cores": None})
@@ -40,7 +40,7 @@ def test_kernels(one_round, workers, case, is_peer, round_, threads):
     named = case, library
     repetitions, run = contraction_cases.repetitions, contraction_cases.run
     times = workers.run(library, repetitions, *named, ROUND_SECONDS, cores=cores)
-    time.sleep(QUIET_SECONDS)
+    time.sleep(QUIET_SECONDS if cores is None else 0.0)
     one_round.time(
         lambda: workers.run(library, run, *named, times, cores=cores),
         case=f"{case}, {threads}",
