@@ -28,7 +28,7 @@ highlight_language = "text"
 # Pages link to each other as on a forge: file names, and headings as GitHub names them.
 myst_heading_anchors = 4
 
-# One page for each module, with all its names on it: they are read side by side and found by Ctrl-F.
+# One page for each module, all its names on it: they are read side by side and found by Ctrl-F.
 autosummary_generate = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings have the types, with shapes and units

@@ -4,8 +4,8 @@ Prices of houses
 
 Those in Boston's suburbs of 1970. Deep Netts' HousePricePrediction.
 
-Deep Netts learns from one column; here all thirteen are used. One of them, ``black``, is made of the
-share of Black people, on an assumption that is racist: it is left out.
+Deep Netts learns from one column; here all thirteen are used. One of them, ``black``, is made of
+the share of Black people, on an assumption that is racist: it is left out.
 
 ::
 
