@@ -1,7 +1,7 @@
 """What stands in docs/ as Python runs, page by page, on data such as the page speaks of.
 
 A block of `output` behind one of `python` is what that prints, `...` standing for anything; blocks
-of `pycon` are doctests.
+of `pycon` are doctests; those of `console` are commands of `netts` with what they print.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import doctest
 import importlib
 import re
 import runpy
+import shlex
 import sys
 import types
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from test_examples import FLOORS
 
 import netts
 from netts import initializers, layers, losses, optimizers, schedules
+from netts.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
@@ -37,7 +39,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def has_code(text: str) -> bool:
-    return any(language in ("python", "pycon") for language, _ in blocks(text))
+    return any(language in ("python", "pycon", "console") for language, _ in blocks(text))
 
 
 def data(directory: Path) -> dict[str, Any]:
@@ -121,6 +123,7 @@ STAGES: dict[str, Callable[[Path], dict[str, Any]]] = {
 @pytest.mark.parametrize("page", [name for name, text in PAGES.items() if has_code(text)])
 def test_the_code_of_a_page_does_what_the_page_shows(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     module = types.ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # where dataclasses look for their names
     vars(module).update(STAGES.get(page, lambda _directory: {})(tmp_path))
@@ -137,6 +140,8 @@ def test_the_code_of_a_page_does_what_the_page_shows(page, tmp_path, monkeypatch
             assert doctest.OutputChecker().check_output(block, printed, LENIENT), printed
         elif language == "pycon":
             run_session(block, f"{page}, block {number}", vars(module))
+        elif language == "console":
+            run_commands(block, capsys)
 
 
 def run_session(text: str, name: str, names: dict[str, Any]) -> None:
@@ -146,6 +151,14 @@ def run_session(text: str, name: str, names: dict[str, Any]) -> None:
     results = runner.run(test, out=report.append, clear_globs=False)
     assert results.failed == 0, "".join(report)
     names.update(test.globs)
+
+
+def run_commands(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, shown in re.findall(r"^\$ netts (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
+        capsys.readouterr()
+        main(shlex.split(command))
+        printed = "".join(capsys.readouterr())
+        assert doctest.OutputChecker().check_output(shown, printed, LENIENT), printed
 
 
 def classes(module: types.ModuleType) -> set[str]:
