@@ -32,8 +32,8 @@ myst_heading_anchors = 4
 autosummary_generate = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # docstrings have the types, with shapes and units
-autodoc_default_options = {"members": True, "inherited-members": True}
 python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False  # autodoc shows them
 numpydoc_validation_checks = {
     "GL06",  # an unknown section

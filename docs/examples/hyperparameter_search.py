@@ -2,7 +2,7 @@
 Search for hyper-parameters
 ===========================
 
-The estimators are scikit-learn's, so its searches work, over processes too (``n_jobs=-1``).
+The estimators are scikit-learn's, so its searches work, over processes too (n_jobs=-1).
 Deep Netts' HyperParamSearchExample.
 
 ::
