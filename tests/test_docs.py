@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import re
 import runpy
 import shlex
@@ -19,11 +20,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from messy_tables import messy_rows, write_csv
 from safetensors.numpy import save_file
 from test_examples import FLOORS
 
 import netts
-from netts import initializers, layers, losses, optimizers, schedules
+from netts import Network, initializers, layers, losses, optimizers, schedules
 from netts.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -38,8 +40,11 @@ def blocks(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+RUN = ("python", "pycon", "console", "json")
+
+
 def has_code(text: str) -> bool:
-    return any(language in ("python", "pycon", "console") for language, _ in blocks(text))
+    return any(language in RUN for language, _ in blocks(text))
 
 
 def data(directory: Path) -> dict[str, Any]:
@@ -69,6 +74,17 @@ def data(directory: Path) -> dict[str, Any]:
     return {"y": y, "patient": np.arange(60) // 4, "estimator": _classifier()}
 
 
+def command_line(directory: Path) -> dict[str, Any]:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    write_csv(directory / "flats.csv", messy_rows(600, seed=0))
+    write_csv(directory / "flats_of_next_year.csv", messy_rows(200, seed=3))
+    new = [row[:6] for row in messy_rows(5, seed=2)]
+    new[-1][1] = "Ulm"
+    write_csv(directory / "new.csv", new)
+    return {}
+
+
 def evaluation(_directory: Path) -> dict[str, Any]:
     pytest.importorskip("matplotlib")
     pytest.importorskip("jinja2")
@@ -94,6 +110,8 @@ def exchange(directory: Path) -> dict[str, Any]:
     weights = {name: array.astype(np.float32) for name, array in weights.items()}
     weights[f"{norm}.num_batches_tracked"] = np.array(7)
     save_file(weights, directory / "weights.safetensors")
+    write_csv(directory / "flats.csv", messy_rows(600, seed=0))
+    main(["train", "flats.csv", "--ignore", "Preis", "--quiet"])
     return {}
 
 
@@ -111,6 +129,7 @@ def _classifier() -> Any:
 
 
 STAGES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "command-line.md": command_line,
     "data.md": data,
     "evaluation.md": evaluation,
     "exchange.md": exchange,
@@ -142,6 +161,8 @@ def test_the_code_of_a_page_does_what_the_page_shows(page, tmp_path, monkeypatch
             run_session(block, f"{page}, block {number}", vars(module))
         elif language == "console":
             run_commands(block, capsys)
+        elif language == "json" and "netts_network" in json.loads(block):
+            Network.from_json(block)
 
 
 def run_session(text: str, name: str, names: dict[str, Any]) -> None:
@@ -157,8 +178,9 @@ def run_commands(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     for command, shown in re.findall(r"^\$ netts (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
         capsys.readouterr()
         main(shlex.split(command))
-        printed = "".join(capsys.readouterr())
-        assert doctest.OutputChecker().check_output(shown, printed, LENIENT), printed
+        out, err = capsys.readouterr()  # in which order a terminal shows them is not known here
+        check = doctest.OutputChecker().check_output
+        assert check(shown, out + err, LENIENT) or check(shown, err + out, LENIENT), err + out
 
 
 def classes(module: types.ModuleType) -> set[str]:
