@@ -93,10 +93,10 @@ def download_what_lies_beside(app: Any, page: str, source: list[str]) -> None:
     folder = Path(app.srcdir, page).parent
 
     def link(match: re.Match[str]) -> str:
-        is_outside = not (folder / match[1]).resolve().is_relative_to(app.srcdir)
-        return f"](path:{match[1]})" if is_outside else match[0]
+        is_outside = not (folder / match[2]).resolve().is_relative_to(app.srcdir)
+        return f"{match[1]}(path:{match[2]})" if is_outside else match[0]
 
-    source[0] = re.sub(r"\]\((\.\./[^)#]+)\)", link, source[0])
+    source[0] = re.sub(r"(?<!!)(\[[^\]]*\])\((\.\./[^)#]+)(?:#[^)]*)?\)", link, source[0])
 
 
 def setup(app: Any) -> None:
