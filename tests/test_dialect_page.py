@@ -76,6 +76,17 @@ def texts(call: ast.Call) -> list[ast.expr]:
             return []
 
 
+def faults_of(
+    path: Path, function: ast.FunctionDef, names: dict[str, list[ast.expr]]
+) -> Iterator[Words]:
+    """Yield what a function returns that says what is wrong with an argument, which is named."""
+    for one in ast.walk(function) if "fault" in function.name else ():
+        if isinstance(one, ast.Return) and isinstance(one.value, ast.Constant | ast.JoinedStr):
+            rule = pattern(one.value, names)
+            if rule != ANYTHING:  # None, where nothing is wrong
+                yield Words(f"{path.name}:{one.lineno}", f"{ANYTHING} {rule}", "")
+
+
 def words_of(path: Path) -> Iterator[Words]:
     for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(function, ast.FunctionDef):
@@ -84,6 +95,7 @@ def words_of(path: Path) -> Iterator[Words]:
         for one in ast.walk(function):
             if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
                 names.setdefault(one.targets[0].id, []).append(one.value)
+        yield from faults_of(path, function, names)
         for call in ast.walk(function):
             if not isinstance(call, ast.Call) or not (found := texts(call)):
                 continue
