@@ -29,7 +29,7 @@ Initializer = Callable[[np.random.Generator, Shape, int, int], np.ndarray]
 def glorot_uniform(
     generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Draw from U(-a, a), a = sqrt(6 / (fan_in + fan_out)): [1]_, equation 16."""
+    """Draw from U(-a, a), a = sqrt(6 / (fan_in + fan_out)): Glorot 2010, equation 16."""
     limit = math.sqrt(6 / max(fan_in + fan_out, 1))
     return generator.uniform(-limit, limit, shape)
 
@@ -37,14 +37,14 @@ def glorot_uniform(
 def glorot_normal(
     generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Draw from N(0, 2 / (fan_in + fan_out)): [1]_, equation 12."""
+    """Draw from N(0, 2 / (fan_in + fan_out)): Glorot 2010, equation 12."""
     return generator.normal(0.0, math.sqrt(2 / max(fan_in + fan_out, 1)), shape)
 
 
 def he_uniform(
     generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Draw from U(-a, a), a = sqrt(6 / fan_in), the variance of [2]_, equation 10."""
+    """Draw from U(-a, a), a = sqrt(6 / fan_in), the variance of He 2015, equation 10."""
     limit = math.sqrt(6 / max(fan_in, 1))
     return generator.uniform(-limit, limit, shape)
 
@@ -52,7 +52,7 @@ def he_uniform(
 def he_normal(
     generator: np.random.Generator, shape: Shape, fan_in: int, fan_out: int
 ) -> np.ndarray:
-    """Draw from N(0, 2 / fan_in): [2]_, equation 10."""
+    """Draw from N(0, 2 / fan_in): He 2015, equation 10."""
     return generator.normal(0.0, math.sqrt(2 / max(fan_in, 1)), shape)
 
 

@@ -52,7 +52,7 @@ def check_layer(
     devices : iterable of str, optional
         All that this machine has, by default.
     random_state : int
-    samples : ndarray of shape (n_samples, *input_shape), optional
+    samples : ndarray of shape `(n_samples, *input_shape)`, optional
         What to take inputs from instead, over and over, for a layer that does not take any numbers;
         a dict of them by the names of inputs, of those that are not to be any numbers.
 

@@ -1,8 +1,17 @@
-"""What stands in docs/ as Python runs, page by page, on data such as the page speaks of."""
+"""What stands in docs/ as Python runs, page by page, on data such as the page speaks of.
+
+A block of `output` behind one of `python` is what that prints, `...` standing for anything; blocks
+of `pycon` are doctests; those of `console` are commands of `netts` with what they print.
+"""
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import json
 import re
+import runpy
+import shlex
 import sys
 import types
 from collections.abc import Callable
@@ -11,16 +20,34 @@ from typing import Any
 
 import numpy as np
 import pytest
+from messy_tables import messy_rows, write_csv
 from safetensors.numpy import save_file
+from test_examples import FLOORS
 
-from netts import initializers, layers, losses, optimizers, schedules
+import netts
+from netts import Network, initializers, layers, losses, optimizers, schedules
+from netts.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
 
 
-def blocks(text: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Return the fenced blocks of a page: their language, and what stands in them."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+ELSEWHERE = ("task-graph.md",)
+"""Pages with a test of their own: tests/test_task_graph_page.py has a fake GPU, and drawings."""
+
+RUN = ("python", "pycon", "console", "json")
+
+
+def has_code(text: str) -> bool:
+    return any(language in RUN for language, _ in blocks(text))
 
 
 def data(directory: Path) -> dict[str, Any]:
@@ -50,6 +77,17 @@ def data(directory: Path) -> dict[str, Any]:
     return {"y": y, "patient": np.arange(60) // 4, "estimator": _classifier()}
 
 
+def command_line(directory: Path) -> dict[str, Any]:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("jinja2")
+    write_csv(directory / "flats.csv", messy_rows(600, seed=0))
+    write_csv(directory / "flats_of_next_year.csv", messy_rows(200, seed=3))
+    new = [row[:6] for row in messy_rows(5, seed=2)]
+    new[-1][1] = "Ulm"
+    write_csv(directory / "new.csv", new)
+    return {}
+
+
 def evaluation(_directory: Path) -> dict[str, Any]:
     pytest.importorskip("matplotlib")
     pytest.importorskip("jinja2")
@@ -75,6 +113,8 @@ def exchange(directory: Path) -> dict[str, Any]:
     weights = {name: array.astype(np.float32) for name, array in weights.items()}
     weights[f"{norm}.num_batches_tracked"] = np.array(7)
     save_file(weights, directory / "weights.safetensors")
+    write_csv(directory / "flats.csv", messy_rows(600, seed=0))
+    main(["train", "flats.csv", "--ignore", "Preis", "--quiet"])
     return {}
 
 
@@ -92,6 +132,7 @@ def _classifier() -> Any:
 
 
 STAGES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "command-line.md": command_line,
     "data.md": data,
     "evaluation.md": evaluation,
     "exchange.md": exchange,
@@ -101,17 +142,50 @@ STAGES: dict[str, Callable[[Path], dict[str, Any]]] = {
 
 # As in scikit-learn, so few epochs may be too few to converge; the pages are about other things.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("page", [name for name, text in PAGES.items() if blocks(text)])
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "page", [name for name, text in PAGES.items() if has_code(text) and name not in ELSEWHERE]
+)
+def test_the_code_of_a_page_does_what_the_page_shows(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
     module = types.ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)  # where dataclasses look for their names
     vars(module).update(STAGES.get(page, lambda _directory: {})(tmp_path))
-    for number, block in enumerate(blocks(PAGES[page])):
-        # A file of its own: a kernel's source is read from where it stands.
-        path = tmp_path / f"block_{number}.py"
-        path.write_text(block, encoding="utf-8")
-        exec(compile(block, str(path), "exec"), vars(module))
+    printed = ""
+    for number, (language, block) in enumerate(blocks(PAGES[page])):
+        if language == "python":
+            # A file of its own: a kernel's source is read from where it stands.
+            path = tmp_path / f"block_{number}.py"
+            path.write_text(block, encoding="utf-8")
+            capsys.readouterr()
+            exec(compile(block, str(path), "exec"), vars(module))
+            printed = capsys.readouterr().out
+        elif language == "output":
+            assert doctest.OutputChecker().check_output(block, printed, LENIENT), printed
+        elif language == "pycon":
+            run_session(block, f"{page}, block {number}", vars(module))
+        elif language == "console":
+            run_commands(block, capsys)
+        elif language == "json" and "netts_network" in json.loads(block):
+            Network.from_json(block)
+
+
+def run_session(text: str, name: str, names: dict[str, Any]) -> None:
+    test = doctest.DocTestParser().get_doctest(text, names, name, None, 0)
+    report: list[str] = []
+    runner = doctest.DocTestRunner(verbose=False, optionflags=LENIENT)
+    results = runner.run(test, out=report.append, clear_globs=False)
+    assert results.failed == 0, "".join(report)
+    names.update(test.globs)
+
+
+def run_commands(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command, shown in re.findall(r"^\$ netts (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE):
+        capsys.readouterr()
+        main(shlex.split(command))
+        out, err = capsys.readouterr()  # in which order a terminal shows them is not known here
+        check = doctest.OutputChecker().check_output
+        assert check(shown, out + err, LENIENT) or check(shown, err + out, LENIENT), err + out
 
 
 def classes(module: types.ModuleType) -> set[str]:
@@ -146,3 +220,57 @@ def test_links_within_the_repository_lead_somewhere(page):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (path.parent / target).exists(), target
+
+
+API_MODULES = ("netts", *(f"netts.{name}" for name in netts._MODULES))
+API_MODULES += ("netts.compiler", "netts.devices", "netts.graph")  # what names of netts give
+
+
+def public_names() -> dict[str, Any]:
+    """Return every public name of netts with what it stands for."""
+    found: dict[str, Any] = {}
+    for part in API_MODULES:
+        module = importlib.import_module(part)
+        kinds = type if part == "netts.errors" else (type, types.FunctionType)
+        own = [n for n, one in vars(module).items() if getattr(one, "__module__", "") == part]
+        own = [name for name in own if isinstance(getattr(module, name), kinds) and name[0] != "_"]
+        names = getattr(module, "__all__", own)
+        found |= {f"{part}.{name}": getattr(module, name) for name in names if name[0] != "_"}
+    return found
+
+
+def documented() -> dict[str, Any]:
+    """Return every name that the API reference describes with what it stands for."""
+    found: dict[str, Any] = {}
+    for page in (DOCS / "api").glob("*.rst"):
+        part = ""
+        for kind, name in re.findall(r"^\.\. (\w+):: (\S+)$", page.read_text(), re.MULTILINE):
+            if kind == "currentmodule":
+                part = name
+            elif kind.startswith("auto"):
+                found[f"{part}.{name}"] = getattr(importlib.import_module(part), name)
+    return found
+
+
+def test_every_public_name_is_in_the_api_reference():
+    described = list(documented().values())
+    missing = [
+        name for name, one in public_names().items() if not any(one is other for other in described)
+    ]
+    assert missing == []
+
+
+def test_the_tables_of_the_api_reference_list_what_follows_them():
+    for page in (DOCS / "api").glob("*.rst"):
+        text = page.read_text()
+        for table, rest in re.findall(
+            r"autosummary::\n   :nosignatures:\n\n((?:   \w+\n)+)(.*?)(?=\n-+\n|\Z)",
+            text,
+            re.DOTALL,
+        ):
+            assert table.split() == re.findall(r"^\.\. auto\w+:: (\w+)$", rest, re.MULTILINE), page
+
+
+def test_the_gallery_runs_the_examples_that_need_nothing_but_netts():
+    conf = runpy.run_path(str(DOCS / "conf.py"))
+    assert set(conf["EXECUTED"]) == set(FLOORS)

@@ -44,9 +44,17 @@ def check(name: str, floor: float) -> None:
     outcome = importlib.import_module(name).main()
     assert isinstance(outcome, Outcome)
     assert outcome.score >= floor
-    assert outcome.data
-    assert outcome.split
-    assert outcome.published
+    listed = shown(name)
+    texts = (listed["data"], listed["split"], listed["published"])
+    assert texts == (outcome.data, outcome.split, outcome.published)
+    assert float(listed[outcome.measure]) == pytest.approx(outcome.score, abs=0.02)
+
+
+def shown(name: str) -> dict[str, str]:
+    """Return what the README of the examples says that one prints, by the words at the left."""
+    listing = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    block = listing.partition(f"$ python docs/examples/{name}.py\n")[2].partition("\n```")[0]
+    return {line[:11].strip(): line[11:] for line in block.splitlines()}
 
 
 @pytest.mark.parametrize("name", FLOORS)

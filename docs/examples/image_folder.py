@@ -1,7 +1,13 @@
-"""Train on pictures in folders, one for each class, without ever holding all of them in memory.
+"""
+Pictures in folders
+===================
 
-pip install Pillow
-python docs/examples/image_folder.py
+One folder for each class, read without ever holding all pictures in memory.
+
+::
+
+    pip install Pillow
+    python docs/examples/image_folder.py
 """
 
 import tempfile

@@ -1,6 +1,12 @@
-"""Iris: three classes of flowers from four lengths. Deep Netts' IrisFlowersClassification.
+"""
+Iris
+====
 
-python docs/examples/iris.py
+Three classes of flowers from four lengths. Deep Netts' IrisFlowersClassification.
+
+::
+
+    python docs/examples/iris.py
 """
 
 import numpy as np

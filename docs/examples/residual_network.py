@@ -1,6 +1,12 @@
-"""A residual network on images of digits: a graph of layers, not only a list.
+"""
+A residual network
+==================
 
-python docs/examples/residual_network.py
+Images of digits, and a graph of layers, not only a list.
+
+::
+
+    python docs/examples/residual_network.py
 """
 
 import numpy as np

@@ -1,6 +1,12 @@
-"""Save a model, load it, predict the same to the last bit. Deep Netts' LoadAndUseTrainedNetwork.
+"""
+Save and load
+=============
 
-python docs/examples/save_and_load.py
+Save a model, load it, predict the same to the last bit. Deep Netts' LoadAndUseTrainedNetwork.
+
+::
+
+    python docs/examples/save_and_load.py
 """
 
 import tempfile

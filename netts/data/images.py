@@ -190,7 +190,7 @@ def image_index(
     index : path-like
         A table with a column of paths, called path, file, filename, file_name or image, or else the
         first one.
-    options, on_error, n_threads
+    options
         As in `image_folder`.
     root : path-like, optional
         Where relative paths start, by default the directory of the index; pictures outside of it
@@ -199,6 +199,8 @@ def image_index(
         The column to learn, by default the last one.
     task, read_options
         As `task` and `options` of `netts.data.read_table`.
+    on_error, n_threads
+        As in `image_folder`.
 
     Returns
     -------

@@ -63,7 +63,7 @@ batch_size : int or 'auto', default='auto'
     Samples of a training step, of which the last in an epoch may have fewer; 'auto' is
     min(200, n_samples).
 learning_rate : {'constant', 'invscaling', 'adaptive'}, default='constant'
-    How `learning_rate_init` changes: not at all; divided by (t_ + 1) ** power_t after each epoch;
+    How `learning_rate_init` changes: not at all; divided by `(t_ + 1) ** power_t` after each epoch;
     or divided by 5 at each plateau of the training loss (of the validation score, with
     `early_stopping`). For 'sgd' only.
 learning_rate_init : float, default=0.001
@@ -134,7 +134,7 @@ intercepts_ : list of ndarray of shape (fan_out,)
 norms_ : list of dict of str to ndarray of shape (units,), or None
     With `batch_norm`, of each hidden layer: 'gamma', 'beta', 'running_mean', 'running_variance'.
 n_features_in_ : int
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape `(n_features_in_,)`
     Where X has column names that are strings.
 n_iter_ : int
     The number of epochs of the last call.
@@ -212,7 +212,7 @@ validation_scores_ : list of float or None
     The validation score of each epoch, accuracy or R^2; None without validation data.
 n_features_in_ : int
     The length of the first axis of a sample: the features, or the channels of an image.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape `(n_features_in_,)`
     Where X has column names that are strings.
 n_iter_ : int
     The number of epochs of the last call.

@@ -37,7 +37,7 @@ class MLPTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     network_ : Network
         The layers up to that one.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape `(n_features_in_,)`
         Where X has column names that are strings.
 
     Examples

@@ -170,7 +170,8 @@ class LayerBuffers:
     Attributes
     ----------
     inputs, output
-        Of shape (rows, *input_shape) each and (rows, *output_shape); `at.input` is the first input.
+        Of shape `(rows, *input_shape)` each and `(rows, *output_shape)`; `at.input` is the first
+        input.
     grad_output, grad_inputs
         The gradient of the loss by output and inputs; `at.grad_input` is that by the first. One of
         them is None where nobody needs it, as nothing with parameters lies before that input. A
@@ -326,7 +327,7 @@ class Layer:
         Returns
         -------
         str
-            The name of the value that they give, of shape (batch, *output_shape).
+            The name of the value that they give, of shape `(batch, *output_shape)`.
 
         Raises
         ------

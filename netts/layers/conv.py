@@ -225,7 +225,7 @@ class _Convolution(Layer):
         return dataclasses.replace(self, activation=None), activation_from(self.activation)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return (filters, *sides)."""
+        """Return `(filters, *sides)`."""
         n_places = places("kernel", self._windows(), input_shape, self.sides)
         channels = input_shape[0]
         if channels % self.groups:

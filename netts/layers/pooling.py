@@ -160,7 +160,7 @@ class _Pool(Layer):
         return tuple(map(Window, sizes, strides, padding, padding))
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """Return (channels, *sides)."""
+        """Return `(channels, *sides)`."""
         n_places = places("pool", self._windows(), input_shape, self.sides)
         return input_shape[0], *n_places
 

@@ -34,7 +34,7 @@ def huber_backward(output, targets, weights, weight_sum, grad_output, delta):
 class Huber(QuantityLoss):
     """Huber's loss, summed over outputs: P. J. Huber, "Robust estimation of a location parameter".
 
-    d^2 / 2 where the distance d = |output - target| is at most `delta`, else
+    d^2 / 2 where the distance `d = |output - target|` is at most `delta`, else
     delta (d - delta / 2): Annals of Mathematical Statistics 35 (1964), section 4; PyTorch's
     `HuberLoss`.
 

@@ -60,7 +60,7 @@ def pinball_backward(output, targets, quantiles, weights, weight_sum, grad_outpu
 
 @dataclass(frozen=True)
 class AbsoluteError(QuantityLoss):
-    """The absolute distance, sum over outputs of |output - target|, which the median minimises."""
+    """The sum over outputs of `|output - target|`, which the median minimises."""
 
     def forward(self, output, targets, losses):
         """Write the distances."""

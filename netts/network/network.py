@@ -152,10 +152,12 @@ class Network:
 
         Parameters
         ----------
-        input_shape, dtype
+        input_shape
             As in `build`.
         weights : mapping of str to array-like
             What `weights()` gave. Nothing is allocated before their shapes are known to fit.
+        dtype
+            As in `build`.
 
         Returns
         -------
@@ -364,7 +366,7 @@ class Network:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape), SampleSource, or dict of arrays
+        X : array-like of shape `(n_samples, *input_shape)`, SampleSource, or dict of arrays
             Of a dict, by the names of inputs. A source is read while the samples before are
             computed, and never held as a whole.
         loss : str or Loss, optional
@@ -380,7 +382,7 @@ class Network:
 
         Returns
         -------
-        ndarray of shape (n_samples, *output_shape), of the network's dtype
+        ndarray of shape `(n_samples, *output_shape)`, of the network's dtype
 
         Raises
         ------

@@ -28,7 +28,7 @@ class SampleSource(Protocol):
     Attributes
     ----------
     shape : tuple of int
-        (n_samples, *sample_shape), as an array of all samples would have it.
+        `(n_samples, *sample_shape)`, as an array of all samples would have it.
     dtype : dtype
         As an array of all samples would have it: a network that is built by `fit` computes in
         float32 where this is float16 or float32, in float64 otherwise.
@@ -54,7 +54,7 @@ class SampleSource(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n_samples, *sample_shape)."""
+        """`(n_samples, *sample_shape)`."""
         ...
 
     @property
@@ -74,7 +74,7 @@ class SampleSource(Protocol):
         ----------
         indices : int64 array of shape (n,)
             The numbers of the samples, from 0 to n_samples - 1, in any order.
-        out : array of shape (n, *sample_shape), of the network's dtype
+        out : array of shape `(n, *sample_shape)`, of the network's dtype
             All of it is to be written: `out[k]` is sample `indices[k]`. It must not be kept.
         epoch : int
             The number of the epoch, from 0 on; a fit that resumes counts on. For samples that
@@ -137,7 +137,7 @@ class ArraySource:
 
     Parameters
     ----------
-    array : array-like of shape (n_samples, *sample_shape)
+    array : array-like of shape `(n_samples, *sample_shape)`
         Kept as it is, and not copied where it is an array of numbers.
     n_threads : int, optional
         In how many threads rows are copied; by default a quarter of the machine's cores, at most 4:
@@ -175,7 +175,7 @@ class Subset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n_samples, *sample_shape)."""
+        """`(n_samples, *sample_shape)`."""
         return (len(self.rows), *self.source.shape[1:])
 
     @property

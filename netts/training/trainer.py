@@ -85,15 +85,15 @@ class Trainer:
         "auto", "cpu", "cuda" (the first GPU), "cuda:1", or "reference". "auto" takes what is
         estimated to train `epochs` epochs in less time, with what starting a GPU and sending it
         the data costs; a fit that resumes stays where it ran.
+    random_state : int, Generator or None
+        Seeds initial weights, held out samples, order and dropout.
+    precision : {None, "float32", "tf32"}
+        What a GPU may multiply float32 in; see `TaskGraph.compile`.
     data_memory_bytes : int, optional
         The most bytes that training samples, and those of validation, may each take where they are
         computed with; larger sets are streamed in chunks, loaded while others are computed, and
         learn the same to the last bit. None takes what the device has; on the CPU arrays
         are read where they lie. Samples of a `SampleSource` are streamed at any size.
-    random_state : int, Generator or None
-        Seeds initial weights, held out samples, order and dropout.
-    precision : {None, "float32", "tf32"}
-        What a GPU may multiply float32 in; see `TaskGraph.compile`.
 
     Attributes
     ----------
@@ -248,14 +248,14 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape), SampleSource, or dict of arrays
+        X : array-like of shape `(n_samples, *input_shape)`, SampleSource, or dict of arrays
             Of a dict, by the names of inputs.
         batch_size : int, optional
             As `Network.predict` takes it.
 
         Returns
         -------
-        ndarray of shape (n_samples, *output_shape), of the network's dtype
+        ndarray of shape `(n_samples, *output_shape)`, of the network's dtype
         """
         return self.network.predict(
             X, loss=self.loss, batch_size=batch_size, device=self.device, precision=self.precision
@@ -274,7 +274,7 @@ class Trainer:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *input_shape), SampleSource, or dict of arrays
+        X : array-like of shape `(n_samples, *input_shape)`, SampleSource, or dict of arrays
             Of a dict, by the names of inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class numbers for cross_entropy.
