@@ -7,7 +7,6 @@ of `pycon` are doctests; those of `console` are commands of `netts` with what th
 from __future__ import annotations
 
 import doctest
-import importlib
 import json
 import re
 import runpy
@@ -24,26 +23,23 @@ from messy_tables import messy_rows, write_csv
 from safetensors.numpy import save_file
 from test_examples import FLOORS
 
-import netts
 from netts import Network, initializers, layers, losses, optimizers, schedules
 from netts.cli import main
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {page.name: page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))}
 
-
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-
-
-def blocks(text: str) -> list[tuple[str, str]]:
-    """Return the fenced blocks of a page: their language, and what stands in them."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-
 
 ELSEWHERE = ("task-graph.md",)
 """Pages with a test of their own: tests/test_task_graph_page.py has a fake GPU, and drawings."""
 
 RUN = ("python", "pycon", "console", "json")
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Return the fenced blocks of a page: their language, and what stands in them."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 def has_code(text: str) -> bool:
@@ -220,55 +216,6 @@ def test_links_within_the_repository_lead_somewhere(page):
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (path.parent / target).exists(), target
-
-
-API_MODULES = ("netts", *(f"netts.{name}" for name in netts._MODULES))
-API_MODULES += ("netts.compiler", "netts.devices", "netts.graph")  # what names of netts give
-
-
-def public_names() -> dict[str, Any]:
-    """Return every public name of netts with what it stands for."""
-    found: dict[str, Any] = {}
-    for part in API_MODULES:
-        module = importlib.import_module(part)
-        kinds = type if part == "netts.errors" else (type, types.FunctionType)
-        own = [n for n, one in vars(module).items() if getattr(one, "__module__", "") == part]
-        own = [name for name in own if isinstance(getattr(module, name), kinds) and name[0] != "_"]
-        names = getattr(module, "__all__", own)
-        found |= {f"{part}.{name}": getattr(module, name) for name in names if name[0] != "_"}
-    return found
-
-
-def documented() -> dict[str, Any]:
-    """Return every name that the API reference describes with what it stands for."""
-    found: dict[str, Any] = {}
-    for page in (DOCS / "api").glob("*.rst"):
-        part = ""
-        for kind, name in re.findall(r"^\.\. (\w+):: (\S+)$", page.read_text(), re.MULTILINE):
-            if kind == "currentmodule":
-                part = name
-            elif kind.startswith("auto"):
-                found[f"{part}.{name}"] = getattr(importlib.import_module(part), name)
-    return found
-
-
-def test_every_public_name_is_in_the_api_reference():
-    described = list(documented().values())
-    missing = [
-        name for name, one in public_names().items() if not any(one is other for other in described)
-    ]
-    assert missing == []
-
-
-def test_the_tables_of_the_api_reference_list_what_follows_them():
-    for page in (DOCS / "api").glob("*.rst"):
-        text = page.read_text()
-        for table, rest in re.findall(
-            r"autosummary::\n   :nosignatures:\n\n((?:   \w+\n)+)(.*?)(?=\n-+\n|\Z)",
-            text,
-            re.DOTALL,
-        ):
-            assert table.split() == re.findall(r"^\.\. auto\w+:: (\w+)$", rest, re.MULTILINE), page
 
 
 def test_the_gallery_runs_the_examples_that_need_nothing_but_netts():
