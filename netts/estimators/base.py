@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,23 +14,20 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from netts.compiler.threads import at_most
-from netts.devices.registry import AUTO, explain_choice
+from netts.devices.registry import explain_choice
 from netts.errors import DataError, DivergenceError, NettsError, ParameterError
-from netts.estimators.choice import DeviceChoice, device_choice
+from netts.estimators.choice import device_choice
 from netts.estimators.exporting import Exportable
 from netts.estimators.fit_tasks import CallbackSupportMixin, begin_fit_task
+from netts.estimators.keeping import Keeping
 from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
 from netts.losses import Loss
 from netts.network import Network
-from netts.training import Callback, History, Resumable, Trainer
+from netts.training import Callback, Trainer
 
 FLOATS = (np.float64, np.float32)
 """What networks compute in, the default first."""
-
-LARGEST_KEPT_BYTES = 2**23
-"""Of samples that are kept between fits with `warm_start`: copying more takes longer than recording
-a step anew, 3 ms (bench/estimators.py, 2 cores of an AMD Zen 3)."""
 
 
 class Rows(NamedTuple):
@@ -47,7 +43,7 @@ class Rows(NamedTuple):
         return Rows(self.X[rows], self.y[rows], weights)
 
 
-class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
+class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator):
     """An estimator over a network: of any architecture and any task."""
 
     file_kind: ClassVar[str]
@@ -62,11 +58,6 @@ class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
     n_features_in_: int
     warm_start: bool
     random_state: Any
-    device_: str
-    device_choice_: DeviceChoice
-    history_: History
-    loss_curve_: list[float]
-    validation_scores_: list[float] | None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -165,10 +156,6 @@ class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
     @abstractmethod
     def _most_epochs(self, is_partial: bool) -> int:
         """Return how many epochs a fit may begin."""
-
-    @abstractmethod
-    def _copied_weights(self) -> dict[str, Any]:
-        """Return those attributes that training goes on changing, as copies."""
 
     def _class_weights(self, y: Any, is_partial: bool) -> np.ndarray | None:
         """Return a weight for each sample by its class; None where there is no such thing."""
@@ -269,11 +256,6 @@ class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
             and bool(np.isfinite(X).all())
         )
 
-    def _keeps_session(self, training: Rows, is_partial: bool, *, is_validated: bool) -> bool:
-        """Whether to keep what a fit recorded for the next one, with copies of its samples."""
-        is_repeated = self.warm_start and training.X.nbytes <= LARGEST_KEPT_BYTES
-        return is_partial or (is_repeated and not is_validated)
-
     def _fit_by(self, trainer: Trainer, *data: Any, **how: Any) -> None:
         """Call `trainer.fit`, and say of divergence what scikit-learn says first."""
         try:
@@ -286,49 +268,6 @@ class NetworkEstimator(Exportable, CallbackSupportMixin, BaseEstimator, ABC):
 
     def _arrays(self, data: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         return data.X, self._loss_targets(data.y), data.weights
-
-    def _chosen(self, trainer: Trainer) -> dict[str, Any]:
-        """Return where a fit runs, if that was left open, and what it multiplies in."""
-        choice = self.device_choice_
-        if self.device_ == AUTO and trainer.device_:
-            choice = device_choice(trainer.device_, trainer.device_reason_)
-        choice = replace(choice, precision=trainer.precision_ or None)
-        return {"device_choice_": choice, "device_": choice.device}
-
-    def _keep(self, trainer: Trainer) -> None:
-        """Set what users read and what a later call needs."""
-        found = self._chosen(trainer)
-        if trainer.resumable_.words is not None:  # else it failed before it began
-            found |= self._learned(trainer, trainer.history_, trainer.resumable_)
-        for name, value in found.items():
-            setattr(self, name, value)
-
-    def _learned(self, trainer: Trainer, history: History, resumable: Resumable) -> dict[str, Any]:
-        """Return what users read of a fit, and what a later call needs, by attribute."""
-        learned: dict[str, Any] = {
-            "history_": history,
-            "n_iter_": len(history),
-            "loss_curve_": self.loss_curve_ + history.loss,
-            # A later call has an epoch of its own, whatever this one was stopped in; a generator
-            # cannot be saved.
-            "_resumable": replace(resumable, generator=None, position=None),
-        }
-        if learned["loss_curve_"]:
-            learned["loss_"] = learned["loss_curve_"][-1]
-        if history.validation_score:
-            scores = self.validation_scores_ or []
-            learned["validation_scores_"] = scores + history.validation_score
-        return learned
-
-    def _learned_so_far(self, trainer: Trainer) -> dict[str, Any]:
-        """Return the attributes that a fit would set if it ended now, and leave it alone."""
-        assert trainer.running_ is not None
-        history = replace(trainer.history_, epochs=[*trainer.history_.epochs])
-        resumable = trainer.running_.resumable()
-        if resumable.optimizer is not None:  # the memory itself, in which training goes on
-            resumable = replace(resumable, optimizer=resumable.optimizer.copy())
-        learned = self._learned(trainer, history, resumable)
-        return self._chosen(trainer) | learned | self._copied_weights()
 
     def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
         """Return the outputs for samples, before what the loss makes of them where `is_raw`."""

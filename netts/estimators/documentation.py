@@ -106,7 +106,8 @@ $dtype
 dropout : float in [0, 1), default=0.0
     The probability with which training sets each hidden unit to 0, behind its activation.
 callbacks : sequence of netts.training.Callback, default=()
-    Code that runs between epochs, such as `netts.training.ProgressBar()`.
+    Code that runs between epochs, such as `netts.training.ProgressBar()`. scikit-learn's own
+    callbacks are set by `set_callbacks`.
 $precision
 batch_norm : bool, default=False
     Whether the inputs of each hidden activation are normalised over the batch: `layers.BatchNorm`
@@ -186,7 +187,8 @@ validation_fraction : float in [0, 1), default=0.0
 early_stopping : bool, EarlyStopping or None, default=None
     When to end before all epochs; True is `EarlyStopping()`, which watches the validation loss.
 callbacks : sequence of netts.training.Callback, default=()
-    Code that runs between epochs, such as `netts.training.ProgressBar()`.
+    Code that runs between epochs, such as `netts.training.ProgressBar()`. scikit-learn's own
+    callbacks are set by `set_callbacks`.
 add_output : bool, default=True
     Whether a dense layer of as many units as y needs is put behind `layers`, and `Flatten` between
     where it is needed. Where not, `layers` end with it.

@@ -101,7 +101,9 @@ class MLPBase(MLPParameters, NetworkEstimator):
         plateau, optimizer = self._plateau(), self._optimizer()
         n_samples = len(training.X)
         trainer = self._trainer(plateau, optimizer, n_samples, random_state, watching, is_partial)
-        keeps = self._keeps_session(training, is_partial, is_validated=validation is not None)
+        keeps = self._keeps_session(
+            training.X.nbytes, is_partial, is_validated=validation is not None
+        )
         trainer.kept_ = self._live.kept if keeps else None
         try:
             self._fit_by(

@@ -111,7 +111,7 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
     ) -> None:
         trainer = self._trainer(validation is not None, random_state, watching, is_partial)
         is_validated = validation is not None or self.validation_fraction > 0
-        keeps = self._keeps_session(training, is_partial, is_validated=is_validated)
+        keeps = self._keeps_session(training.X.nbytes, is_partial, is_validated=is_validated)
         trainer.kept_ = self._kept if keeps else None
         goes_on = is_partial and _name_of(trainer) == self._optimizer_name
         try:
