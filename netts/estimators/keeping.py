@@ -11,8 +11,8 @@ from netts.estimators.choice import DeviceChoice, device_choice
 from netts.training import History, Resumable, Trainer
 
 LARGEST_KEPT_BYTES = 2**23
-"""Of samples that stay in memory between fits with `warm_start`. It saves recording a step, 3 ms
-(bench/estimators.py, 2 cores of an AMD Zen 3): little beside an epoch of more samples than that."""
+"""Of samples that stay in memory between fits with `warm_start`, which saves recording a step anew:
+3 ms on two cores of an AMD Zen 3 (bench/test_predictions.py), little beside an epoch of more."""
 
 
 class Keeping(ABC):
