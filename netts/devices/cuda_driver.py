@@ -40,6 +40,9 @@ _REASONS = {
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 
+_POINTER_ORDINAL = 9  # CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL
+
+
 @dataclass(frozen=True)
 class Gpu:
     """A GPU as the driver describes it.
@@ -166,6 +169,22 @@ def find_gpus() -> tuple[Gpu, ...]:
     if count.value == 0:
         raise DeviceError(_refusal(_NO_DEVICE))
     return tuple(_described(library, ordinal, driver) for ordinal in range(count.value))
+
+
+def ordinal_at(address: int) -> int:
+    """Return the number of the GPU in whose memory an address lies; 0 where the driver cannot tell.
+
+    Nothing lies at the address of an empty array, 0, which may be anywhere.
+    """
+    try:
+        library = ctypes.CDLL(LIBRARY)
+    except OSError:
+        return 0  # whoever uses it is told that there is no driver
+    ordinal = ctypes.c_int(0)
+    library.cuPointerGetAttribute(
+        ctypes.byref(ordinal), _POINTER_ORDINAL, ctypes.c_uint64(address or 0)
+    )
+    return ordinal.value
 
 
 def _refusal(status: int) -> str:

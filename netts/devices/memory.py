@@ -56,6 +56,16 @@ def allocate(n_bytes: int) -> np.ndarray:
     return block[start : start + n_bytes]
 
 
+def packed_strides(shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, ...]:
+    """Return the strides, in bytes, of elements side by side in C order."""
+    strides: list[int] = []
+    step = dtype.itemsize
+    for extent in reversed(shape):
+        strides.insert(0, step)
+        step *= max(extent, 1)
+    return tuple(strides)
+
+
 class Mirror(Protocol):
     """The copy of a buffer on a device."""
 
@@ -73,12 +83,13 @@ class Mirror(Protocol):
         ...
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Buffer:
     """A range of memory with a name and a lifetime class.
 
     `memory` is None until the buffer is attached; from then on its address never changes, which is
-    what lets a plan keep raw addresses. `mirror` is its copy on a device, None where it has none.
+    what lets a plan keep raw addresses. `mirror` is its copy on a device, None where it has none; a
+    buffer that lies on a device only (`mirrors.DeviceOriginal`) is attached when the host reads it.
     `is_blank` says that nobody has written its zeros yet, so that a device need not be sent them.
     """
 
@@ -150,6 +161,11 @@ class Buffer:
         return self.memory is not None
 
     @property
+    def is_somewhere(self) -> bool:
+        """Whether it has memory, of the host or of a device."""
+        return self.memory is not None or self.mirror is not None
+
+    @property
     def address(self) -> int:
         """The host address of the first byte."""
         if self.memory is None:
@@ -187,13 +203,8 @@ class BufferView:
         """Return a C-contiguous view of `buffer` from byte `offset` on."""
         if min(shape, default=0) < 0:
             raise ShapeError(f"a view of buffer {buffer.name!r} cannot have shape {shape}")
-        dtype = np.dtype(dtype)
-        strides: list[int] = []
-        step = dtype.itemsize
-        for extent in reversed(shape):
-            strides.insert(0, step)
-            step *= max(extent, 1)
-        return cls(buffer, offset, tuple(int(n) for n in shape), dtype, tuple(strides))
+        shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
+        return cls(buffer, offset, shape, dtype, packed_strides(shape, dtype))
 
     @property
     def ndim(self) -> int:
@@ -283,14 +294,15 @@ class BufferView:
             whole = tuple(self.size // known if n == -1 else n for n in shape)
         if min(whole, default=0) < 0 or math.prod(whole) != self.size:
             raise ShapeError(f"a view of shape {self.shape} cannot be reshaped to {shape}")
-        if not self._is_contiguous():
+        if not self.is_contiguous:
             raise ShapeError(
                 f"a view with gaps, of shape {self.shape} and strides of {self.strides} bytes, "
                 f"cannot be reshaped to {shape}"
             )
         return BufferView.over(self.buffer, whole, self.dtype, self.offset)
 
-    def _is_contiguous(self) -> bool:
+    @property
+    def is_contiguous(self) -> bool:
         """Whether the elements lie side by side in order; the stride of one element is nothing."""
         packed = BufferView.over(self.buffer, self.shape, self.dtype).strides
         axes = zip(self.shape, self.strides, packed, strict=True)

@@ -131,6 +131,35 @@ def explain_choice(device: str = AUTO) -> tuple[str, str]:
     return _usable(name, why), why
 
 
+def explain_choice_at(device: str, place: str, what: str) -> tuple[str, str]:
+    """Return the device for work on what lies on a GPU, and why: it has to be that GPU.
+
+    Parameters
+    ----------
+    device
+        As `choose` takes it; "auto" is the GPU.
+    place
+        The name of the GPU.
+    what
+        Lies there.
+
+    Raises
+    ------
+    DeviceError
+        Where another device was chosen, or the GPU cannot be used.
+    """
+    name, why = explain_choice(device)
+    if name == AUTO:
+        return _usable(place, f"where {what} lies"), f"{what} lies there"
+    if name == place:
+        return name, why
+    raise DeviceError(
+        f"{what} lies on the GPU {place!r}, but is to be used on {name!r}, {why}: copy it there "
+        "yourself (`.get()` in CuPy or `.cpu()` in PyTorch bring it to the host), or pass "
+        f"device={place!r}"
+    )
+
+
 def _usable(name: str, why: str) -> str:
     """Return the name of a device that was chosen, if this machine can use it."""
     kind = kind_of(name) if isinstance(name, str) else name

@@ -86,6 +86,19 @@ class Machine(Protocol):
         """Set bytes to zero."""
         ...
 
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        """Copy bytes from one place on the device to another."""
+        ...
+
+    @property
+    def stream_address(self) -> int:
+        """What other libraries call the order in which copies and launches run."""
+        ...
+
+    def follow(self, stream: int) -> None:
+        """Let what is asked from now on begin behind what a stream of another library was asked."""
+        ...
+
     def pin(self, nbytes: int) -> Pinned:
         """Return zeroed memory of the host that the device reaches."""
         ...

@@ -166,7 +166,7 @@ class TaskGraph:
                     f"transient {buffer.name!r} has its memory from another graph, compiled "
                     "before; make one with `transient` of this graph"
                 )
-            if buffer not in plan.offsets and not buffer.is_attached:
+            if buffer not in plan.offsets and not buffer.is_somewhere:
                 raise buffer.missing()
         memory = allocate(plan.nbytes)
         for buffer, offset in plan.offsets.items():

@@ -7,6 +7,7 @@
   that happened before: the same program runs on the same device again, and gives the same bits.
 - Work that goes on where other work ended stays on the device of that (`Usage.before`), where it
   can: it would round otherwise from there on.
+- What lies on a GPU only, another library's array, is used there: no other device has it.
 - Nothing is asked where there is no GPU, and nothing here is tried a second time elsewhere: what
   fails on the device that was chosen fails.
 """
@@ -28,7 +29,16 @@ from netts.compiler.cuda import gpu_calibration
 from netts.compiler.cuda.estimate import gpu_seconds
 from netts.compiler.cuda.gpu_costs import GpuCosts
 from netts.compiler.cuda.specialise import specialise as specialise_cuda
-from netts.devices.registry import AUTO, HOST, explain_choice, gpu_for_auto, is_for_auto
+from netts.devices.mirrors import DeviceOriginal
+from netts.devices.registry import (
+    AUTO,
+    HOST,
+    explain_choice,
+    explain_choice_at,
+    gpu_for_auto,
+    is_for_auto,
+)
+from netts.errors import DeviceError
 from netts.graph.memory import MemoryPlan
 from netts.graph.scratch import buffers_of
 from netts.graph.task import Task
@@ -94,6 +104,9 @@ def choose_device(
     DeviceError
         Where a device was named that cannot be used.
     """
+    places = _places(recordings)
+    if places:
+        return _choose_among(device, places)
     name, why = explain_choice(device)
     if name != AUTO:
         return name, why
@@ -109,6 +122,27 @@ def choose_device(
     if timed is not None:
         return timed.device, timed.reason(usage.unit)
     return found.device, found.reason
+
+
+def _places(recordings: Recordings) -> dict[str, str]:
+    """Return the GPUs on which buffers lie that the host has not, each with the name of one."""
+    found: dict[str, str] = {}
+    for buffer in buffers_of(recordings):
+        if isinstance(buffer.mirror, DeviceOriginal):
+            found.setdefault(buffer.mirror.device, buffer.name)
+    return found
+
+
+def _choose_among(device: str, places: Mapping[str, str]) -> tuple[str, str]:
+    """Return the GPU on which something lies, which is the device for all of a plan."""
+    (place, what), *others = places.items()
+    if others:
+        other, where = others[0][1], others[0][0]
+        raise DeviceError(
+            f"{what} lies on the GPU {place!r} and {other} on {where!r}, and a plan runs on one: "
+            "copy one of them to the GPU of the other"
+        )
+    return explain_choice_at(device, place, what)
 
 
 def _timed(estimate: PlanEstimate, found: Estimates, memory: MemoryPlan) -> Outcome | None:

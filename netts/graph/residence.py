@@ -4,6 +4,7 @@
   Before a run goes up what the host has written of those that the run touches, and nothing else;
   what the run writes stays on the device until the host asks for it.
 - Transients and scratch are one allocation, by the offsets of the memory plan.
+- What lies on the device only, such as another library's array, stays where it is: nothing goes up.
 - The caller's own arrays are one allocation. They go up at every run that touches them and come
   down behind every run that writes them, as NumPy tells nobody of reads and writes.
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from netts.compiler.arguments import ArrayInfo, describe
 from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, align
-from netts.devices.mirrors import DeviceMirror, adopt, mirror_of
+from netts.devices.mirrors import DeviceMirror, DeviceOriginal, adopt, mirror_of
 from netts.devices.transfers import Copy, Machine, Memory, Pinned
 from netts.graph.memory import MemoryPlan
 from netts.graph.task import Task
@@ -165,7 +166,10 @@ class Access:
 
     def copies(self) -> tuple[Copies, ...]:
         """Return what goes up and comes down."""
-        touched = tuple(one for one, _ in self.touched)
+        # What lies on the device only never goes up.
+        touched = tuple(
+            one for one, mirror in self.touched if not isinstance(mirror, DeviceOriginal)
+        )
         written = tuple(one for one, mirror in self.touched if mirror in self.written)
         given = tuple((one.start, one.stop) for one in self.spans)
         back = tuple((one.start, one.stop) for one in (describe(r.array) for r in self.results))
@@ -296,6 +300,8 @@ class Residence:
     def _owner(self, info: ArrayInfo) -> Buffer | None:
         """Return the buffer that an array of the caller's is part of, such as `view.array`."""
         for buffer in self._buffers:
+            if not buffer.is_attached:
+                continue  # it lies on the device only
             if buffer.address <= info.start < info.stop <= buffer.address + buffer.nbytes:
                 return buffer
         return None

@@ -107,7 +107,7 @@ class FakeCore:
             set_current=set_current,
             compute_capability=SimpleNamespace(major=9, minor=0),
             name=f"Test GPU {ordinal}",
-            create_stream=lambda: SimpleNamespace(handle=1),
+            create_stream=lambda: SimpleNamespace(handle=1, __cuda_stream__=lambda: (0, 1)),
             properties=SimpleNamespace(max_registers_per_block=32768),
         )
 

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ import pytest
 
 from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.compiler.loops import Loops
-from netts.devices import registry
+from netts.devices import foreign, registry
 from netts.devices.cuda import failures
 from netts.devices.cuda_driver import Gpu
 from netts.devices.memory import BufferView, allocate
@@ -129,6 +129,7 @@ class FakeGpu:
         self.transfers = Transfers(self)
         self._queue: deque[Callable[[], None] | Held] = deque()
         self._aside: deque[Callable[[], None] | Held] = deque()
+        self.streams: defaultdict[int, list[Callable[[], None]]] = defaultdict(list)
         self._lock = threading.RLock()
         self.is_working = False
         self.process = os.getpid()
@@ -181,6 +182,21 @@ class FakeGpu:
         self.log.append(("download", target.nbytes))
         source = self._bytes(address, target.nbytes)
         self._queue.append(lambda: target.__setitem__(..., source))
+
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        self.log.append(("copy", nbytes))
+        there, here = self._bytes(target, nbytes), self._bytes(source, nbytes)
+        self._queue.append(lambda: there.__setitem__(..., here))
+
+    @property
+    def stream_address(self) -> int:
+        return id(self._queue)
+
+    def follow(self, stream: int) -> None:
+        """Do what `streams` holds of another library's stream before all that is asked from now."""
+        self._take_turn()
+        self.log.append(("follow", stream))
+        self._queue.extend(self.streams.pop(stream, []))
 
     def upload_aside(self, address: int, source: np.ndarray) -> None:
         self.log.append(("aside", source.nbytes))
@@ -352,7 +368,7 @@ def install_several(
     """Put fakes in the place of the first GPUs, of `nbytes` each."""
     names = ("a fake GPU", *(f"fake GPU {ordinal}" for ordinal in range(1, count)))
     gpus = tuple(FakeGpu(nbytes, name, is_installed=True) for name in names)
-    for module in (cuda_replay, trial, window):
+    for module in (cuda_replay, foreign, trial, window):
         patch.setattr(module, "opened", lambda ordinal=0: gpus[ordinal])
     patch.setattr(
         cuda_replay, "prepared", lambda operation, gpu, *rest: gpu.prepared(operation, *rest)

@@ -243,6 +243,26 @@ class CudaDevice:
         if nbytes:
             self.call("cuMemsetD8Async", address, 0, nbytes, self.stream.handle)
 
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        """Copy bytes of the device's own memory."""
+        if nbytes:
+            self.call("cuMemcpyDtoDAsync", target, source, nbytes, self.stream.handle)
+
+    @property
+    def stream_address(self) -> int:
+        """The stream, as DLPack and `__cuda_array_interface__` name it."""
+        _, address = self.stream.__cuda_stream__()
+        return int(address)
+
+    def follow(self, stream: int) -> None:
+        """Wait, on the device, for what another library's stream was asked so far.
+
+        1 and 2 are CUDA's default streams, the legacy one and that of the calling thread.
+        """
+        event = CudaEvent(self)
+        self.call("cuEventRecord", event.handle, stream)
+        self.hold(event)
+
     def synchronize(self) -> None:
         """Wait for all copies and launches.
 
