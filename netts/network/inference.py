@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from netts.devices.memory import Arena
+from netts.devices.memory import Arena, BufferView
+from netts.devices.mirrors import clear_on_device, copy_on_device
 from netts.graph import TaskGraph, Usage
 from netts.layers.base import as_rows
 from netts.losses import Loss
 from netts.losses.quantities import copy_values
+from netts.network.device_samples import FiniteCheck
 from netts.network.propagation import Propagation
 
 if TYPE_CHECKING:
     from netts.network.network import Network
+
+Matrix = np.ndarray | BufferView
+"""Samples or predictions on the host, or those that lie on a device."""
 
 CHUNK_BYTES = 32 * 2**20
 CHUNK_ROWS = 4096
@@ -33,6 +38,9 @@ class Inference:
     Not safe to call from two threads at once: the buffers are its own.
     """
 
+    _finite: FiniteCheck | None = None
+    """What counts values that are not finite; None where they were checked before."""
+
     def __init__(
         self, network: Network, rows: int, device: str, loss: Loss | None, precision: str
     ) -> None:
@@ -45,6 +53,8 @@ class Inference:
         graph = TaskGraph()
         propagation = Propagation(network, graph, rows)
         with graph.recording("predict"):
+            if self._finite is not None:
+                self._finite.record(self._x)
             values = propagation.forward(*propagation.split(self._x))
             finish = copy_values if loss is None else loss.predict
             finish(as_rows(values[-1]), self._prediction)
@@ -58,12 +68,42 @@ class Inference:
         """Where it runs."""
         return self._plan.device
 
-    def __call__(self, X: np.ndarray, prediction: np.ndarray) -> None:
+    def not_finite(self) -> int:
+        """Return how many values of samples, since this was asked last, were not finite."""
+        return 0 if self._finite is None else self._finite.take()
+
+    def __call__(self, X: Matrix, prediction: Matrix) -> None:
         """Write the predictions for a matrix of at most `rows` samples."""
         # Rows beyond the samples hold what they held: their outputs are computed and not read.
         self._x.array[: len(X)] = X
         self._plan.run(recording="predict")
         prediction[...] = self._prediction.read()[: len(X)]
+
+
+class DeviceInference(Inference):
+    """A pass over samples that lie on a device, to predictions that stay there.
+
+    Parameters
+    ----------
+    network, rows, loss, precision
+    device
+        The name of a GPU.
+    """
+
+    def __init__(
+        self, network: Network, rows: int, device: str, loss: Loss | None, precision: str
+    ) -> None:
+        self._finite = FiniteCheck()
+        super().__init__(network, rows, device, loss, precision)
+
+    def __call__(self, X: Matrix, prediction: Matrix) -> None:
+        """Write the predictions; values that are not finite are counted, to be asked for later."""
+        assert isinstance(X, BufferView)
+        assert isinstance(prediction, BufferView)
+        copy_on_device(X, self._x[: len(X)])
+        clear_on_device(self._x[len(X) :])  # they would be counted
+        self._plan.run(recording="predict")
+        copy_on_device(self._prediction[: len(X)], prediction)
 
 
 def chunk_rows(network: Network) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from netts.choices import did_you_mean
+from netts.devices.foreign import WAY_OUT, DeviceArray, device_array
 from netts.errors import DataError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 from netts.layers.base import Shape
@@ -112,7 +113,7 @@ def _listed(names: Iterable[Any]) -> str:
     return ", ".join(map(repr, names)) or "none"
 
 
-def dtype_for(*arrays: np.ndarray | SampleSource) -> np.dtype:
+def dtype_for(*arrays: np.ndarray | SampleSource | DeviceArray) -> np.dtype:
     """Return the dtype in which a network trains on data.
 
     float32 where all that is floating is no wider, float64 otherwise. Whole numbers, such as
@@ -147,9 +148,16 @@ def as_array(X: Any, name: str) -> np.ndarray:
     """
     if hasattr(X, "toarray"):
         raise DataError(f"{name} is sparse, which netts does not take: pass {name}.toarray()")
+    lying = device_array(X, name)
+    if lying is not None:
+        raise DataError(
+            f"{name} lies on the GPU {lying.device!r}, where netts does not take it: bring it to "
+            f"the host, {WAY_OUT}"
+        )
     try:
         array = np.asarray(X)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:
+        # PyTorch's, of tensors that require a gradient, names the way out.
         raise DataError(f"{name} is no array: {error}") from None
     if array.dtype.kind == "O":
         try:

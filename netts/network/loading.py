@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from netts.devices.memory import BufferView
 from netts.errors import DeviceError
 from netts.graph.window import HALVES, Window
 from netts.network.sources import Rows
@@ -141,12 +142,14 @@ class Loading:
             pass
 
 
-def chunks(rows: np.ndarray | Rows, step: int) -> Generator[np.ndarray, None, None]:
+def chunks(
+    rows: np.ndarray | BufferView | Rows, step: int
+) -> Generator[np.ndarray | BufferView, None, None]:
     """Yield samples, `step` at a time; those of a source are read ahead.
 
     What was yielded holds until the next one is asked for. Close it where it may not be exhausted.
     """
-    if isinstance(rows, np.ndarray):
+    if not isinstance(rows, Rows):
         yield from (rows[first : first + step] for first in range(0, len(rows), step))
         return
     window = Window(min(step, max(len(rows), 1)))

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from netts.devices.answers import DeviceAnswer, in_kind
+from netts.devices.foreign import DeviceArray, device_array
 from netts.devices.memory import BufferView
 from netts.devices.precision import precision_from
-from netts.devices.registry import choose
+from netts.devices.registry import choose, explain_choice_at
 from netts.errors import (
     BrokenModelError,
     DataError,
@@ -24,8 +26,10 @@ from netts.hyperparameters import check_whole
 from netts.layers.base import Layer, Shape
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
+from netts.network.device_samples import device_samples, refuse_not_finite
 from netts.network.exporting import network_graph
 from netts.network.importing import exported, matched, naming, wanted_by, weights_from
+from netts.network.inference import DeviceInference, Inference
 from netts.network.inputs import (
     as_inputs,
     as_shapes,
@@ -35,7 +39,7 @@ from netts.network.inputs import (
 )
 from netts.network.nodes import check_samples, declared_by, shapes_of
 from netts.network.parameters import Declared, ParameterSet, as_weights
-from netts.network.prediction import Predictor
+from netts.network.prediction import Predictor, Way
 from netts.network.saved import describe_network, registry
 from netts.network.sources import Rows, SampleSource, check_source, is_source
 from netts.network.summary import summary_table
@@ -361,14 +365,15 @@ class Network:
         batch_size: int | None = None,
         device: str = "auto",
         precision: str | None = None,
-    ) -> np.ndarray:
+    ) -> Any:
         """Return the network's output for samples.
 
         Parameters
         ----------
         X : array-like of shape `(n_samples, *input_shape)`, SampleSource, or dict of arrays
             Of a dict, by the names of inputs. A source is read while the samples before are
-            computed, and never held as a whole.
+            computed, and never held as a whole. An array that lies on a GPU, such as CuPy's and
+            PyTorch's, is used there.
         loss : str or Loss, optional
             The loss that the network was trained with, to get its predictions: probabilities
             where it is a cross-entropy. By default the raw output of the last layer.
@@ -383,6 +388,7 @@ class Network:
         Returns
         -------
         ndarray of shape `(n_samples, *output_shape)`, of the network's dtype
+            Where `X` lies on a GPU, an array of its library, on that GPU.
 
         Raises
         ------
@@ -390,16 +396,33 @@ class Network:
             Where the network has no parameters yet.
         ShapeError, DataError
             Where samples have another shape than `input_shape`, or values that are not finite.
+        DeviceError
+            Where `X` lies on another device than the one that was chosen.
         Exception
             What a source raises.
         """
         self._require_built()
-        rows = self.rows(X) if is_source(X) else self.samples(X)
         if batch_size is not None:
             check_whole("batch_size", batch_size, 1)
         chosen = None if loss is None else loss_from(loss)
-        device, precision = choose(device), precision_from(precision)
-        return self._predictor(self, rows, chosen, batch_size, device, precision)
+        precision = precision_from(precision)
+        lying = None if self.input_names else device_array(X)
+        if lying is not None:
+            way = Way(DeviceInference, device, chosen, precision)
+            return self._predict_there(lying, way, batch_size)
+        rows = self.rows(X) if is_source(X) else self.samples(X)
+        way = Way(Inference, choose(device), chosen, precision)
+        return self._predictor(self, rows, way, batch_size)
+
+    def _predict_there(self, array: DeviceArray, way: Way, batch_size: int | None) -> Any:
+        """Return the output for samples that lie on a GPU, as an array of their own library."""
+        device, _ = explain_choice_at(way.device, array.device, array.name)
+        matrix = device_samples(self, array)
+        answer = DeviceAnswer.beside(matrix, (len(matrix), *self.shapes[-1]))
+        way = way._replace(device=device)
+        found = self._predictor.on_device(self, matrix, answer, way, batch_size)
+        refuse_not_finite(found, array.name, self.dtype)
+        return in_kind(answer, array.owner)
 
     def samples(self, X: Any, name: str = "X") -> np.ndarray:
         """Return samples as a matrix (n_samples, features) of the network's dtype, checked.

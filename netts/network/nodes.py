@@ -55,6 +55,16 @@ def check_samples(
             raise DataError(f"{node} {error}") from None
 
 
+def checking_nodes(nodes: Sequence[Node]) -> list[Node]:
+    """Return the nodes whose layers have a `check_samples` of their own."""
+    return [
+        node
+        for node in nodes
+        if isinstance(node.layer, Layer)
+        and type(node.layer).check_samples is not Layer.check_samples
+    ]
+
+
 def _sample_readers(nodes: Sequence[Node], n_inputs: int) -> list[tuple[Node, int]]:
     """Return each node that reads an input of the network as it is, and which."""
     origins, readers = {k: k for k in range(n_inputs)}, []
@@ -74,11 +84,8 @@ def check_places(nodes: Sequence[Node], n_inputs: int) -> None:
     ParameterError
     """
     readers = [node for node, _ in _sample_readers(nodes, n_inputs)]
-    for node in nodes:
-        overrides = isinstance(node.layer, Layer) and (
-            type(node.layer).check_samples is not Layer.check_samples
-        )
-        if overrides and node not in readers:
+    for node in checking_nodes(nodes):
+        if node not in readers:
             raise ParameterError(
                 f"{node} takes the samples themselves, but {nodes[node.inputs[0] - n_inputs]} "
                 "comes before it: put it first"

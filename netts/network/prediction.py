@@ -4,19 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from netts.devices.answers import DeviceAnswer
+from netts.devices.memory import BufferView
 from netts.errors import DeviceMemoryError
 from netts.forks import ForkableLock
 from netts.losses import Loss
-from netts.network.inference import Inference, chunk_rows, rows_for
+from netts.network.inference import Inference, Matrix, chunk_rows, rows_for
 from netts.network.loading import chunks
 from netts.network.sources import Rows
 
 if TYPE_CHECKING:
     from netts.network.network import Network
+
+
+class Way(NamedTuple):
+    """How to predict; the key of a plan, with its number of rows.
+
+    Attributes
+    ----------
+    kind
+        Of plan: whether samples come from the host, or lie on a device.
+    device
+    loss
+        Whose predictions to give; None for the network's outputs.
+    precision
+    """
+
+    kind: type[Inference]
+    device: str
+    loss: Loss | None
+    precision: str
 
 
 class Predictor:
@@ -28,60 +49,84 @@ class Predictor:
     Attributes
     ----------
     plans : dict
-        An `Inference` for each number of rows, device, loss and precision.
+        An `Inference` for each number of rows and way.
     """
 
     def __init__(self) -> None:
-        self.plans: dict[tuple[int, str, Loss | None, str], Inference] = {}
+        self.plans: dict[tuple[int, Way], Inference] = {}
         self._lock = ForkableLock()
 
     def __call__(
-        self,
-        network: Network,
-        rows: np.ndarray | Rows,
-        loss: Loss | None,
-        batch_size: int | None,
-        device: str,
-        precision: str,
+        self, network: Network, rows: np.ndarray | Rows, way: Way, batch_size: int | None
     ) -> np.ndarray:
         """Return what the network, or the loss behind it, gives for samples as a matrix.
 
-        Without a `batch_size`, chunks are smaller where memory is short.
+        Without a `batch_size`, chunks take a few megabytes, or less where memory is short.
         """
         output = np.empty((len(rows), *network.shapes[-1]), network.dtype)
         flat = output.reshape(len(rows), math.prod(network.shapes[-1]))
-        start = 0
-        with self._lock, contextlib.ExitStack() as stack:
-            step = batch_size or self._fitting(network, len(rows), device, loss, precision)
-            for chunk in stack.enter_context(contextlib.closing(chunks(rows, step))):
-                n_rows = rows_for(len(chunk), step)
-                infer = self._inference(network, n_rows, device, loss, precision)
-                device = infer.device  # the first chunk settles "auto" for all
-                infer(chunk, flat[start : start + len(chunk)])
-                start += len(chunk)
+        with self._lock:
+            self._predict(network, rows, flat, way, batch_size)
         return output
 
-    def _fitting(
-        self, network: Network, n_samples: int, device: str, loss: Loss | None, precision: str
+    def on_device(
+        self,
+        network: Network,
+        matrix: BufferView,
+        answer: DeviceAnswer,
+        way: Way,
+        batch_size: int | None,
     ) -> int:
+        """Do the same with a matrix on the device of `way`, to an answer there, and wait for it.
+
+        Returns
+        -------
+        int
+            How many values of the samples are not finite; where any is, the answer is of no use.
+        """
+        flat = answer.view.reshape(len(matrix), math.prod(network.shapes[-1]))
+        with self._lock:
+            used = self._predict(network, matrix, flat, way, batch_size)
+            answer.wait()
+            return sum(one.not_finite() for one in used)
+
+    def _predict(
+        self,
+        network: Network,
+        rows: Matrix | Rows,
+        flat: Matrix,
+        way: Way,
+        batch_size: int | None,
+    ) -> dict[Inference, None]:
+        """Write the predictions, chunk by chunk, and return the plans that were used."""
+        used: dict[Inference, None] = {}
+        start, step = 0, batch_size or self._fitting(network, len(rows), way)
+        with contextlib.closing(chunks(rows, step)) as every:
+            for chunk in every:
+                infer = self._inference(network, rows_for(len(chunk), step), way)
+                if infer.device != way.device:  # the first chunk settles "auto" for all
+                    way = way._replace(device=infer.device)
+                infer(chunk, flat[start : start + len(chunk)])
+                used[infer] = None
+                start += len(chunk)
+        return used
+
+    def _fitting(self, network: Network, n_samples: int, way: Way) -> int:
         """Return how many samples go through at once: the default, or fewer if memory is short."""
         step = chunk_rows(network)
         while True:
             try:
-                n_rows = rows_for(min(n_samples, step), step)
-                self._inference(network, n_rows, device, loss, precision)
+                self._inference(network, rows_for(min(n_samples, step), step), way)
                 return step
             except DeviceMemoryError:
                 if step == 1:
                     raise
             step = max(step // 4, 1)
 
-    def _inference(
-        self, network: Network, n_rows: int, device: str, loss: Loss | None, precision: str
-    ) -> Inference:
-        key = (n_rows, device, loss, precision)
+    def _inference(self, network: Network, n_rows: int, way: Way) -> Inference:
+        key = (n_rows, way)
         if key not in self.plans:
-            made = Inference(network, *key)
-            settled = (n_rows, made.device, loss, precision)
+            made = way.kind(network, n_rows, way.device, way.loss, way.precision)
+            settled = (n_rows, way._replace(device=made.device))
             self.plans[key] = self.plans.setdefault(settled, made)
         return self.plans[key]

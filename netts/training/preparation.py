@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from netts.devices.foreign import device_array, on_host
+from netts.devices.memory import BufferView
 from netts.errors import DataError, ShapeError
 from netts.losses import Loss
 from netts.network import Network
+from netts.network.device_samples import check_finite_there, device_samples
 from netts.network.inputs import as_array, check_finite
 from netts.network.sources import ArraySource, Rows, is_source
 from netts.training.supply import Samples
@@ -35,6 +38,7 @@ def prepare(
         Where lengths or shapes differ, or values cannot be trained on.
     """
     rows = _rows(network, X, name, data_memory_bytes)
+    y, sample_weight = on_host(y, "y"), on_host(sample_weight, "sample_weight")
     if not len(rows):
         raise DataError(f"{name} has no samples: pass at least one")
     targets = np.require(np.asarray(y), requirements=["ALIGNED"])
@@ -48,7 +52,14 @@ def prepare(
     return Samples(rows, columns, _weights(sample_weight, rows, name))
 
 
-def _rows(network: Network, X: Any, name: str, data_memory_bytes: int | None) -> np.ndarray | Rows:
+def _rows(
+    network: Network, X: Any, name: str, data_memory_bytes: int | None
+) -> np.ndarray | BufferView | Rows:
+    lying = None if network.input_names else device_array(X, name)
+    if lying is not None:
+        matrix = device_samples(network, lying)
+        check_finite_there(matrix, name)
+        return matrix
     if is_source(X):
         return network.rows(X, name)
     if data_memory_bytes is not None and not isinstance(X, Mapping):
@@ -58,7 +69,9 @@ def _rows(network: Network, X: Any, name: str, data_memory_bytes: int | None) ->
     return network.samples(X, name)
 
 
-def _weights(sample_weight: Any, rows: np.ndarray | Rows, name: str) -> np.ndarray | None:
+def _weights(
+    sample_weight: Any, rows: np.ndarray | BufferView | Rows, name: str
+) -> np.ndarray | None:
     if sample_weight is None:
         return None
     weights = np.ascontiguousarray(as_array(sample_weight, "sample_weight"), rows.dtype)

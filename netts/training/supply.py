@@ -18,6 +18,7 @@ import numpy as np
 from netts.devices.memory import Arena, BufferView, constant
 from netts.errors import BoundsError, DeviceMemoryError, ParameterError
 from netts.graph.window import HALVES, Window, window_on
+from netts.network.device_samples import taken
 from netts.network.loading import Loading
 from netts.network.sources import ArraySource, Rows
 
@@ -36,14 +37,15 @@ class Samples:
     Attributes
     ----------
     X
-        (n_samples, features), of the network's dtype; or what reads such rows.
+        (n_samples, features), of the network's dtype: on the host, or a view of what lies on a
+        device; or what reads such rows.
     y
         (n_samples, k), as the loss returned them.
     weights
         (n_samples,), of the network's dtype; None where all are 1.
     """
 
-    X: np.ndarray | Rows
+    X: np.ndarray | BufferView | Rows
     y: np.ndarray
     weights: np.ndarray | None = None
 
@@ -68,9 +70,8 @@ class Samples:
 
     def take(self, rows: np.ndarray) -> Samples:
         """Return some of the samples, copied, or to be read."""
-        return Samples(
-            self.X[rows], self.y[rows], None if self.weights is None else self.weights[rows]
-        )
+        X = taken(self.X, rows) if isinstance(self.X, BufferView) else self.X[rows]
+        return Samples(X, self.y[rows], None if self.weights is None else self.weights[rows])
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,13 @@ class Room:
     data_memory_bytes: int | None = None
 
     def holds(self, samples: Samples) -> bool:
-        """Whether samples may stay there as a whole: those of an array that is not too large."""
+        """Whether samples may stay there as a whole: those of an array that is not too large.
+
+        What lies on a device is there already.
+        """
         allowed = self.data_memory_bytes
-        fits = allowed is None or samples.nbytes <= allowed
-        return fits and isinstance(samples.X, np.ndarray)
+        fits = allowed is None or samples.nbytes <= allowed or isinstance(samples.X, BufferView)
+        return fits and not isinstance(samples.X, Rows)
 
     def chunk_rows(self, samples: Samples) -> int:
         """Return how many samples a chunk may have."""
@@ -144,9 +148,10 @@ class Resident:
     places: BufferView | None = None
 
     def __init__(self, samples: Samples) -> None:
-        assert isinstance(samples.X, np.ndarray)
+        assert not isinstance(samples.X, Rows)
         self._n_samples, self._start = len(samples), 0
-        self.X, self.y = constant(samples.X), constant(samples.y)
+        self.X = samples.X if isinstance(samples.X, BufferView) else constant(samples.X)
+        self.y = constant(samples.y)
         self.weights = None if samples.weights is None else constant(samples.weights)
 
     def fill(self) -> None:
@@ -198,6 +203,7 @@ class Streamed:
             self.weights = window.reserve((), samples.weights.dtype)
         self.places: BufferView = fixed.reserve((len(samples),), np.int64)
         X = samples.X
+        assert not isinstance(X, BufferView)
         self._rows = ArraySource(X) if isinstance(X, np.ndarray) else X
         self._loading: Loading | None = None
         self._next: tuple[Coming, Loading] | None = None
@@ -338,6 +344,8 @@ def with_less(make: Callable[[Room], Made], room: Room, samples: Samples, batch_
         try:
             return make(Room(given))
         except DeviceMemoryError as error:
+            if isinstance(samples.X, BufferView):
+                raise  # what lies on the device cannot be streamed to it
             most = min(HALVES * CHUNK_BYTES, samples.nbytes // 2)
             smaller = most if given is None else min(given // 4, most)
             if given is not None and given <= least:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from netts.devices.foreign import DeviceArray, device_array
+from netts.devices.registry import explain_choice_at
 from netts.errors import ParameterError, ShapeError
 from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
@@ -243,7 +245,7 @@ class Trainer:
             )
         return self.running_
 
-    def predict(self, X: Any, *, batch_size: int | None = None) -> np.ndarray:
+    def predict(self, X: Any, *, batch_size: int | None = None) -> Any:
         """Return what the loss makes of the network's outputs: probabilities, or values.
 
         Parameters
@@ -256,6 +258,7 @@ class Trainer:
         Returns
         -------
         ndarray of shape `(n_samples, *output_shape)`, of the network's dtype
+            Where `X` lies on a GPU, an array of its library.
         """
         return self.network.predict(
             X, loss=self.loss, batch_size=batch_size, device=self.device, precision=self.precision
@@ -275,7 +278,8 @@ class Trainer:
         Parameters
         ----------
         X : array-like of shape `(n_samples, *input_shape)`, SampleSource, or dict of arrays
-            Of a dict, by the names of inputs.
+            Of a dict, by the names of inputs. An array that lies on a GPU, such as CuPy's and
+            PyTorch's, is used there; targets and weights are copied to the host.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class numbers for cross_entropy.
         sample_weight : array-like of shape (n_samples,), optional
@@ -300,6 +304,8 @@ class Trainer:
             Where the data cannot be trained on.
         ParameterError
             Where settings do not fit each other or the data.
+        DeviceError
+            Where `X` lies on another device than the one that was chosen.
         DeviceMemoryError
             Where the device has no room for the fit, even with streamed data.
         Exception
@@ -319,7 +325,7 @@ class Trainer:
         resumption = self._resumption(resume)
         resumed = resumption.resumable
         generator = resumed.generator or generator_from(self.random_state)
-        arrays = _as_given(self.network.input_names, X)
+        arrays = _as_given(self.network.input_names, X, self.device)
         # What a checkpoint is to replace is drawn from elsewhere.
         self._build(arrays, generator if resumption.saved is None else generator_from(0))
         resumption.check_network(self.network)
@@ -359,7 +365,9 @@ class Trainer:
         return resumption_of(self, newest[0] if is_free and newest else resume)
 
     def _build(
-        self, arrays: dict[str, np.ndarray | SampleSource], generator: np.random.Generator
+        self,
+        arrays: dict[str, np.ndarray | SampleSource | DeviceArray],
+        generator: np.random.Generator,
     ) -> None:
         for name, X in arrays.items():
             if len(X.shape) < 2:
@@ -392,8 +400,18 @@ class Trainer:
         return "validation_loss" if self._has_validation else "loss"
 
 
-def _as_given(names: Sequence[str], X: Any) -> dict[str, np.ndarray | SampleSource]:
-    """Return the arrays of each input, or the source of the only one, by what messages say."""
+def _as_given(names: Sequence[str], X: Any, device: str) -> dict[str, Any]:
+    """Return the arrays of each input, or the source of the only one, by what messages say.
+
+    Raises
+    ------
+    DeviceError
+        Where X lies on a GPU, and another device was chosen.
+    """
+    lying = None if names else device_array(X)
+    if lying is not None:
+        explain_choice_at(device, lying.device, lying.name)
+        return {lying.name: lying}
     if is_source(X):
         check_source(X, "X")
         return {"X": X}

@@ -22,6 +22,7 @@ from netts.layers import RandomCounters
 from netts.layers.augmentation import cut_out
 from netts.layers.norms import batch_norm_predict
 from netts.losses import LOSSES, Hinge
+from netts.network import kernels as samples
 from netts.network.propagation import Propagation
 from netts.optimizers import SGD, AdaDelta, AdaGrad, Adam, OptimizerBuffers, RMSProp
 from netts.training import kernels as training
@@ -192,3 +193,5 @@ def _call_training(dtype: type, rng: np.random.Generator) -> None:
     training.count_not_finite(vector, step)
     training.copy_vector(vector, vector.copy())
     training.keep_outputs(X[:5].copy(), cursor, X.copy())
+    samples.add_not_finite(vector, step)
+    samples.take_rows(X, order, X.copy())

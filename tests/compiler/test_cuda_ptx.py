@@ -17,8 +17,10 @@ from programs import HEADER, Program
 from netts.compiler.cuda.cost import ProductRule
 from netts.compiler.cuda.program import GEOMETRY
 from netts.compiler.cuda.specialise import CudaOperation, specialise
-from netts.compiler.scalars import ROWS, VECTORISED
+from netts.compiler.scalars import ELEMENT_TYPES, ROWS, VECTORISED
 from netts.devices.cuda import KernelCode, compile_kernel, compile_ptx
+from netts.losses.quantities import copy_values
+from netts.network.kernels import take_rows
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed: extra cuda12 or cuda13")
 
@@ -57,6 +59,15 @@ def codes(dtype: type) -> dict[KernelCode, str]:
 
 def cases(dtype: type):
     return [pytest.param(code, id=label) for code, label in codes(dtype).items()]
+
+
+@pytest.mark.parametrize("target", [np.float32, np.float64])
+@pytest.mark.parametrize("source", ELEMENT_TYPES, ids=str)
+def test_samples_of_every_dtype_are_converted_on_the_device(source, target):
+    X, rows, taken = np.zeros((9, 3), source)[::2], np.arange(4), np.zeros((4, 3), target)
+    for kernel, arguments in ((copy_values, (X[:4], taken)), (take_rows, (X, rows, taken))):
+        for operation in kernel.specialise_cuda(arguments).operations:
+            assert ".target sm_90" in compile_ptx(operation.code, HOPPER)
 
 
 REDUCED_IN_FLOAT64 = {"cos", "sin", "tan"}
