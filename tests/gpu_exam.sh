@@ -40,7 +40,8 @@ pytest="$python -m pytest -q -m gpu -W default -p no:cacheprovider --durations=8
 $pytest tests/devices/test_devices_gpu.py tests/training/test_memory_gpu.py \
     tests/training/test_streaming_gpu.py
 alone=$?
-$pytest tests/compiler/test_cuda_gpu.py tests/training/test_training_gpu.py "$@"
+$pytest tests/compiler/test_cuda_gpu.py tests/training/test_training_gpu.py \
+    tests/estimators/test_gpu_arrays.py "$@"
 status=$((alone | $?))
 if [ $status -eq 0 ]; then echo "GPU EXAM: passed"; else echo "GPU EXAM: failed ($status)"; fi
 exit $status

@@ -14,12 +14,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from netts.compiler.threads import at_most
-from netts.devices.registry import explain_choice
+from netts.devices.foreign import DeviceArray, device_array
+from netts.devices.registry import explain_choice, explain_choice_at
 from netts.errors import DataError, DivergenceError, NettsError, ParameterError
 from netts.estimators.choice import device_choice
 from netts.estimators.exporting import Exportable
 from netts.estimators.fit_tasks import CallbackSupportMixin, begin_fit_task
 from netts.estimators.keeping import Keeping
+from netts.estimators.kinds import answered, check_answerable, check_form, host_values, stand_in
 from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
 from netts.losses import Loss
@@ -33,7 +35,7 @@ FLOATS = (np.float64, np.float32)
 class Rows(NamedTuple):
     """Samples, their targets as a matrix, and their weights or None."""
 
-    X: np.ndarray
+    X: np.ndarray | DeviceArray
     y: np.ndarray
     weights: np.ndarray | None
 
@@ -41,6 +43,14 @@ class Rows(NamedTuple):
         """Return some of the samples, copied."""
         weights = None if self.weights is None else self.weights[rows]
         return Rows(self.X[rows], self.y[rows], weights)
+
+
+def _checked_weights(weights: Any, X: Any, name: str) -> np.ndarray | None:
+    """Return weights of samples, checked by scikit-learn, on the host; None without."""
+    if weights is None:
+        return None
+    shown = stand_in(X) if isinstance(X, DeviceArray) else X
+    return _check_sample_weight(host_values(weights, name), shown)
 
 
 class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator):
@@ -76,7 +86,8 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Images, (n_samples, channels, height, width), and the like for `NetworkClassifier` and
-            `NetworkRegressor`.
+            `NetworkRegressor`. An array that lies on a GPU, such as CuPy's and PyTorch's, is used
+            there; `y` and weights are copied to the host.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels, or an indicator matrix of several labels for each sample; quantities for
             a regressor.
@@ -172,12 +183,17 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
     ) -> Any:
         """Train for one epoch, or to the end."""
         self._check_parameters(is_partial)
-        choice = explain_choice(self.device)
+        lying = device_array(X)
+        if lying is None:
+            choice = explain_choice(self.device)
+        else:
+            choice = explain_choice_at(self.device, lying.device, lying.name)
         starts = not (self._is_started() and (self.warm_start or is_partial))
-        given, labels = (X, y, sample_weight), y
+        given = (X, y, sample_weight)
+        labels = y = host_values(y, "y")
         X, y = self._check_data(X, y, is_partial, starts)
         X = X.toarray() if issparse(X) else X
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        weights = _checked_weights(sample_weight, X, "sample_weight")
         by_class = self._class_weights(labels, is_partial)
         if by_class is not None:
             weights = by_class if weights is None else weights * by_class
@@ -212,10 +228,10 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
             raise ParameterError(f"validation data are X_val and y_val: pass {lacking} too")
         try:
             X = self._check_inputs(X)
-            targets = self._check_validation_targets(y)
+            targets = self._check_validation_targets(host_values(y, "y_val"))
             if len(targets) != len(X):
                 raise DataError(f"y_val has {len(targets)} targets for {len(X)} samples")
-            weights = None if weights is None else _check_sample_weight(weights, X)
+            weights = _checked_weights(weights, X, "sample_weight_val")
         except NettsError:
             raise
         except ValueError as error:
@@ -237,12 +253,36 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
         """Return how scikit-learn is to check X."""
         return {"accept_sparse": ["csr", "csc"], "allow_nd": self._takes_images}
 
-    def _check_inputs(self, X: Any) -> np.ndarray:
+    def _validated(self, X: Any, *targets: Any, dtype: list[DTypeLike], **how: Any) -> Any:
+        """Return X, or X and targets, checked by scikit-learn.
+
+        Of samples on a GPU scikit-learn is shown the form; the network checks the values there.
+        """
+        lying = device_array(X)
+        if lying is None:
+            X = host_values(X, "X")
+            return validate_data(self, X, *targets, **self._checks(), dtype=dtype, **how)
+        check_form(lying, takes_images=self._takes_images)
+        shown = stand_in(lying)
+        found = validate_data(
+            self, shown, *targets, **self._checks(), dtype=None, ensure_all_finite=False, **how
+        )
+        X = lying if lying.dtype in dtype else lying.astype(dtype[0])
+        return (X, found[1]) if targets else X
+
+    def _check_inputs(self, X: Any) -> Any:
         """Return samples as what was trained on had them."""
         if self._is_plain(X):
             return X
-        X = validate_data(self, X, **self._checks(), dtype=list(FLOATS), reset=False)
+        X = self._validated(X, dtype=list(FLOATS), reset=False)
         return X.toarray() if issparse(X) else X
+
+    def _samples(self, X: Any) -> Any:
+        """Return samples to predict for, of which there can be an answer in kind."""
+        if self._is_plain(X):
+            return X
+        check_answerable(X)
+        return self._check_inputs(X)
 
     def _is_plain(self, X: Any) -> bool:
         """Whether scikit-learn's checks, which take longer than a row, would change nothing."""
@@ -266,19 +306,20 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
                 f"values and need to be preprocessed. In netts's words: {error}"
             ) from error
 
-    def _arrays(self, data: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _arrays(self, data: Rows) -> tuple[Any, np.ndarray, np.ndarray | None]:
         return data.X, self._loss_targets(data.y), data.weights
 
-    def _outputs(self, X: Any, *, is_raw: bool = False) -> np.ndarray:
+    def _outputs(self, X: Any, *, is_raw: bool = False) -> Any:
         """Return the outputs for samples, before what the loss makes of them where `is_raw`."""
         if not self._is_started():
             check_is_fitted(self)
-        X = self._check_inputs(X)
+        samples = self._samples(X)
         loss = None if is_raw else self._loss_function()
         with at_most(self.n_threads):
-            return self._network().predict(
-                X, loss=loss, device=self.device, precision=self.precision
+            outputs = self._network().predict(
+                samples, loss=loss, device=self.device, precision=self.precision
             )
+        return answered(outputs, X)
 
     def explain(self) -> str:
         """Return where the last fit ran and why, how it ended, and the layers, as text.

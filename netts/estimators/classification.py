@@ -16,10 +16,18 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from netts.errors import DataError, OneClassWarning, ParameterError, warn
 from netts.estimators.base import NetworkEstimator
+from netts.estimators.kinds import (
+    HostPredictions,
+    chosen,
+    host_values,
+    log_probabilities,
+    namespace_of,
+    of_kind,
+)
 from netts.losses import CrossEntropy
 
 
@@ -41,14 +49,8 @@ class Classification(ClassifierMixin, NetworkEstimator):
     n_outputs_: int
 
     def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            **self._checks(),
-            multi_output=True,
-            dtype=self._input_dtypes(starts),
-            reset=starts,
+        X, y = self._validated(
+            X, y, multi_output=True, dtype=self._input_dtypes(starts), reset=starts
         )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -156,12 +158,13 @@ class Classification(ClassifierMixin, NetworkEstimator):
         -------
         self
         """
+        y, classes = host_values(y, "y"), host_values(classes, "classes")
         if _check_partial_fit_first_call(self, classes):
             is_multilabel = type_of_target(y).startswith("multilabel")
             self._learn_labels(y if is_multilabel else classes)
         return self._train(X, y, sample_weight, is_partial=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Return the most probable class of each sample.
 
         Parameters
@@ -171,15 +174,20 @@ class Classification(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Or an indicator matrix (n_samples, n_classes), if it was trained on one.
+            Or an indicator matrix (n_samples, n_classes), if it was trained on one. Where X lies on
+            a GPU, an array of its library, unless classes are no numbers, such as text.
         """
         outputs = self._outputs(X)
+        xp = namespace_of(outputs)
         if self._target_type == "multiclass" or self._is_binary_of_two():
-            return self.classes_[outputs.argmax(axis=1)]
+            return chosen(self.classes_, xp.argmax(outputs, axis=1))
         if self._target_type == "binary" and len(self.classes_) == 2:
-            return self.classes_[(outputs.ravel() > self._threshold()).astype(np.intp)]
-        outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
-        return self._label_binarizer().inverse_transform(outputs, self._threshold())
+            is_second = xp.reshape(outputs, (-1,)) > self._threshold()
+            return chosen(self.classes_, xp.astype(is_second, xp.int64))
+        flat = xp.reshape(outputs, (-1,)) if self.n_outputs_ == 1 else outputs
+        values = host_values(flat, "the output")
+        labels = self._label_binarizer().inverse_transform(values, self._threshold())
+        return labels if values is flat else of_kind(labels, outputs)
 
     def _is_binary_of_two(self) -> bool:
         """Whether two classes have an output each."""
@@ -204,10 +212,12 @@ class Classification(ClassifierMixin, NetworkEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes), of the dtype of the weights
+            Where X lies on a GPU, an array of its library.
         """
         probabilities = self._outputs(X)
         if self.n_outputs_ == 1:
-            return np.hstack([1 - probabilities, probabilities])
+            xp = namespace_of(probabilities)
+            return xp.concat([1 - probabilities, probabilities], axis=1)
         return probabilities
 
     @available_if(_has_probabilities)
@@ -225,15 +235,35 @@ class Classification(ClassifierMixin, NetworkEstimator):
         ndarray of shape (n_samples, n_classes), of the dtype of the weights
         """
         probabilities = self.predict_proba(X)
-        if probabilities.all():
-            return np.log(probabilities)
+        xp = namespace_of(probabilities)
+        if xp.all(probabilities > 0):
+            return xp.log(probabilities)
         logits = self._outputs(X, is_raw=True)
         if self.n_outputs_ == 1:
-            logits = np.hstack([-logits, logits])
+            logits = xp.concat([-logits, logits], axis=1)
         is_softmax = isinstance(self._loss_function(), CrossEntropy)
+        if not isinstance(logits, np.ndarray):
+            return log_probabilities(logits, is_softmax=is_softmax)
         exact = log_softmax(logits, axis=1) if is_softmax else log_expit(logits)
         with np.errstate(divide="ignore"):
             return np.where(probabilities > 0, np.log(probabilities), exact)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of samples that are predicted right.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : array-like of shape (n_samples,) or (n_samples, n_classes)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        seen = HostPredictions(self.predict)
+        weights = host_values(sample_weight, "sample_weight")
+        return float(ClassifierMixin.score(seen, X, host_values(y, "y"), weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

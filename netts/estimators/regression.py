@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from netts.errors import DataError
 from netts.estimators.base import NetworkEstimator
+from netts.estimators.kinds import HostPredictions, host_values
 
 
 def _has_partial_fit(estimator: Any) -> bool:
@@ -24,16 +24,8 @@ class Regression(RegressorMixin, NetworkEstimator):
     n_outputs_: int
 
     def _check_data(self, X: Any, y: Any, is_partial: bool, starts: bool) -> tuple[Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            **self._checks(),
-            multi_output=True,
-            y_numeric=True,
-            dtype=self._input_dtypes(starts),
-            reset=starts,
-        )
+        dtype = self._input_dtypes(starts)
+        X, y = self._validated(X, y, multi_output=True, y_numeric=True, dtype=dtype, reset=starts)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._n_targets = 1 if y.ndim == 1 else y.shape[1]
@@ -68,7 +60,7 @@ class Regression(RegressorMixin, NetworkEstimator):
         """
         return self._train(X, y, sample_weight, is_partial=True)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Return the prediction for each sample.
 
         Parameters
@@ -78,6 +70,24 @@ class Regression(RegressorMixin, NetworkEstimator):
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs), of the dtype of the weights
+            Where X lies on a GPU, an array of its library.
         """
         predictions = self._outputs(X)
-        return predictions.ravel() if self.n_outputs_ == 1 else predictions
+        return predictions.reshape(-1) if self.n_outputs_ == 1 else predictions
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 of the predictions, the mean over quantities.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+        """
+        seen = HostPredictions(self.predict)
+        weights = host_values(sample_weight, "sample_weight")
+        return float(RegressorMixin.score(seen, X, host_values(y, "y"), weights))

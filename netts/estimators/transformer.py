@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from netts.errors import ParameterError
 from netts.estimators.base import NetworkEstimator
 from netts.estimators.fit_tasks import CallbackSupportMixin, inner_fit
+from netts.estimators.kinds import answered
 from netts.estimators.mlp_classifier import MLPClassifier
 from netts.layers import Dropout
 from netts.network import Network
@@ -94,7 +95,7 @@ class MLPTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 self.feature_names_in_ = estimator.feature_names_in_
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> Any:
         """Return the activations of the layer.
 
         Parameters
@@ -104,14 +105,14 @@ class MLPTransformer(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_units), of the dtype of the weights
-            Images behind one another in one axis.
+            Images behind one another in one axis. Where X lies on a GPU, an array of its library.
         """
         check_is_fitted(self)
-        samples = self.estimator_._check_inputs(X)
+        samples = self.estimator_._samples(X)
         found = self.network_.predict(
             samples, device=self.estimator_.device, precision=self.estimator_.precision
         )
-        return found.reshape(len(found), -1)
+        return answered(found.reshape(len(found), -1), X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return names of the features: "mlptransformer0", and so on.
