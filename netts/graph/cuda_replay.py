@@ -22,10 +22,11 @@ from netts.compiler.cuda.specialise import CudaSpecialisation
 from netts.devices.cuda import CudaDevice, opened
 from netts.devices.names import ordinal_of
 from netts.devices.transfers import Traffic
+from netts.graph.access import Copies
 from netts.graph.description import OperationNote
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
-from netts.graph.residence import WORD_BYTES, Copies, Needs, Residence
+from netts.graph.residence import WORD_BYTES, Needs, Residence
 from netts.graph.task import Task
 
 INTERRUPT_SECONDS = 0.1

@@ -9,9 +9,9 @@ import numpy as np
 
 from netts.compiler.arguments import ArrayInfo, describe
 from netts.devices.memory import Buffer, BufferView, Lifetime
+from netts.graph.access import Copies
 from netts.graph.description import Kind, MemoryNote, Node, RecordingDescription, Use
 from netts.graph.replay import Replay
-from netts.graph.residence import Copies
 from netts.graph.task import Task, hazards
 
 Key = Buffer | tuple[int, int]

@@ -20,11 +20,11 @@ from netts.compiler.specialise import Specialisation
 from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, allocate
 from netts.devices.names import kind_of
 from netts.devices.transfers import Traffic
+from netts.graph.access import Copies
 from netts.graph.cuda_replay import INTERRUPT_SECONDS, cuda_replays
 from netts.graph.description import OperationNote
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile, ProfileRow
-from netts.graph.residence import Copies
 from netts.graph.task import Task
 
 
