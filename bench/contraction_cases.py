@@ -14,10 +14,9 @@ from functools import partial
 
 import numpy as np
 
-from bench import convolutions
 from netts import accelerate, parallel
 from netts.compiler.replayed import Replayed
-from netts.layers import dense
+from netts.layers import conv, dense
 
 PRODUCTS = ((32, 64, 32), (128, 784, 256), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024))
 """Rows, inner extent, columns."""
@@ -104,7 +103,7 @@ def convolution(layer: str, one: str, library: str) -> Run:
     bias, grad = random(units), random(BATCH, units, out_width, out_width)
     if library == "PyTorch":
         return in_torch(one, x, weight, bias, grad, padding)
-    settings = (1, padding, 1)
+    stride_1, padded, dilation_1 = (1, 1), (padding, padding), (1, 1)
     grouped_x, grouped_grad = x[:, None], grad[:, None]
     results = {
         "forward": np.zeros_like(grouped_grad),
@@ -116,8 +115,8 @@ def convolution(layer: str, one: str, library: str) -> Run:
         "grad_weight": (grouped_x, grouped_grad),
         "grad_input": (grouped_grad, weight[None]),
     }
-    kernel = getattr(convolutions, one)
-    return replayed(kernel, *operands[one], results[one], *settings)
+    kernel = getattr(conv, f"conv2d_{one}")
+    return replayed(kernel, *operands[one], results[one], *stride_1, *padded, *dilation_1)
 
 
 def in_torch(one: str, x, weight, bias, grad, padding: int) -> Run:
