@@ -177,11 +177,17 @@ class Layout:
 
 def label(memory: MemoryNote) -> Words:
     """Return what stands beside memory."""
-    name = textwrap.shorten(memory.name, NAME_CHARACTERS, placeholder="...")
+    name = _cut(memory.name)
     kind = f"{memory.lifetime.value}, " if memory.offset is None else ""
     form = memory.form or "several arrays"
     joint = ", " if memory.is_whole or not memory.form else " of "
     return (f"{name} ", "note ink"), (f"{kind}{form}{joint}{size(memory.nbytes)}", "note muted")
+
+
+def _cut(name: str) -> str:
+    """Return a name in one line, of so many characters at most."""
+    plain = " ".join(name.split())
+    return plain if len(plain) <= NAME_CHARACTERS else f"{plain[: NAME_CHARACTERS - 3]}..."
 
 
 def size(nbytes: int) -> str:

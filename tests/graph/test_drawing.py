@@ -305,6 +305,11 @@ def test_bytes_are_rounded_where_they_are_many(nbytes, expected):
     assert size(nbytes) == expected
 
 
+def test_a_long_name_is_cut_off_and_not_left_out():
+    text = words(two_layers("hidden" * 10).compile(device="reference").draw().svg)
+    assert any(line.startswith(f"{'hidden' * 7}hid... (4, 2)") for line in text)
+
+
 # ------------------------------------------------------------ plain, whole SVG
 
 
