@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,6 +56,25 @@ def layers_of(
     return [*layers, output]
 
 
+class _Kind(NamedTuple):
+    """What a network is made for: with another it is made anew."""
+
+    shapes: list[tuple[int, ...]]
+    dtype: np.dtype
+    activations: tuple[str, ...]
+    dropout: float
+    has_norms: bool
+
+
+class _Made(NamedTuple):
+    """A network, what it was made for, and its arrays: weights, biases, what norms learn."""
+
+    kind: _Kind
+    network: Network
+    pieces: list[BufferView]
+    views: list[np.ndarray]
+
+
 class LiveNetwork:
     """A network that is made when it is first needed, and kept as long as it fits.
 
@@ -66,14 +85,11 @@ class LiveNetwork:
     Attributes
     ----------
     kept : KeptSession
-        Of one `partial_fit`, for the next.
+        Of one `partial_fit`, or `fit` with `warm_start`, for the next.
     """
 
     def __init__(self) -> None:
-        self._network: Network | None = None
-        self._kind: tuple[Any, ...] = ()
-        self._pieces: list[BufferView] = []
-        self._views: list[np.ndarray] = []
+        self._made: _Made | None = None
         self._lock = ForkableLock()
         self.kept = KeptSession()
 
@@ -86,45 +102,43 @@ class LiveNetwork:
         dropout: float,
     ) -> Network:
         """Return the network with these weights."""
-        shapes, has_norms = [coef.shape for coef in coefs], norms is not None
-        kind = (shapes, coefs[0].dtype, activations, dropout, has_norms)
+        shapes = [coef.shape for coef in coefs]
+        kind = _Kind(shapes, coefs[0].dtype, activations, dropout, norms is not None)
         learned = [one[name] for one in norms or () for name in NORM_ARRAYS]
         with self._lock:  # several threads may predict with one estimator
-            if self._network is None or self._kind != kind:
-                self._network, self._kind = _built(*kind), kind
-                self._pieces = list(_pieces(self._network))
-                self._views = [piece.array for piece in self._pieces]
-            for piece in self._pieces:
+            made = self._made
+            if made is None or made.kind != kind:
+                # All of it at once: whatever ends this, a fork or Ctrl-C, leaves no half of it.
+                made = self._made = _make(kind)
+            for piece in made.pieces:
                 piece.buffer.touch()
-            for view, array in zip(self._views, [*coefs, *intercepts, *learned], strict=True):
+            for view, array in zip(made.views, [*coefs, *intercepts, *learned], strict=True):
                 if array is not view:
                     view[...] = array
-            return self._network
+            return made.network
 
     def arrays(self) -> tuple[list[np.ndarray], list[np.ndarray], Norms | None]:
         """Return weights, biases and what normalisation learned: views of the network's memory."""
-        for piece in self._pieces:
+        assert self._made is not None  # a fit has loaded it
+        kind, _, pieces, views = self._made
+        for piece in pieces:
             piece.buffer.fetch()
-        n_layers = len(self._kind[0])
-        weights, rest = self._views[:n_layers], self._views[n_layers:]
+        n_layers = len(kind.shapes)
+        weights, rest = views[:n_layers], views[n_layers:]
         learned = rest[n_layers:]
         norms = [
             dict(zip(NORM_ARRAYS, learned[k : k + len(NORM_ARRAYS)], strict=True))
             for k in range(0, len(learned), len(NORM_ARRAYS))
         ]
-        return weights, rest[:n_layers], norms if self._kind[-1] else None
+        return weights, rest[:n_layers], norms if kind.has_norms else None
 
 
-def _built(
-    shapes: list[tuple[int, int]],
-    dtype: np.dtype,
-    activations: tuple[str, ...],
-    dropout: float,
-    has_norms: bool,
-) -> Network:
-    units = [fan_out for _, fan_out in shapes]
-    layers = layers_of(units, activations, dropout, batch_norm=has_norms)
-    return Network(layers, dtype).build(shapes[0][0], random_state=0)
+def _make(kind: _Kind) -> _Made:
+    units = [fan_out for _, fan_out in kind.shapes]
+    layers = layers_of(units, kind.activations, kind.dropout, batch_norm=kind.has_norms)
+    network = Network(layers, kind.dtype).build(kind.shapes[0][0], random_state=0)
+    pieces = list(_pieces(network))
+    return _Made(kind, network, pieces, [piece.array for piece in pieces])
 
 
 def _pieces(network: Network) -> Iterator[BufferView]:

@@ -157,3 +157,19 @@ def test_the_rate_of_an_optimiser_that_changes_is_that_of_a_new_optimiser():
     named = gone_on(network_estimator("regression"), X, y, {"optimizer__learning_rate": 0.2})
     given = gone_on(network_estimator("regression"), X, y, {"optimizer": Adam(0.2)})
     assert_array_equal(named.predict(X), given.predict(X))
+
+
+def test_an_interrupt_while_the_network_is_made_anew_leaves_no_half_of_it(monkeypatch):
+    X, y = data("binary")
+    model = fit(estimator("binary"), X, y)
+    expected = model.predict_proba(X)
+    model.set_params(dropout=0.5)  # another network with the same weights, for the next fit
+
+    def interrupted(network):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("netts.estimators.live._pieces", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            model.predict_proba(X)
+    assert_array_equal(model.predict_proba(X), expected)

@@ -69,7 +69,7 @@ def test_dropout_is_seeded_and_only_in_training(task):
 def test_dropout_stands_behind_each_hidden_activation():
     X, y = data("regression")
     model = fit(estimator("regression", dropout=0.25), X, y)
-    kinds = [type(node.layer).__name__ for node in model._live._network.nodes]
+    kinds = [type(node.layer).__name__ for node in model._network().nodes]
     assert kinds == ["Dense", "ReLU", "Dropout", "Dense", "ReLU", "Dropout", "Dense"]
 
 
