@@ -76,13 +76,15 @@ def test_a_worker_that_does_not_end_in_time_is_not_taken_back(plan):
     counts, specialised = plan
     specialised.run((counts,), threads=N_THREADS)
     workers_ = engine._workers
-    late = threading.Thread(target=time.sleep, args=(1.2,))
+    may_end = threading.Event()
+    late = threading.Thread(target=may_end.wait)
     late.start()
     workers_._threads.append(late)
     workers_.close()
     assert workers_._threads == [late]
     assert workers_._state[parts.IS_CLOSING] == 1
     specialised.run((counts,), threads=N_THREADS)
+    may_end.set()
     late.join()
     workers_.close()
     assert workers_._state[parts.IS_CLOSING] == len(workers_._threads) == 0
