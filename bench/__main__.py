@@ -81,9 +81,14 @@ def _list(_options: argparse.Namespace, _rest: list[str]) -> int:
 
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     first = options.names[0]
+    is_script = first in QUESTIONS and not QUESTIONS[first].is_suite
+    if is_script and options.json is not None:
+        raise BenchError(
+            f"{first} is a script that prints Markdown: leave --json out, and send what it prints "
+            "to a file"
+        )
     json = options.json or _default_file(first)
-    # A script's own arguments, as in `run fashion 5`, follow its name.
-    if first in QUESTIONS and not QUESTIONS[first].is_suite:
+    if is_script:  # whose own arguments, as in `run fashion 5`, follow its name
         return ask([first], json, [*options.names[1:], *rest], smoke=options.smoke)
     status = ask(options.names, json, rest, smoke=options.smoke)
     if status == 0:

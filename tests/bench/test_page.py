@@ -96,7 +96,8 @@ def test_report_and_compare_print_where_no_file_is_asked_for(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [["report", "none.json"], ["compare", BEFORE, "none.json"], ["run", "nothing"],
-     ["run", "fits", "fashion"], ["report", BEFORE, "--out", "no/such/folder/page.md"]],
+     ["run", "fits", "fashion"], ["run", "fashion", "--json", "x.json"],
+     ["report", BEFORE, "--out", "no/such/folder/page.md"]],
 )  # fmt: skip
 def test_a_mistake_is_one_line_and_status_2(capsys, arguments):
     assert main(arguments) == 2
