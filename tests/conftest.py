@@ -1,4 +1,4 @@
-"""What all tests share: how hypothesis searches.
+"""What all tests share: how hypothesis searches, and devices that are not there.
 
 The cache of compiled kernels is the user's own, so that a second run compiles nothing; set
 NETTS_CACHE_DIR to use another. What was calibrated there is left alone: tests choose by the default
@@ -42,6 +42,23 @@ def no_gpu(monkeypatch):
 
     missing = registry.DeviceInfo("cuda", False, "no driver: this machine has none")
     monkeypatch.setitem(registry._DEVICES, "cuda", lambda: missing)
+
+
+@pytest.fixture
+def n_sessions(monkeypatch):
+    """Count the training sessions that are made: a list of ones."""
+    from netts.training import opening
+    from netts.training import session as sessions
+
+    made = []
+
+    class Counted(sessions.Session):
+        def __init__(self, *arguments, **keywords):
+            made.append(1)
+            super().__init__(*arguments, **keywords)
+
+    monkeypatch.setattr(opening, "Session", Counted)
+    return made
 
 
 # In a shell's background job Ctrl-C is ignored, and so would be what tests send to themselves.

@@ -28,8 +28,7 @@ from netts.layers import Dense
 from netts.losses import CrossEntropy, Hinge, SquaredError
 from netts.optimizers import SGD, Adam
 from netts.schedules import Cosine
-from netts.training import EarlyStopping, opening
-from netts.training import session as sessions
+from netts.training import EarlyStopping
 
 
 @pytest.fixture(scope="module")
@@ -263,20 +262,6 @@ def test_going_on_with_other_layers_or_samples_is_refused():
     assert len(model.loss_curve_) == 2 * n_before
     with pytest.raises(ValueError, match="2 features"):
         model.partial_fit(X[:, :2], y)
-
-
-@pytest.fixture
-def n_sessions(monkeypatch):
-    """How many sessions were made, as a list of ones."""
-    made = []
-
-    class Counted(sessions.Session):
-        def __init__(self, *arguments, **keywords):
-            made.append(1)
-            super().__init__(*arguments, **keywords)
-
-    monkeypatch.setattr(opening, "Session", Counted)
-    return made
 
 
 def trained_on(model, X, y, n_sessions, *, is_new):

@@ -7,8 +7,6 @@ from numpy.testing import assert_array_equal
 from netts import Network, Trainer, layers
 from netts.optimizers import SGD, Adam
 from netts.schedules import OneCycle
-from netts.training import opening
-from netts.training import session as sessions
 from netts.training.reuse import KeptSession
 
 
@@ -21,20 +19,6 @@ def data(seed, n_samples=23):
 def network():
     made = [layers.Dense(6), layers.BatchNorm(), layers.ReLU(), layers.Dropout(0.2)]
     return Network([*made, layers.Dense(2)]).build(4, dtype=np.float64, random_state=0)
-
-
-@pytest.fixture
-def n_made(monkeypatch):
-    """How many sessions were made, as a list of ones."""
-    made = []
-
-    class Counted(sessions.Session):
-        def __init__(self, *arguments, **keywords):
-            made.append(1)
-            super().__init__(*arguments, **keywords)
-
-    monkeypatch.setattr(opening, "Session", Counted)
-    return made
 
 
 def trained(calls, kept, **settings):
@@ -50,18 +34,18 @@ def trained(calls, kept, **settings):
 
 @pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("optimizer", [SGD(0.1, momentum=0.9), Adam(0.01)])
-def test_fits_on_other_samples_have_the_bits_of_new_sessions(optimizer, is_weighted, n_made):
+def test_fits_on_other_samples_have_the_bits_of_new_sessions(optimizer, is_weighted, n_sessions):
     calls = [(X, y, w if is_weighted else None) for X, y, w in map(data, range(4))]
     found, losses = trained(calls, KeptSession(), optimizer=optimizer)
-    assert len(n_made) == 1
+    assert len(n_sessions) == 1
     expected, new_losses = trained(calls, None, optimizer=optimizer)
-    assert len(n_made) == 5
+    assert len(n_sessions) == 5
     assert losses == new_losses
     for name, array in expected.items():
         assert_array_equal(found[name], array)
 
 
-def test_without_resuming_the_optimiser_begins_anew(n_made):
+def test_without_resuming_the_optimiser_begins_anew(n_sessions):
     weights = []
     for kept in (KeptSession(), None):
         net = network()
@@ -70,7 +54,7 @@ def test_without_resuming_the_optimiser_begins_anew(n_made):
             trainer.kept_ = kept
             trainer.fit(*data(seed))
         weights.append(net.weights()["0.weight"])
-    assert len(n_made) == 3
+    assert len(n_sessions) == 3
     assert_array_equal(*weights)
 
 
@@ -81,23 +65,23 @@ def test_without_resuming_the_optimiser_begins_anew(n_made):
         {"schedule": OneCycle(max_rate=0.1)}, {"validation_fraction": 0.3},
     ],
 )  # fmt: skip
-def test_another_purpose_makes_another_session(change, n_made):
+def test_another_purpose_makes_another_session(change, n_sessions):
     net, kept = network(), KeptSession()
     for settings in ({}, change):
         trainer = Trainer(net, **{"epochs": 1, "batch_size": 10, "random_state": 5, **settings})
         trainer.kept_ = kept
         trainer.fit(*data(0))
-    assert len(n_made) == 2
+    assert len(n_sessions) == 2
 
 
-def test_other_shapes_and_dtypes_make_another_session(n_made):
+def test_other_shapes_and_dtypes_make_another_session(n_sessions):
     net, kept = network(), KeptSession()
     X, y, weights = data(0)
     for call in ((X, y), (X[:20], y[:20]), (X[:20], y[:20], weights[:20])):
         trainer = Trainer(net, epochs=1, batch_size=10, random_state=5)
         trainer.kept_ = kept
         trainer.fit(*call)
-    assert len(n_made) == 3
+    assert len(n_sessions) == 3
 
 
 def test_the_samples_of_the_user_are_left_alone():
@@ -107,7 +91,7 @@ def test_the_samples_of_the_user_are_left_alone():
     assert_array_equal(X, before)
 
 
-def test_a_fit_that_fails_leaves_no_session(n_made):
+def test_a_fit_that_fails_leaves_no_session(n_sessions):
     X, y, _ = data(0)
     net, kept = network(), KeptSession()
 
@@ -120,4 +104,4 @@ def test_a_fit_that_fails_leaves_no_session(n_made):
                 trainer.fit(X, y)
         else:
             trainer.fit(X, y)
-    assert len(n_made) == 2
+    assert len(n_sessions) == 2
