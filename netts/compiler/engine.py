@@ -66,9 +66,6 @@ class OperationTable:
         self.address, self.count = int(words.ctypes.data), len(words)
         self.most_parts = int(words[:, 2].max()) if len(words) else 1
 
-    def __len__(self) -> int:
-        return self.count
-
 
 def available_threads(asked: int | None = None) -> int:
     """Return how many threads a replay may use, where that many or numba's number is asked for."""
