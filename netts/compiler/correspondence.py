@@ -73,9 +73,9 @@ class Bound:
     def _unplaced(self) -> tuple[Buffer, ...]:
         """The buffers that had no memory when the arguments were checked."""
         arrays = self.checked.arrays
-        values = zip(self.loops.parameters, self.arguments, strict=True)
+        named = zip(self.loops.parameters, self.arguments, strict=True)
         return tuple(
-            v.buffer for name, v in values if name in arrays and not arrays[name].is_placed
+            value.buffer for name, value in named if name in arrays and not arrays[name].is_placed
         )
 
     @cached_property

@@ -37,8 +37,6 @@ _DARK = {
     "page": "#0d1117", "ink": "#f0f6fc", "muted": "#9198a1", "edge": "#656c76", "box": "#151b23",
     "constant": "#4493f8", "variable": "#f0883e", "transient": "#3fb950", "external": "#ab7df8",
 }  # fmt: skip
-
-
 PALETTES = (_LIGHT, _DARK)
 
 

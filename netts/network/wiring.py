@@ -147,12 +147,12 @@ def _check_number_of_inputs(node: Node) -> None:
     """Refuse a layer whose methods take another number of shapes than it has inputs."""
     method = node.layer.output_shape
     function = getattr(method, "__func__", None)
-    takes_all = (
+    is_taken = (
         _takes(method, len(node.inputs))
         if function is None
         else _function_takes(function, 1 + len(node.inputs))
     )
-    if not takes_all:
+    if not is_taken:
         takes = ", ".join(inspect.signature(method).parameters)
         raise ParameterError(
             f"{node} has {len(node.inputs)} inputs, but its output_shape takes ({takes}): give it "
