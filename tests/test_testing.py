@@ -92,7 +92,9 @@ class HasAFactorTooMany(Scale):
 
 
 def test_a_subscript_that_leaves_its_array_is_named_on_the_reference_too():
-    with pytest.raises(BoundsError, match=r"kernel 'scale_backward' reaches x\[0, 5\], but axis 1 has 5"):
+    with pytest.raises(
+        BoundsError, match=r"kernel 'scale_backward' reaches x\[0, 5\], but axis 1 has 5"
+    ):
         check_layer(HasAFactorTooMany(), 5)
 
 
