@@ -215,7 +215,7 @@ def test_numbers_that_are_not_finite_are_refused(column, refused, cells, cell, c
         (["1,234.5", "2"], "1,5", "'1,5' is not a number"),
         (["1", "2"], "inf", "'inf' is not a finite number"),
         (["yes", "no"], "1", "'1' is neither yes nor no, true nor false"),
-        (["2026-03-31", ""], "31.3.2026", "'31.3.2026' is not a date such as 2026-03-31"),
+        (["2026-03-31", ""], "3/31/2026", "'3/31/2026' is not a date such as 2026-03-31"),
     ],
 )
 def test_a_cell_of_another_kind_is_refused_with_its_line(write, refused, first, cell, complaint):
