@@ -11,6 +11,9 @@ from netts.errors import ParameterError
 
 T = TypeVar("T")
 
+ALIKE = 0.6
+"""From which likeness on a name may be the one meant: the cutoff of difflib.get_close_matches."""
+
 
 def choose(kind: str, name: Any, choices: Mapping[str, T]) -> T:
     """Return the entry of a registry, or raise an error that names the choices.
@@ -98,8 +101,9 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     ''
     """
     nearest = nearest_first(word, names)[:1]
-    # 0.6 is the cutoff of difflib.get_close_matches.
-    return "".join(f" (did you mean {name!r}?)" for name in nearest if _likeness(word, name) >= 0.6)
+    return "".join(
+        f" (did you mean {name!r}?)" for name in nearest if _likeness(word, name) >= ALIKE
+    )
 
 
 def did_you_mean_file(path: Path) -> str:
@@ -110,9 +114,13 @@ def did_you_mean_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no directory {path.parent} either"
     try:
-        return did_you_mean(path.name, [neighbour.name for neighbour in path.parent.iterdir()])
+        neighbours = [neighbour.name for neighbour in path.parent.iterdir()]
     except PermissionError:
         return ""
+    # What all files of a kind end with would make `cut.netts` look like `iris.netts`.
+    return did_you_mean(
+        path.name, [name for name in neighbours if _likeness(path.stem, Path(name).stem) >= ALIKE]
+    )
 
 
 def _likeness(word: str, name: str) -> float:

@@ -23,6 +23,9 @@ DIFFERENCE_STEP = 1e-5
 DIFFERENCE_TOLERANCE = 1e-6
 """Of a gradient against central differences, relative to its largest element or 1."""
 
+LEFTOVER = 1e30
+"""What gradients hold before `backward`, which has to overwrite it."""
+
 ROUNDINGS = 64
 """How many rounding errors for each term of a sum two devices may differ by."""
 
@@ -176,7 +179,7 @@ class _Exam:
     def run(self) -> dict[str, np.ndarray]:
         """Return the output, all gradients and the state of layers, copied."""
         self.network.state.flat.array[...] = self.state
-        self.gradients.flat.array[...] = 1e30
+        self.gradients.flat.array[...] = LEFTOVER
         self.plan.run(recording="both")
         arrays = {"output": self.output}
         arrays |= {f"grad_input{name}": view for name, view in self.grad_inputs.items()}
@@ -238,9 +241,10 @@ class _Exam:
                 int(np.argmax(np.where(np.isnan(off), np.inf, off))), off.shape
             )
             where = ", ".join(map(str, place))
+            untouched = "backward did not write it: " if found[name][place] == LEFTOVER else ""
             shapes = " and ".join(str(view.shape) for view in self.inputs.values())
             raise AssertionError(
-                f"{self.node} with input of shape {shapes}: {name}[{where}] is "
+                f"{self.node} with input of shape {shapes}: {untouched}{name}[{where}] is "
                 f"{found[name][place]:.9g} by {what}, {right[place]:.9g} by {against}; they may "
                 f"differ by {allowed:.2g}"
             )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from netts import accelerate, parallel
-from netts.errors import GraphError
+from netts.errors import BoundsError, GraphError, ParameterError
 from netts.layers import Layer, Parameter
 from netts.testing import check_layer
 
@@ -74,6 +74,33 @@ def test_a_wrong_gradient_is_named():
 def test_a_backward_that_adds_is_found():
     with pytest.raises(AssertionError, match=r"grad_factor\[0\] is 1e\+30 by backward"):
         check_layer(AddsToItsGradient(), 5)
+
+
+class LeavesItsGradient(Scale):
+    def backward(self, at):
+        scale_forward(at.grad_output, at.factor, at.grad_input)
+
+
+def test_a_gradient_that_backward_leaves_out_is_found():
+    with pytest.raises(AssertionError, match=r"backward did not write it: grad_factor\[0\]"):
+        check_layer(LeavesItsGradient(), 5)
+
+
+class HasAFactorTooMany(Scale):
+    def parameters(self, input_shape):
+        return {"factor": Parameter((input_shape[0] + 1,), "ones")}
+
+
+def test_a_subscript_that_leaves_its_array_is_named_on_the_reference_too():
+    with pytest.raises(
+        BoundsError, match=r"kernel 'scale_backward' reaches x\[0, 5\], but axis 1 has 5"
+    ):
+        check_layer(HasAFactorTooMany(), 5)
+
+
+def test_a_layer_that_is_a_class_is_named():
+    with pytest.raises(ParameterError, match=r"at position 0: write Scale\(\.\.\.\)"):
+        check_layer(Scale, 5)
 
 
 def test_a_backward_that_needs_a_place_for_the_inputs_gradient_is_found():

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import netts
+from netts.choices import did_you_mean
 from netts.cli.exit_codes import FAILURE, INTERRUPTED, USAGE
 from netts.cli.messages import note
+from netts.cli.parsing import Parser
 from netts.errors import NettsError
 
 
@@ -83,6 +85,12 @@ def _run(arguments: list[str]) -> int:
     name = next((argument for argument in arguments if argument in COMMANDS), None)
     module = importlib.import_module(COMMANDS[name].module) if name else None
     parser = _build_parser(name, module)
+    first = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if name is None and first is not None:
+        parser.error(
+            f"there is no command {first!r}{did_you_mean(first, COMMANDS)}; "
+            f"the commands are {', '.join(COMMANDS)}"
+        )
     options = parser.parse_args(arguments)
     if module is None:
         parser.print_help(sys.stderr)
@@ -91,14 +99,12 @@ def _run(arguments: list[str]) -> int:
     return exit_code
 
 
-def _build_parser(name: str | None, module: ModuleType | None) -> argparse.ArgumentParser:
+def _build_parser(name: str | None, module: ModuleType | None) -> Parser:
     """Describe every command in a line, and the options of the one that was named."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="netts",
         description="Train neural networks whose layers are plain Python loops.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"netts {netts.__version__}")
     _add_debug(parser)
@@ -108,8 +114,6 @@ def _build_parser(name: str | None, module: ModuleType | None) -> argparse.Argum
             command_name,
             help=command.summary,
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
         )
         if module is not None and command_name == name:
             module.add_arguments(subparser)

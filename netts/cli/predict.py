@@ -28,6 +28,7 @@ of the table, in its order:
 
   netts predict houses.netts new_houses.csv > prices.csv
   netts predict iris.netts flowers.csv --proba
+  query | netts predict houses.netts -
 """
 
 
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of `netts train`")
     parser.add_argument(
-        "table", metavar="TABLE", help="a CSV or Parquet file, or a bundled table's name"
+        "table",
+        metavar="TABLE",
+        help="a CSV or Parquet file, - for CSV that is piped in, or a bundled table's name",
     )
     parser.add_argument(
         "--proba", action="store_true", help="add the probability of each class, one column each"

@@ -36,7 +36,7 @@ from netts.compiler.specialise import Specialisation
 from netts.devices.memory import BufferView
 from netts.devices.names import kind_of, ordinal_of
 from netts.devices.registry import AUTO, choose
-from netts.errors import BoundsError
+from netts.errors import BoundsError, KernelTypeError
 
 LARGEST_EXAMPLE = 4
 """The largest extent tried where code is printed without arguments; few kernels name `x[3]`."""
@@ -91,9 +91,7 @@ class Kernel(Loops):
     def _launch(self, device: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         arguments = args
         if kwargs or len(args) != len(self.parameters):
-            bound = self._signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            arguments = bound.args
+            arguments = self._bound(args, kwargs)
         launch = current_launcher()
         if launch is not None:
             launch(self, arguments)
@@ -101,6 +99,20 @@ class Kernel(Loops):
             checking.run(self, arguments)
         else:
             self._run(choose(device), arguments)
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Return the arguments in the order of the parameters."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            given = [f"{len(args)} argument{'s' * (len(args) != 1)}"]
+            given += [f"{name}=..." for name in kwargs]
+            raise KernelTypeError(
+                f"kernel {self.routine.name}({', '.join(self.parameters)}) was given "
+                f"{' and '.join(given)}: {error}"
+            ) from None
+        bound.apply_defaults()
+        return bound.args
 
     def _run(self, device: str, arguments: tuple[Any, ...]) -> None:
         if device == AUTO:
@@ -171,8 +183,12 @@ class Kernel(Loops):
 def run_reference(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
     """Run the Python function itself on the arrays."""
     arrays = [a.array if isinstance(a, BufferView) else a for a in arguments]
-    with np.errstate(all="ignore"):
-        kernel.function(*arrays)
+    try:
+        with np.errstate(all="ignore"):
+            kernel.function(*arrays)
+    except IndexError:
+        checking.run(kernel, arguments)  # says which subscript it is, at its line
+        raise
 
 
 def run_cpu(kernel: Kernel, arguments: tuple[Any, ...]) -> None:

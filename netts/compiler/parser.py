@@ -61,7 +61,8 @@ class _KernelParser(StatementParser):
                 node.target,
                 f"{len(extents)} extent{'s' * (len(extents) > 1)} of parallel, and not as many "
                 "indices",
-                "write `for i, j in parallel(n, m):`",
+                "write `for i, j in parallel(n, m):`; each index begins at 0, so what begins at 1 "
+                "is `for i in parallel(n - 1):` with i + 1 inside",
             )
         indices = tuple(self.plain_name(one) for one in names)
         axes = tuple(

@@ -31,6 +31,7 @@ TRUTHS = {
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+,\d+|\d*,\d+|\d+)([eE][+-]?\d+)?")
 _THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 # The day, or the year, first; then perhaps a time.
+_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})([ T]\d{2}:\d{2}(?::\d{2})?)?", re.ASCII)
 _OTHER_DATE = re.compile(
     r"(\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d{2})|\d{4}[./]\d{1,2}[./]\d{1,2})([ T,].*)?"
 )
@@ -90,7 +91,15 @@ def number(cell: str, comma: Comma | None = None) -> float | None:
 
 
 def date(cell: str) -> datetime | None:
-    """Return a date of ISO 8601, in UTC where it names a time zone."""
+    """Return a date of ISO 8601, in UTC where it names a time zone, or one such as 31.03.2026.
+
+    Where dates are written with dots and end with the year, the day comes first; with slashes the
+    month may.
+    """
+    dotted = _DAY_FIRST.fullmatch(cell)
+    if dotted:
+        day, month, year, time = dotted.groups("")
+        cell = f"{year}-{month:0>2}-{day:0>2}{time}"
     try:
         value = datetime.fromisoformat(cell)
         return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
@@ -99,7 +108,7 @@ def date(cell: str) -> datetime | None:
 
 
 def is_other_date(cell: str) -> bool:
-    """Tell whether a cell is a date, though not one of ISO 8601, such as `31.03.2026`."""
+    """Tell whether a cell is a date, though not one that `date` reads, such as `03/31/2026`."""
     return _OTHER_DATE.fullmatch(cell) is not None
 
 

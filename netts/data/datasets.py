@@ -55,7 +55,9 @@ def dataset_path(name: str) -> Path:
 
 
 def find_path(name_or_path: str) -> Path:
-    """Return the CSV file of a bundled table by its name, or else the path."""
+    """Return the CSV file of a bundled table by its name, or else the path; `-` is a pipe."""
+    if name_or_path == "-":
+        return Path("/dev/stdin")
     return dataset_path(name_or_path) if name_or_path in NAMES else Path(name_or_path)
 
 

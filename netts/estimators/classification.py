@@ -13,6 +13,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
+    check_classification_targets,
     type_of_target,
     unique_labels,
 )
@@ -92,7 +93,11 @@ class Classification(ClassifierMixin, NetworkEstimator):
 
     def _learn_labels(self, y: Any) -> None:
         """Keep the plain values of scikit-learn's binarizer, of which it can be made again."""
-        binarizer = LabelBinarizer().fit(y)
+        try:
+            binarizer = LabelBinarizer().fit(y)
+        except ValueError:
+            check_classification_targets(y)  # says what is wrong, where the binarizer prints y
+            raise
         self.classes_, self._target_type = binarizer.classes_, binarizer.y_type_
         self._has_sparse_targets = binarizer.sparse_input_
 

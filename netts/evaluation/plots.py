@@ -226,6 +226,8 @@ def histogram_plot(name: str, title: str, values: np.ndarray, labels: tuple[str,
 
     def draw(axes: Any) -> None:
         axes.hist(values, bins=_bins(values), color=SERIES[0], alpha=0.7)
+        # Numbers as long as -150000 stand side by side.
+        axes.locator_params(axis="x", nbins=5)
         axes.axvline(0, color=COLOR_OF["muted"], linewidth=1)
         axes.set(xlabel=labels[0], ylabel=labels[1])
 

@@ -368,14 +368,28 @@ def describe(layer: Any) -> str:
 
     Branches are left out: their layers have lines and names of their own.
     """
-    parts = [type(layer).__name__]
-    if dataclasses.is_dataclass(layer):
-        parts += [
-            f"{one.name}={getattr(layer, one.name)!r}"
-            for one in dataclasses.fields(layer)
-            if one.name != "branches" and getattr(layer, one.name) != one.default
-        ]
-    return ", ".join(parts)
+    shown = [f"{name}={value!r}" for name, value in _set_fields(layer) if name != "branches"]
+    return ", ".join([type(layer).__name__, *shown])
+
+
+def written(value: Any) -> str:
+    """Return a layer, or lists of them, as a person would write it: `Dense(units=10)`."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(written, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, Layer):
+        fields = [f"{name}={written(one)}" for name, one in _set_fields(value)]
+        return f"{type(value).__name__}({', '.join(fields)})"
+    return repr(value)
+
+
+def _set_fields(layer: Any) -> list[tuple[str, Any]]:
+    """Return the fields of a layer that are not as by default, with their values."""
+    if not dataclasses.is_dataclass(layer):
+        return []
+    values = [(one, getattr(layer, one.name)) for one in dataclasses.fields(layer)]
+    return [(one.name, value) for one, value in values if value != one.default]
 
 
 def batched(shape: Iterable[object]) -> str:

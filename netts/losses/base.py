@@ -97,7 +97,9 @@ def as_numbers(y: np.ndarray, dtype: DTypeLike, name: str) -> np.ndarray:
     try:
         numbers = np.ascontiguousarray(y, dtype)
     except (TypeError, ValueError):
-        raise DataError(f"{name} expects y of numbers, got dtype {y.dtype}") from None
+        raise DataError(
+            f"{name} expects y of numbers, got dtype {y.dtype}: labels are learned by a classifier"
+        ) from None
     finite = np.isfinite(numbers)
     if not finite.all():
         row = int(np.argwhere(~finite)[0, 0])

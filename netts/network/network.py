@@ -23,7 +23,7 @@ from netts.errors import (
     ParameterError,
 )
 from netts.hyperparameters import check_whole
-from netts.layers.base import Layer, Shape
+from netts.layers.base import Layer, Shape, written
 from netts.losses import Loss, loss_from
 from netts.network.architecture import from_json, to_json
 from netts.network.device_samples import device_samples, refuse_not_finite
@@ -92,7 +92,7 @@ class Network:
     def __init__(self, layers: Iterable[Layer], dtype: DTypeLike | None = None) -> None:
         if not isinstance(layers, Iterable):
             raise ParameterError(
-                f"a network is a list of layers, got {layers!r}: write [{layers!r}]"
+                f"a network is a list of layers, got {written(layers)}: write [{written(layers)}]"
             )
         self.layers = tuple(layers)
         self.requested_dtype = None if dtype is None else floating(dtype)
@@ -103,7 +103,7 @@ class Network:
         self._predictor = Predictor()
 
     def __repr__(self) -> str:
-        return f"Network([{', '.join(map(repr, self.layers))}])"
+        return f"Network({written(list(self.layers))})"
 
     def build(
         self,
@@ -464,7 +464,8 @@ class Network:
     def _require_built(self) -> None:
         if not self.is_built:
             raise NotBuiltError(
-                "the network has no parameters yet: train it, or call network.build(input_shape)"
+                "the network has no parameters yet: train it, or call network.build(input_shape), "
+                "as in network.build(4) for samples of 4 features"
             )
 
     def weights(self, layout: str = "netts") -> dict[str, np.ndarray]:

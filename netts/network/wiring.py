@@ -120,9 +120,10 @@ class _Builder:
 def _expanded(layer: Any, label: str, depth: int = 0) -> list[Layer]:
     """Return the layers that a layer stands for."""
     if isinstance(layer, type) or not all(hasattr(layer, name) for name in LAYER_METHODS):
+        meant = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
         raise ParameterError(
             f"a network is a list of layers, such as layers.Dense(10) or layers.ReLU(), got "
-            f"{layer!r} at position {label}"
+            f"{layer!r} at position {label}{meant}"
         )
     parts = layer.expand()
     if parts == (layer,):

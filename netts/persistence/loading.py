@@ -77,7 +77,7 @@ def load(
     ...     path = pathlib.Path(directory) / "model.netts"
     ...     network.save(path)
     ...     netts.load(path)
-    Network([Dense(units=2, activation=None, use_bias=True, ...)])
+    Network([Dense(units=2)])
     """
     model_file = read_model_file(path)
     require_kind(model_file, *([kind] if kind is not None else LOADERS), path=path)

@@ -28,10 +28,13 @@ def new_flats(tmp_path) -> Path:
 def netts(tmp_path):
     """Run a command in a process of its own, in a directory of its own."""
 
-    def run(*arguments: object, directory: Path = tmp_path) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: object, directory: Path = tmp_path, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "netts", *map(str, arguments)],
-            cwd=directory, capture_output=True, text=True, check=False, env=dict(os.environ),
+            cwd=directory, input=stdin, capture_output=True, text=True, check=False,
+            env=dict(os.environ),
         )  # fmt: skip
 
     return run

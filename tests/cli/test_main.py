@@ -68,7 +68,30 @@ def test_wrong_usage_exits_with_2(capsys, arguments):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 2
-    assert "usage: netts" in capsys.readouterr().err
+    assert "--help says what there is" in capsys.readouterr().err
+
+
+def test_a_misspelt_option_is_named_with_the_likely_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "iris", "--epoch", "10"])
+    assert capsys.readouterr().err == (
+        "netts train: error: there is no option --epoch (did you mean '--epochs'?)\n"
+        "netts train --help says what there is\n"
+    )
+
+
+def test_a_misspelt_command_is_named_with_the_likely_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["trian", "iris"])
+    assert capsys.readouterr().err.startswith(
+        "netts: error: there is no command 'trian' (did you mean 'train'?); the commands are train,"
+    )
+
+
+def test_an_argument_too_many_is_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["inspect", "a.netts", "b.netts"])
+    assert "'b.netts' is one argument too many" in capsys.readouterr().err
 
 
 def test_the_exit_code_is_the_commands(command):

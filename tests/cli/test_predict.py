@@ -53,6 +53,12 @@ def test_a_new_process_elsewhere_predicts_the_same_to_the_last_bit(
     assert (done.returncode, read_csv(done.stdout)) == (0, here)
 
 
+def test_a_minus_is_what_is_piped_in(netts, model, new_flats, capsys):
+    here, _ = predicted(capsys, model, new_flats)
+    done = netts("predict", model, "-", stdin=new_flats.read_text())
+    assert (done.returncode, read_csv(done.stdout)) == (0, here)
+
+
 def test_the_same_as_before_it_was_saved_to_the_last_bit(flats, new_flats, tmp_path):
     from netts.data import read_table
     from netts.data.reading import read_again

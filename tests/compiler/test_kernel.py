@@ -496,6 +496,24 @@ def test_every_error_of_a_call_is_a_netts_error_and_changes_nothing():
         assert out.tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("positional", "named", "given"),
+    [
+        (1, {}, r"was given 1 argument: missing a required argument: 'out'"),
+        (5, {}, r"was given 5 arguments: too many positional arguments"),
+        (
+            1,
+            {"output": None},
+            r"was given 1 argument and output=\.\.\.: missing a required",
+        ),
+    ],
+)
+def test_arguments_that_are_not_the_parameters_name_the_kernel(positional, named, given):
+    x, _ = vectors()
+    with pytest.raises(TypeError, match=rf"^kernel scaled\(x, out, factor, offset\) {given}"):
+        scaled(*[x] * positional, **named)
+
+
 def test_a_kernel_works_after_a_refused_call():
     x, out = vectors()
     with contextlib.suppress(NettsError):

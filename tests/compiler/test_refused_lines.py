@@ -254,6 +254,26 @@ SYNTAX = [
         before="def max(a, b):\n    return a",
     ),
     syntax(
+        "NumPy's function of each element has netts's beside it",
+        NEST + "out[i] = «np.exp(x[i])»",
+        "np.exp is not a function that a kernel may call",
+        "of the numbers of a kernel it is exp(...), from netts",
+        before="import numpy as np",
+    ),
+    syntax(
+        "a kernel makes no arrays",
+        NEST + "out[i] = 1.0 + «np.zeros(3)»",
+        "np.zeros is not a function that a kernel may call",
+        "pass one as an argument",
+        before="import numpy as np",
+    ),
+    syntax(
+        "a function of netts is imported",
+        NEST + "out[i] = «softplus(x[i])»",
+        "softplus is not a function that a kernel may call",
+        "from netts import softplus",
+    ),
+    syntax(
         "a local is not called",
         NEST + "abs = x[i]\n    out[i] = «abs(x[i])»",
         "abs is not a function that a kernel may call",

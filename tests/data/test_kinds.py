@@ -129,13 +129,30 @@ def test_dates_of_iso_8601_are_read_in_utc(column, cell, value):
     assert values.tolist() == [value, datetime(2026, 1, 1), None]
 
 
-@pytest.mark.parametrize("cell", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "2026-02-30"])
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("31.03.2026", datetime(2026, 3, 31)),
+        ("1.4.2026", datetime(2026, 4, 1)),
+        ("31.03.2026 23:30", datetime(2026, 3, 31, 23, 30)),
+        ("31.03.2026 23:30:15", datetime(2026, 3, 31, 23, 30, 15)),
+    ],
+)
+def test_dates_with_dots_begin_with_the_day(column, cell, value):
+    rule, values = column(cell, "01.02.2026", "")
+    assert (rule.kind, values.tolist()) == ("date", [value, datetime(2026, 2, 1), None])
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "2026-02-30", "30.02.2026", "3.31.2026"],
+)
 def test_a_date_that_no_calendar_has_is_none(cell):
     assert date(cell) is None
 
 
 @pytest.mark.parametrize(
-    "cell", ["31.03.2026", "3/31/2026", "31-3-26", "31.03.2026 12:30", "2026/03/31", "2026.3.31"]
+    "cell", ["31.03.26", "3/31/2026", "31-3-26", "3/31/2026 12:30", "2026/03/31", "2026.3.31"]
 )
 def test_other_dates_are_refused_with_the_way_to_write_them(column, refused, cell):
     message = (
@@ -198,7 +215,7 @@ def test_numbers_that_are_not_finite_are_refused(column, refused, cells, cell, c
         (["1,234.5", "2"], "1,5", "'1,5' is not a number"),
         (["1", "2"], "inf", "'inf' is not a finite number"),
         (["yes", "no"], "1", "'1' is neither yes nor no, true nor false"),
-        (["2026-03-31", ""], "31.3.2026", "'31.3.2026' is not a date such as 2026-03-31"),
+        (["2026-03-31", ""], "3/31/2026", "'3/31/2026' is not a date such as 2026-03-31"),
     ],
 )
 def test_a_cell_of_another_kind_is_refused_with_its_line(write, refused, first, cell, complaint):

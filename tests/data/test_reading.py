@@ -111,7 +111,7 @@ def test_further_marks_of_missing_values_can_be_said(again):
         ("x;Bern;no;", ("'size': 'x' is not a number with a decimal comma, as the others of this "
          "column are")),
         ("1;Bern;perhaps;", "'garden': 'perhaps' is neither yes nor no, true nor false"),
-        ("1;Bern;no;31.3.2026", "'sold': '31.3.2026' is not a date such as 2026-03-31"),
+        ("1;Bern;no;3/31/2026", "'sold': '3/31/2026' is not a date such as 2026-03-31"),
     ],
 )  # fmt: skip
 def test_a_cell_of_another_kind_is_refused_with_line_and_column(again, refused, row, complaint):

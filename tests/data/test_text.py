@@ -122,6 +122,12 @@ def test_a_missing_file_is_refused_with_its_neighbour(write):
         read_text(path.with_name("house.csv"))
 
 
+def test_a_file_of_the_same_kind_is_no_neighbour_by_that(write):
+    path = write("a,b\n1,2\n", name="cut.parquet")
+    with pytest.raises(DataFileNotFoundError, match=r"^there is no file \S+$"):
+        read_text(path.with_name("iris.parquet"))
+
+
 def test_a_missing_directory_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no directory .*nowhere either$"):
         read_text(tmp_path / "nowhere" / "table.csv")

@@ -115,7 +115,7 @@ def test_prediction_before_fit(task):
     [
         ("regression", np.nan, "Input y contains NaN"),
         ("counts", -1.0, r"poisson expects y of at least 0, got \[-1\.\] in row 2"),
-        ("binary", 0.5, "Unknown label type: "),
+        ("binary", 0.5, "Unknown label type: continuous. Maybe you are trying to fit a classifier"),
     ],
 )
 def test_targets_without_a_meaning(task, y, message):

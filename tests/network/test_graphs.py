@@ -359,6 +359,14 @@ def test_a_network_prints_as_it_is_written():
     assert eval(text, {"Network": Network} | vars(layers)).layers == network.layers
 
 
+def test_a_network_prints_what_was_set_only():
+    network = Network([Dense(3, "relu"), Residual([Dense(units=3)]), Dense(2)])
+    assert repr(network) == (
+        "Network([Dense(units=3, activation='relu'), Residual(layers=(Dense(units=3),)), "
+        "Dense(units=2)])"
+    )
+
+
 def test_the_page_on_graphs_runs(capsys, tmp_path):
     page = Path(__file__).parents[2] / "docs" / "graph-networks.md"
     text = page.read_text(encoding="utf-8")
