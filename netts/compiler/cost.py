@@ -81,8 +81,8 @@ def plan_seconds(plan: Plan) -> float:
         outer = [one.index for one in plan.frame.contraction.outer]
         is_strided = plan.total.of.get(outer[-1], 0) > 1
         each = costs.strided_epilogue if is_strided else costs.epilogue
-        unit = m * n if plan.is_direct else plan.total_size
-        spill = SPILL if unit > CACHE_ELEMENTS else 1
+        # A result that the product has just written is near, whatever its size.
+        spill = SPILL if plan.total_size > CACHE_ELEMENTS else 1
         total += each * spill * volume(outer)
     return total * 1e-9
 
