@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from netts.compiler import checking
@@ -81,7 +82,9 @@ class TaskGraph:
         tasks: list[Task] = []
 
         def record(kernel: Kernel, arguments: tuple[Any, ...]) -> None:
-            bound = Bound(kernel, arguments)
+            # Views: what becomes of the shape of the caller's array does not change a task.
+            kept = [one.view() if isinstance(one, np.ndarray) else one for one in arguments]
+            bound = Bound(kernel, tuple(kept))
             prove_aliased(kernel, bound.checked.aliases)
             tasks.append(Task(bound))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -26,6 +27,12 @@ def scaled(x, out, factor=2.0):
 def incremented(out):
     for i in parallel(out.shape[0]):
         out[i] += 1
+
+
+@accelerate
+def numbered(out):
+    for i, j in parallel(out.shape[0], out.shape[1]):
+        out[i, j] = i
 
 
 @accelerate
@@ -55,8 +62,8 @@ def test_a_recorded_call_runs_nothing_and_becomes_a_task():
     assert out.tolist() == [0, 0, 0]
     assert names_of(graph) == {"main": ["scaled", "incremented"]}
     first, second = graph.recordings["main"]
-    assert first.arguments[0] is x
-    assert first.arguments[1] is second.arguments[0] is out
+    for task, position, array in ((first, 0, x), (first, 1, out), (second, 0, out)):
+        assert task.arguments[position].ctypes.data == array.ctypes.data
 
 
 def test_after_the_block_calls_run_again():
@@ -379,3 +386,15 @@ def test_an_unknown_device_of_the_environment_is_refused_by_name(monkeypatch):
     with pytest.raises(DeviceError, match="no device 'gpu', chosen by NETTS_DEVICE; choose one of"):
         one_task().compile()
     assert one_task().compile(device="cpu").run() == 1
+
+
+@pytest.mark.parametrize("device", ["cpu", "reference"])
+def test_a_task_keeps_the_shape_that_an_array_had(device):
+    rows, graph = np.zeros((2, 3)), TaskGraph()
+    with graph.recording():
+        numbered(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        rows.shape = 3, 2
+    graph.compile(device=device).run()
+    np.testing.assert_array_equal(rows.ravel(), [0, 0, 0, 1, 1, 1])
