@@ -8,26 +8,24 @@ import weakref
 
 
 class ForkableLock:
-    """A lock for `with` blocks; not reentrant.
+    """A lock to use as `with lock.current:`; not reentrant.
 
     What it guards is in a child as it was at the fork, in the midst of another thread's work
     maybe: guard what the next one to come begins anew.
+
+    Attributes
+    ----------
+    current : threading.Lock
+        That of this process. A block that was entered before a fork leaves the one it entered.
     """
 
     def __init__(self) -> None:
-        self._renew()
+        self.renew()
         _locks.add(self)
 
-    def _renew(self) -> None:
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        lock = self._lock
-        lock.acquire()
-        self._held = lock  # what is to be released, should a fork happen in the block
-
-    def __exit__(self, *_error: object) -> None:
-        self._held.release()
+    def renew(self) -> None:
+        """Take another lock, which nobody holds."""
+        self.current = threading.Lock()
 
 
 _locks: weakref.WeakSet[ForkableLock] = weakref.WeakSet()
@@ -35,7 +33,7 @@ _locks: weakref.WeakSet[ForkableLock] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for lock in _locks:
-        lock._renew()
+        lock.renew()
 
 
 if hasattr(os, "register_at_fork"):

@@ -168,7 +168,7 @@ class Loops:
         return made[make]
 
     def _remember(self, key: Any, known: tuple[Bound, dict[Any, Any]]) -> None:
-        with _forgetting:
+        with _forgetting.current:
             if len(self._specialisations) >= MAX_SPECIALISATIONS:
                 del self._specialisations[next(iter(self._specialisations))]
             self._specialisations[key] = known

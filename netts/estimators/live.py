@@ -105,7 +105,7 @@ class LiveNetwork:
         shapes = [coef.shape for coef in coefs]
         kind = _Kind(shapes, coefs[0].dtype, activations, dropout, norms is not None)
         learned = [one[name] for one in norms or () for name in NORM_ARRAYS]
-        with self._lock:  # several threads may predict with one estimator
+        with self._lock.current:  # several threads may predict with one estimator
             made = self._made
             if made is None or made.kind != kind:
                 # All of it at once: whatever ends this, a fork or Ctrl-C, leaves no half of it.

@@ -65,8 +65,8 @@ class Predictor:
         """
         output = np.empty((len(rows), *network.shapes[-1]), network.dtype)
         flat = output.reshape(len(rows), math.prod(network.shapes[-1]))
-        with self._lock:
-            self._predict(network, rows, flat, way, batch_size)
+        with self._lock.current:
+            self._predict(network, rows, flat, way, batch_size, {})
         return output
 
     def on_device(
@@ -85,10 +85,14 @@ class Predictor:
             How many values of the samples are not finite; where any is, the answer is of no use.
         """
         flat = answer.view.reshape(len(matrix), math.prod(network.shapes[-1]))
-        with self._lock:
-            used = self._predict(network, matrix, flat, way, batch_size)
-            answer.wait()
-            return sum(one.not_finite() for one in used)
+        with self._lock.current:
+            used: dict[Inference, None] = {}
+            try:
+                self._predict(network, matrix, flat, way, batch_size, used)
+                answer.wait()
+            finally:  # plans go on counting: what a prediction that failed has seen is forgotten
+                not_finite = sum(one.not_finite() for one in used)
+            return not_finite
 
     def _predict(
         self,
@@ -97,19 +101,18 @@ class Predictor:
         flat: Matrix,
         way: Way,
         batch_size: int | None,
-    ) -> dict[Inference, None]:
-        """Write the predictions, chunk by chunk, and return the plans that were used."""
-        used: dict[Inference, None] = {}
+        used: dict[Inference, None],
+    ) -> None:
+        """Write the predictions, chunk by chunk, and add the plans to those that are used."""
         start, step = 0, batch_size or self._fitting(network, len(rows), way)
         with contextlib.closing(chunks(rows, step)) as every:
             for chunk in every:
                 infer = self._inference(network, rows_for(len(chunk), step), way)
                 if infer.device != way.device:  # the first chunk settles "auto" for all
                     way = way._replace(device=infer.device)
-                infer(chunk, flat[start : start + len(chunk)])
                 used[infer] = None
+                infer(chunk, flat[start : start + len(chunk)])
                 start += len(chunk)
-        return used
 
     def _fitting(self, network: Network, n_samples: int, way: Way) -> int:
         """Return how many samples go through at once: the default, or fewer if memory is short."""

@@ -13,6 +13,7 @@ from fake_gpu import FakeGpu, install_several
 import netts
 from netts import Network, layers
 from netts.errors import DataError, DeviceError, ShapeError
+from netts.network import inference
 
 X = np.random.default_rng(0).normal(size=(70, 5)).astype(np.float32)
 MOVES = ("upload", "download", "aside")
@@ -210,3 +211,25 @@ def test_inputs_by_name_are_of_the_host(library):
         network.predict({"a": array, "b": np.zeros((4, 3))})
     with pytest.raises(DataError, match="pass X as a dictionary"):
         network.predict(array)
+
+
+def test_a_prediction_that_ends_early_leaves_nothing_to_the_next(network, library, monkeypatch):
+    """Of the chunks that it read, one has values that are not finite."""
+    bad = X.copy()
+    bad[0] = np.nan
+    expected = library.values(network.predict(library.asarray(X), batch_size=32))
+    real, calls = inference.copy_on_device, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inference, "copy_on_device", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            network.predict(library.asarray(bad), batch_size=32)
+    np.testing.assert_array_equal(
+        library.values(network.predict(library.asarray(X), batch_size=32)), expected
+    )
