@@ -20,7 +20,7 @@ from netts.errors import DataError, DivergenceError, NettsError, ParameterError
 from netts.estimators.choice import device_choice
 from netts.estimators.exporting import Exportable
 from netts.estimators.fit_tasks import CallbackSupportMixin, begin_fit_task
-from netts.estimators.keeping import Keeping
+from netts.estimators.keeping import Keeping, unchanged_where_refused
 from netts.estimators.kinds import answered, check_answerable, check_form, host_values, stand_in
 from netts.graph.drawing import Drawing
 from netts.graph.profile import Profile
@@ -189,28 +189,21 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
         else:
             choice = explain_choice_at(self.device, lying.device, lying.name)
         starts = not (self._is_started() and (self.warm_start or is_partial))
-        given = (X, y, sample_weight)
-        labels = y = host_values(y, "y")
-        X, y = self._check_data(X, y, is_partial, starts)
-        X = X.toarray() if issparse(X) else X
-        weights = _checked_weights(sample_weight, X, "sample_weight")
-        by_class = self._class_weights(labels, is_partial)
-        if by_class is not None:
-            weights = by_class if weights is None else weights * by_class
-        training = Rows(X, y.reshape(len(y), -1), weights)
-        held = self._validation_rows(*validation)
-        random_state = check_random_state(self.random_state)
-        task = begin_fit_task(
-            self,
-            "partial_fit" if is_partial else "fit",
-            self._most_epochs(is_partial),
-            given,
-            self._learned_so_far,
-        )
+        with unchanged_where_refused(self):
+            training = self._training_rows(X, y, sample_weight, is_partial, starts)
+            held = self._validation_rows(*validation)
+            if not starts:
+                self._check_same_network(training)
+            random_state = check_random_state(self.random_state)
+            task = begin_fit_task(
+                self,
+                "partial_fit" if is_partial else "fit",
+                self._most_epochs(is_partial),
+                (X, y, sample_weight),
+                self._learned_so_far,
+            )
         if starts:
             self._start(training, random_state)
-        else:
-            self._check_same_network(training)
         with at_most(self.n_threads):
             self.device_choice_ = device_choice(*choice)
             self.device_ = self.device_choice_.device
@@ -218,6 +211,19 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
         if task is not None:
             task.end()
         return self
+
+    def _training_rows(
+        self, X: Any, y: Any, sample_weight: Any, is_partial: bool, starts: bool
+    ) -> Rows:
+        """Return what to train on, checked; learn the number of features, and the labels."""
+        labels = y = host_values(y, "y")
+        X, y = self._check_data(X, y, is_partial, starts)
+        X = X.toarray() if issparse(X) else X
+        weights = _checked_weights(sample_weight, X, "sample_weight")
+        by_class = self._class_weights(labels, is_partial)
+        if by_class is not None:
+            weights = by_class if weights is None else weights * by_class
+        return Rows(X, y.reshape(len(y), -1), weights)
 
     def _validation_rows(self, X: Any, y: Any, weights: Any) -> Rows | None:
         """Return the validation data that `fit` was given, checked; None where there are none."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CallbackSupportMixin", "FitTask", "begin_fit_task", "inner_fit", "with_callbacks"]
 
+TORN_DOWN = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+"""Attributes that scikit-learn sets for a fit, and takes away when it tears callbacks down."""
+
 Attributes = dict[str, Any]
 """What a copy of an estimator needs to predict, by the name of the attribute."""
 

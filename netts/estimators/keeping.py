@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from netts.devices.registry import AUTO
 from netts.estimators.choice import DeviceChoice, device_choice
+from netts.estimators.fit_tasks import TORN_DOWN
 from netts.training import History, Resumable, Trainer
 
 LARGEST_KEPT_BYTES = 2**23
 """Of samples that stay in memory between fits with `warm_start`, which saves recording a step anew:
 3 ms on two cores of an AMD Zen 3 (bench/test_predictions.py), little beside an epoch of more."""
+
+
+@contextmanager
+def unchanged_where_refused(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was where the block ends with an error.
+
+    Checks learn on their way, the number of features and the labels, and what was learned before
+    does not go with those of a fit that was refused.
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        now = vars(estimator)
+        kept = {name: now[name] for name in TORN_DOWN if name in now}
+        now.clear()
+        now.update(before | kept)
+        raise
 
 
 class Keeping(ABC):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from estimator_cases import ENGINES, data, estimator, fit, network_estimator
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
 
 import netts
 from netts.errors import DeviceError, ParameterError
@@ -173,3 +174,32 @@ def test_an_interrupt_while_the_network_is_made_anew_leaves_no_half_of_it(monkey
         with pytest.raises(KeyboardInterrupt):
             model.predict_proba(X)
     assert_array_equal(model.predict_proba(X), expected)
+
+
+REFUSED = {
+    "validation data": lambda X: {"X_val": X},
+    "weights": lambda X: {"sample_weight": -np.ones(3)},
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fit_that_is_refused_leaves_what_was_learned(kind, why):
+    X, y = data("multiclass")
+    model = KINDS[kind]("multiclass")
+    fit(model, X, y)
+    names, expected = set(vars(model)), model.predict(X)
+    with pytest.raises((ValueError, ParameterError)):
+        model.fit(X[:, :2], np.char.add(y, "er"), **REFUSED[why](X))
+    assert set(vars(model)) == names
+    assert_array_equal(model.predict(X), expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_fit_that_is_refused_leaves_an_estimator_unfitted(kind):
+    X, y = data("multiclass")
+    model = KINDS[kind]("multiclass")
+    with pytest.raises(ParameterError):
+        model.fit(X, y, X_val=X)
+    with pytest.raises(NotFittedError):
+        model.predict(X)

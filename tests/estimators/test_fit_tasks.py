@@ -446,3 +446,19 @@ def test_callbacks_of_both_kinds_hear_of_the_same_epochs():
     fit(MLPClassifier((3,), max_iter=2, callbacks=[Own()]).set_callbacks(recorder), X, y > 0)
     assert heard == [1, 2]
     assert len(recorder.kept) == 3
+
+
+def test_a_callback_that_cannot_begin_leaves_what_was_learned():
+    X, y = data("multiclass")
+    model = KINDS["mlp"]("multiclass")
+    fit(model, X, y)
+    expected = model.predict(X)
+
+    class Refusing(Recorder):
+        def setup(self, *_args, **_kwargs):
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        model.set_callbacks(Refusing()).fit(X, np.char.add(y, "er"))
+    assert not hasattr(model, "_callback_fit_ctx")
+    assert_array_equal(model.predict(X), expected)
