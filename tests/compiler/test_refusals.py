@@ -193,9 +193,14 @@ def tries(x):
             pass
 
 
-def unknown_function(x):
+def function_of_arrays(x):
     for i in parallel(x.shape[0]):
         x[i] = np.exp(x[i])
+
+
+def unknown_function(x):
+    for i in parallel(x.shape[0]):
+        x[i] = np.linalg.norm(x[i])
 
 
 def calls_a_kernel(x):
@@ -297,7 +302,13 @@ SYNTAX = [
     (stepped_by_name, "step", "the step of a range is a literal", ""),
     (with_else, "x[i] = 0.0", "no else branch", ""),
     (tries, "try:", "`try` is outside", "assignments, if, for"),
-    (unknown_function, "np.exp(x[i])", "not a function that a kernel may call", "use math.*"),
+    (
+        function_of_arrays,
+        "np.exp(x[i])",
+        "not a function that a kernel may call",
+        "exp(...), from netts",
+    ),
+    (unknown_function, "np.linalg.norm(x[i])", "not a function that a kernel may", "use math.*"),
     (calls_a_kernel, "scaled(x[i])", "not a function that a kernel may call", "call other kernels"),
     (unknown_name, "nowhere", "name 'nowhere' is not defined", "arguments, locals and constants"),
     (array_of_the_module, "TABLE", "TABLE is a ndarray, not a number", "pass arrays as arguments"),
