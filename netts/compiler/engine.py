@@ -174,6 +174,9 @@ class _Blas:
     """SciPy's BLAS: held to one thread as long as anybody is inside, then as it was."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = threading.RLock()  # a signal handler may fork
         self._users = 0
         self._before: list[tuple[Any, int]] = []
@@ -187,7 +190,7 @@ class _Blas:
         self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        self.__init__()  # type: ignore[misc]
+        self._begin()
 
     def __enter__(self) -> None:
         with self._lock:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import math
 from typing import Any, NoReturn
 
-import numpy as np
-
 from netts.compiler.element import ElementFunction
+from netts.compiler.hints import instead_of, is_hashable
 from netts.compiler.nest import (
     Apply,
     Call,
@@ -21,7 +19,7 @@ from netts.compiler.nest import (
     Local,
     Scalar,
 )
-from netts.compiler.scalars import ROW_OF, ROWS, VECTORISED
+from netts.compiler.scalars import ROW_OF, ROWS
 from netts.compiler.scope import Scope, as_number
 from netts.compiler.source import Source
 from netts.errors import UnsupportedSyntaxError
@@ -54,17 +52,6 @@ MAX_LEVELS = 150
 _SMALL_POWERS = {2: "square", 3: "cube"}
 _ARITY = {"min": (2, 99), "max": (2, 99), "pow": (2, 2), "atan2": (2, 2), "copysign": (2, 2),
           "fmod": (2, 2), "hypot": (2, 2)}  # fmt: skip
-
-_MAKERS = (np.array, np.empty, np.empty_like, np.full, np.ones, np.zeros, np.zeros_like)
-_OF_NUMBERS: dict[Any, str] = {
-    np.abs: "abs(...)", np.maximum: "max(..., ...)", np.minimum: "min(..., ...)",
-    np.power: "x ** y", np.square: "x ** 2",
-    **{getattr(np, name): f"{name}(...), from math"
-       for name in ROWS if hasattr(math, name) and hasattr(np, name)},
-    **{getattr(np, name): f"{name}(...), from netts"
-       for name in VECTORISED if hasattr(np, name)},
-}  # fmt: skip
-"""What a kernel says instead of NumPy's functions of each element."""
 
 
 class ExpressionParser:
@@ -200,13 +187,13 @@ class ExpressionParser:
             self.check_arity(node, function.name, arity, arity)
             self.functions[ast.unparse(node.func)] = function
             return Call(function, arguments, self.source.place(node))
-        row = ROW_OF.get(function) if _is_hashable(function) else None
+        row = ROW_OF.get(function) if is_hashable(function) else None
         if row is None:
             called = ast.unparse(node.func)
             self.refuse(
                 node,
                 f"{called} is not a function that a kernel may call",
-                _instead_of(function, called)
+                instead_of(function, called)
                 or "use math.*, netts's functions, min, max, abs, or mark a small scalar function "
                 "of your own with @element; a kernel does not call other kernels",
             )
@@ -376,17 +363,6 @@ def _assigned_names(tree: ast.FunctionDef) -> frozenset[str]:
     )
 
 
-def _instead_of(function: Any, called: str) -> str:
-    """Return what to write instead of NumPy's function, or where netts's is; else nothing."""
-    if function is None and called in VECTORISED:
-        return f"netts has it: from netts import {called}"
-    if any(function is maker for maker in _MAKERS):
-        return "a kernel makes no arrays: pass one as an argument"
-    if _is_hashable(function) and function in _OF_NUMBERS:
-        return f"of the numbers of a kernel it is {_OF_NUMBERS[function]}"
-    return ""
-
-
 def _dotted(node: ast.expr) -> str | None:
     match node:
         case ast.Name(id=name):
@@ -396,14 +372,6 @@ def _dotted(node: ast.expr) -> str | None:
             return None if first is None else f"{first}.{attr}"
         case _:
             return None
-
-
-def _is_hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 assert set(BINARY_ROWS.values()) | set(COMPARISON_ROWS.values()) | set(UNARY_ROWS.values()) <= set(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,9 +40,9 @@ def _outcome(outcome: Outcome | None, losses: list[float]) -> dict[str, Any]:
 class MLPBase(MLPParameters, NetworkEstimator):
     """A multi-layer perceptron of any task."""
 
+    @abstractmethod
     def _output_activation(self) -> str:
         """Return scikit-learn's name of what follows the last layer."""
-        raise NotImplementedError
 
     def _check_parameters(self, is_partial: bool) -> None:
         self._hidden_units()

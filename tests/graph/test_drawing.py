@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from dense_kernels import dense, rectified
 from fake_gpu import FakeGpu
 from residency import arena
 
@@ -19,21 +20,6 @@ from netts.graph.svg import PALETTES
 from netts.network.propagation import Propagation
 
 SVG = "{http://www.w3.org/2000/svg}"
-
-
-@accelerate
-def dense(x, weight, bias, out):
-    for i, j in parallel(out.shape[0], out.shape[1]):
-        total = bias[j]
-        for k in range(x.shape[1]):
-            total += x[i, k] * weight[k, j]
-        out[i, j] = total
-
-
-@accelerate
-def rectified(x, out):
-    for i, j in parallel(out.shape[0], out.shape[1]):
-        out[i, j] = max(x[i, j], 0)
 
 
 @accelerate
