@@ -67,6 +67,11 @@ def curves(series: Sequence[Series], libraries: Sequence[str], axes: Sequence[st
                 if (one.axis, one.library) == (axis, library)
             )
             panel.loglog(*zip(*found, strict=True), **style(libraries, library), markersize=4)
+        # The sizes that were measured, as powers of ten say little of four depths.
+        points = sorted({one.point for one in series if one.axis == axis})
+        points = points[:: 1 + len(points) // 6]  # more would run into each other
+        panel.set_xticks(points, [f"{point:,.0f}" for point in points], fontsize=8)
+        panel.tick_params(axis="x", which="minor", labelbottom=False)
         panel.set_xlabel(axis)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(series[0].unit)
