@@ -28,7 +28,13 @@ providers.HypothesisProvider._local_constants = constants_ast.Constants()
 
 
 @pytest.fixture
-def fake_gpu(monkeypatch):
+def no_device_asked_for(monkeypatch):
+    """Let netts choose the device, also where the suite runs with NETTS_DEVICE."""
+    monkeypatch.delenv("NETTS_DEVICE", raising=False)
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch, no_device_asked_for):
     """Let "cuda" be a device that keeps a log and needs no GPU."""
     import fake_gpu as fakes  # only here: most tests need none of it
 
@@ -36,7 +42,7 @@ def fake_gpu(monkeypatch):
 
 
 @pytest.fixture
-def no_gpu(monkeypatch):
+def no_gpu(monkeypatch, no_device_asked_for):
     """Let this machine have no GPU, whether it has one or not."""
     from netts.devices import registry
 
@@ -45,8 +51,8 @@ def no_gpu(monkeypatch):
 
 
 @pytest.fixture
-def n_sessions(monkeypatch):
-    """Count the training sessions that are made: a list of ones."""
+def n_sessions(monkeypatch, no_device_asked_for):
+    """Count the training sessions that are made: a list of ones. Those of a GPU are never kept."""
     from netts.training import opening
     from netts.training import session as sessions
 

@@ -38,10 +38,11 @@ PYTHON
 pytest="$python -m pytest -q -m gpu -W default -p no:cacheprovider --durations=8"
 # These ask how much of the memory is free, or leave none: no other process may use the GPU meanwhile.
 $pytest tests/devices/test_devices_gpu.py tests/training/test_memory_gpu.py \
-    tests/training/test_streaming_gpu.py
+    tests/training/test_streaming_gpu.py tests/estimators/test_gpu_arrays.py
 alone=$?
-$pytest tests/compiler/test_cuda_gpu.py tests/training/test_training_gpu.py \
-    tests/estimators/test_gpu_arrays.py "$@"
+$pytest tests/training/test_killed_trainings.py tests/compiler/test_cuda_gpu.py \
+    tests/training/test_training_gpu.py tests/training/test_checkpoints.py \
+    tests/estimators/test_conventions.py "$@"
 status=$((alone | $?))
 if [ $status -eq 0 ]; then echo "GPU EXAM: passed"; else echo "GPU EXAM: failed ($status)"; fi
 exit $status

@@ -92,7 +92,7 @@ def test_every_example_is_short(path):
 
 
 def test_one_command_runs_an_example_and_prints_its_score():
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     command = [sys.executable, str(EXAMPLES / "xor.py")]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     keys = [line.split()[0] for line in run.stdout.splitlines()]

@@ -231,7 +231,8 @@ def main() -> int:
             if not budget.allows(case.name, 25.0 if results else 0.0):
                 continue
             tf32 = ["netts TF32", "PyTorch graph TF32"] if case.tf32_floor else []
-            results.append(run_case(arena, case, [*chosen, *tf32], budget))
+            names = list(dict.fromkeys([*chosen, *tf32]))
+            results.append(run_case(arena, case, names, budget))
             print(f"{case.name}: {_line(results[-1])}", flush=True)
     finally:
         arena.close()

@@ -62,6 +62,7 @@ def test_the_loss_of_a_regressor_may_change_where_its_outputs_stay_what_they_are
     [{"class_weight": {"low": 5.0}}, {"n_threads": 1}, {"device": "reference"}],
     ids=str,
 )
+@pytest.mark.usefixtures("no_device_asked_for")
 def test_where_and_with_which_weights_is_heeded(kind, change):
     X, y = data("multiclass")
     model = gone_on(KINDS[kind]("multiclass"), X, y, change)
@@ -140,6 +141,7 @@ def test_what_asks_for_another_network_is_refused_and_the_model_stays(change, me
     assert_array_equal(model.predict(X), before)
 
 
+@pytest.mark.usefixtures("no_device_asked_for")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_device_that_does_not_exist_is_refused_and_the_model_stays(kind):
     X, y = data("regression")

@@ -121,6 +121,7 @@ def test_prediction_waits_for_what_the_library_has_begun(network, fake_gpu):
 # ------------------------------------------------------------ where it runs
 
 
+@pytest.mark.usefixtures("no_device_asked_for")
 def test_prediction_runs_where_the_samples_lie(network, monkeypatch):
     gpus = install_several(monkeypatch, 2)
     library = Library(gpus[1], 1)

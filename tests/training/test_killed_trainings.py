@@ -48,7 +48,7 @@ else:
 
 def started(name, epochs, path, device, forks):
     command = [sys.executable, "-c", TRAIN, name, str(epochs), str(path), device, forks]
-    paths = os.pathsep.join([str(HERE), str(Path.cwd())])
+    paths = os.pathsep.join([str(HERE), str(Path.cwd()), *sys.path])
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         env=os.environ | {"PYTHONPATH": paths},
