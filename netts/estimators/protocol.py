@@ -96,6 +96,15 @@ class EpochOrder:
         self._order = order[self._random_state.permutation(n_samples)]
         return self._order
 
+    def mark(self) -> Any:
+        """Return what the next orders depend on, to go back to soon."""
+        return self._random_state.get_state(legacy=False), self._order
+
+    def go_back(self, mark: Any) -> None:
+        """Let what was drawn since be as if it had not been."""
+        state, self._order = mark
+        self._random_state.set_state(state)
+
     def kept(self) -> dict[str, Any]:
         """Return what the next orders depend on, for a checkpoint."""
         return {"random_state": copy.deepcopy(self._random_state), "order": self._order}

@@ -18,7 +18,7 @@ from netts.graph.description import PlanDescription, RecordingDescription
 from netts.graph.drawing import Drawing, draw
 from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile
-from netts.graph.replay import Replay, make_replays
+from netts.graph.replay import Cycle, Replay, make_cycle, make_replays
 from netts.graph.task import Task, hazards
 
 
@@ -101,6 +101,19 @@ class Plan:
         replay = self._replay(recording)
         _check_steps(steps, least=0)
         return replay.launch(steps, self._cleared() if stop is None else stop)
+
+    def cycle(self, turns: Mapping[str, int]) -> Cycle:
+        """Return what replays several recordings as one step, each so many times, in that order.
+
+        On the CPU nothing of Python is between them. Its `run` takes steps, as that of a plan does,
+        and is stopped between two of these only.
+
+        Raises
+        ------
+        GraphError
+            Where there is no recording of a name.
+        """
+        return make_cycle([(self._replay(name), times) for name, times in turns.items()])
 
     def many_runs(self) -> AbstractContextManager[None]:
         """Return a context for many runs with little between them, in which each begins sooner.

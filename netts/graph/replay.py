@@ -15,7 +15,7 @@ import numpy as np
 
 from netts.compiler import checking, engine
 from netts.compiler.kernel import run_reference
-from netts.compiler.operation import Operation, fill_numbers, operation_table
+from netts.compiler.operation import Operation, fill_numbers, operation_words
 from netts.compiler.specialise import Specialisation
 from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, allocate
 from netts.devices.names import kind_of
@@ -125,6 +125,62 @@ class _Placed:
     block: np.ndarray
 
 
+class _Walk:
+    """A list of operations that a compiled loop goes through, again and again.
+
+    Parameters
+    ----------
+    placed
+        The operations, in the order in which they run.
+    words
+        What the loop reads of each.
+    read, written
+        The buffers that they only read, and those that they write; devices may have copies.
+    """
+
+    def __init__(
+        self,
+        placed: list[_Placed],
+        words: np.ndarray,
+        read: Sequence[Buffer],
+        written: Sequence[Buffer],
+    ) -> None:
+        self.placed, self.read, self.written = placed, read, written
+        self.table = engine.OperationTable(words)
+        self.calls_blas = any(one.specialisation.calls_blas for one in placed)
+        self._seconds_per_step: float | None = None
+
+    def run(self, steps: int, stop: np.ndarray, times: np.ndarray | None = None) -> int:
+        for buffer in self.read:
+            buffer.fetch()
+        for buffer in self.written:
+            buffer.touch()
+        done = 0
+        while done < steps and not stop[0]:
+            start = perf_counter()
+            most = min(steps - done, self._chunk())
+            chunk, failure = engine.replay(
+                self.table, most, stop, times=times, calls_blas=self.calls_blas
+            )
+            if failure is not None:
+                raise self._error(failure)
+            done += chunk
+            if chunk:
+                self._seconds_per_step = (perf_counter() - start) / chunk
+        return done
+
+    def _chunk(self) -> int:
+        """Return how many steps to run before looking at Python again."""
+        if self._seconds_per_step is None:
+            return 1
+        return max(1, int(INTERRUPT_SECONDS / max(self._seconds_per_step, 1e-9)))
+
+    def _error(self, failure: engine.Failure) -> Exception:
+        failed = self.placed[failure.operation]
+        value = int(failed.block[0])
+        return failed.operation.error(failed.specialisation.kernel, failure.status, value)
+
+
 class CpuReplay:
     """Replays by a compiled loop over (entry address, argument block, parts)."""
 
@@ -141,12 +197,10 @@ class CpuReplay:
             for position, (task, one) in enumerate(zip(tasks, chosen, strict=True))
             for placed in self._place(position, task, one)
         ]
-        self._read, self._written = _buffers(tasks)
         operations = tuple(one.operation for one in self._placed)
         blocks = [one.block for one in self._placed]
-        self._table = operation_table(operations, blocks, [one.parts for one in operations])
-        self._calls_blas = any(one.calls_blas for one in chosen)
-        self._seconds_per_step: float | None = None
+        words = operation_words(operations, blocks, [one.parts for one in operations])
+        self.walk = _Walk(self._placed, words, *_buffers(tasks))
 
     def _place(self, position: int, task: Task, chosen: Specialisation) -> list[_Placed]:
         scratch = self._scratch.ctypes.data
@@ -162,45 +216,18 @@ class CpuReplay:
             placed.append(_Placed(position, chosen, operation, block))
         return placed
 
-    def run(self, steps: int, stop: np.ndarray, times: np.ndarray | None = None) -> int:
-        for buffer in self._read:
-            buffer.fetch()
-        for buffer in self._written:
-            buffer.touch()
-        done = 0
-        while done < steps and not stop[0]:
-            start = perf_counter()
-            most = min(steps - done, self._chunk())
-            chunk, failure = engine.replay(
-                self._table, most, stop, times=times, calls_blas=self._calls_blas
-            )
-            if failure is not None:
-                raise self._error(failure)
-            done += chunk
-            if chunk:
-                self._seconds_per_step = (perf_counter() - start) / chunk
-        return done
+    def run(self, steps: int, stop: np.ndarray) -> int:
+        return self.walk.run(steps, stop)
 
     def launch(self, steps: int, stop: np.ndarray) -> int:
-        return self.run(steps, stop)
+        return self.walk.run(steps, stop)
 
     def wait(self) -> None:
         pass
 
-    def _chunk(self) -> int:
-        """Return how many steps to run before looking at Python again."""
-        if self._seconds_per_step is None:
-            return 1
-        return max(1, int(INTERRUPT_SECONDS / max(self._seconds_per_step, 1e-9)))
-
-    def _error(self, failure: engine.Failure) -> Exception:
-        failed = self._placed[failure.operation]
-        value = int(failed.block[0])
-        return failed.operation.error(failed.specialisation.kernel, failure.status, value)
-
     def profile(self, steps: int) -> Profile:
         times = np.zeros(len(self._placed) + 2, np.int64)
-        self.run(steps, np.zeros(1, np.int64), times)
+        self.walk.run(steps, np.zeros(1, np.int64), times)
         rows = [
             ProfileRow(
                 one.operation.label,
@@ -222,6 +249,44 @@ class CpuReplay:
             estimate = f"about {operation.seconds * 1e6:.3g} us"
             found.append(OperationNote(one.task, operation.label, f"{by}, {parts}, {estimate}"))
         return found
+
+
+class Cycle(Protocol):
+    """Several recordings as one step."""
+
+    def run(self, steps: int, stop: np.ndarray) -> int:
+        """Run up to `steps` steps, fewer once `stop[0]` is set; return the steps done."""
+        ...
+
+
+@dataclass(frozen=True)
+class InTurn:
+    """A cycle of any replays: each takes its turns."""
+
+    turns: Sequence[tuple[Replay, int]]
+
+    def run(self, steps: int, stop: np.ndarray) -> int:
+        never = np.zeros(1, np.int64)
+        for step in range(steps):
+            if stop[0]:
+                return step
+            for replay, times in self.turns:
+                replay.run(times, never)
+        return steps
+
+
+def make_cycle(turns: Sequence[tuple[Replay, int]]) -> Cycle:
+    """Return what runs each replay so many times, one after the other, as one step."""
+    walks = [(one.walk, times) for one, times in turns if isinstance(one, CpuReplay)]
+    if len(walks) < len(turns):
+        return InTurn(turns)
+    # One list of all their operations, so that nothing of Python is between two of them.
+    return _Walk(
+        [placed for walk, times in walks for placed in walk.placed * times],
+        np.concatenate([walk.table.words for walk, times in walks for _ in range(times)]),
+        [buffer for walk, _ in walks for buffer in walk.read],
+        [buffer for walk, _ in walks for buffer in walk.written],
+    )
 
 
 def _buffers(tasks: Sequence[Task]) -> tuple[tuple[Buffer, ...], tuple[Buffer, ...]]:

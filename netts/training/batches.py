@@ -1,13 +1,15 @@
 """Batches: rows of a data set, gathered inside the plan.
 
 Per epoch the host writes the order of the samples. Each step gathers the rows that come next,
-adds up its losses and moves a cursor; the last one sets the cursor back and gives the sum. No step
-needs the host, but for a streamed data set to have its next chunk loaded.
+adds up its losses and moves a cursor; the last one gives the sum and sets the cursor back. No step
+needs the host, but for a streamed data set to have its next chunk loaded. Where nobody looks in
+between, several epochs are a run: their orders lie one behind the other, and each gives its sum to
+a slot of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,17 +90,23 @@ class Feed:
         Whether epochs may have orders of their own.
     batches_per_step
         Of all steps but the last.
+    n_slots
+        The most epochs of a run.
 
     Attributes
     ----------
     supply
     n_steps
         In an epoch.
+    orders, order
+        Of the samples, in all epochs of a run, and in the first.
     cursor, running_loss
-        How many samples of an epoch were gathered so far, and what their losses add up to, both of
-        shape (1,); zero between epochs.
-    loss_sum
-        What the losses of the last epoch add up to, of shape (1,).
+        How many samples of a run were gathered so far, and what the losses of those of its epoch
+        add up to, both of shape (1,); zero between runs.
+    slot
+        How many epochs of a run have ended, of shape (1,); zero between runs.
+    loss_sums
+        What the losses of each epoch of a run add up to, of shape (n_slots,).
     """
 
     def __init__(
@@ -112,6 +120,7 @@ class Feed:
         room: Room,
         is_reordered: bool,
         batches_per_step: int = 1,
+        n_slots: int = 1,
     ) -> None:
         self.samples = samples
         self._total_weight = samples.total_weight
@@ -123,10 +132,15 @@ class Feed:
         self.step = step
         dtype = samples.X.dtype
         orders = controls.inputs if is_reordered else controls.fixed
-        self.order = orders.reserve((len(samples),), np.int64)
+        self.n_slots = n_slots
+        self.orders = orders.reserve((n_slots * len(samples),), np.int64)
+        self.order = self.orders[: len(samples)]
+        run_rows = controls.inputs if n_slots > 1 else controls.fixed
+        self._run_rows = run_rows.reserve((1,), np.int64)
         self.cursor = controls.position.reserve((1,), np.int64)
+        self.slot = controls.position.reserve((1,), np.int64)
         self.running_loss = controls.position.reserve((1,), dtype)
-        self.loss_sum = controls.results.reserve((1,), dtype)
+        self.loss_sums = controls.results.reserve((n_slots,), dtype)
         self._x = graph.transient((batch_size, samples.X.shape[1]), dtype, "x")
         self._targets = graph.transient((batch_size, samples.y.shape[1]), samples.y.dtype, "y")
         if samples.weights is not None:
@@ -138,7 +152,8 @@ class Feed:
 
     def fill(self) -> None:
         """Write what no step changes, once the controls are allocated."""
-        self.order.array[...] = np.arange(len(self.samples))
+        self._order_as_given()
+        self._run_rows.array[...] = len(self.samples)
         self.supply.fill()
         if self.samples.weights is None:
             self._weights.array[...] = 1
@@ -150,8 +165,11 @@ class Feed:
             if (kept := getattr(self.samples, name)) is not None:
                 kept[...] = getattr(samples, name)
         self._total_weight = samples.total_weight
-        self.order.array[...] = np.arange(len(samples))
+        self._order_as_given()
         self.go_to(0, 0.0)
+
+    def _order_as_given(self) -> None:
+        self.orders.array.reshape(self.n_slots, -1)[...] = np.arange(len(self.samples))
 
     @property
     def row_counts(self) -> dict[str, int]:
@@ -169,7 +187,7 @@ class Feed:
         """Record the gathering of the next `rows` samples, a batch whenever one is asked for."""
         supply = self.supply
         weight_sum = self._weight_sums[:1] if rows == self.step_rows else self._weight_sums[1:]
-        places = self.order if supply.places is None else supply.places
+        places = self.orders if supply.places is None else supply.places
         if supply.weights is not None:
             gather_weights(supply.weights, places, self.cursor, self._weights[:rows], weight_sum)
         for first in range(0, rows, self.batch_size):
@@ -180,16 +198,27 @@ class Feed:
             weights = self._weights[start : start + n_rows]
             yield Batch(x, targets, weights, weight_sum, first == 0, first + n_rows == rows)
 
-    def finish(self, batch: Batch, losses: BufferView, *, is_last: bool) -> None:
-        """Record the end of a batch, and behind that of the last step the end of the epoch."""
+    def finish(self, batch: Batch, losses: BufferView) -> None:
+        """Record the end of a batch."""
         updates = int(batch.is_last)
         finish_batch(losses, batch.weights, self.running_loss, self.cursor, self.step, updates)
-        if is_last and batch.is_last:
-            finish_epoch(self.running_loss, self.cursor, self.loss_sum)
+
+    def finish_epoch(self) -> None:
+        """Record the end of an epoch."""
+        finish_epoch(self.running_loss, self.cursor, self.slot, self._run_rows, self.loss_sums)
+
+    def write_orders(self, orders: Sequence[np.ndarray | None]) -> None:
+        """Set the orders of the epochs of the next run, up to `n_slots`; None leaves them."""
+        if orders[0] is not None:
+            written = self.orders[: len(orders) * len(self.samples)].array
+            written.reshape(len(orders), -1)[...] = orders
+        if self.n_slots > 1:
+            self._run_rows.array[...] = len(orders) * len(self.samples)
 
     def go_to(self, step: int, running_loss: float) -> None:
         """Go to behind a step of an epoch, with what the losses up to there add up to."""
         self.cursor.array[...] = step * self.step_rows
+        self.slot.array[...] = 0
         self.running_loss.array[...] = running_loss
 
     def weight_before(self, step: int) -> float:
@@ -258,7 +287,6 @@ class Feed:
                 break
         return done
 
-    @property
-    def mean_loss(self) -> float:
-        """The weighted mean loss of the epoch that was replayed."""
-        return float(self.loss_sum.read()[0]) / self._total_weight
+    def mean_losses(self) -> np.ndarray:
+        """Return the weighted mean losses of the epochs of the last run, of shape (n_slots,)."""
+        return self.loss_sums.read().astype(np.float64) / self._total_weight

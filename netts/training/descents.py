@@ -5,18 +5,19 @@ A descent runs epochs and calls back behind each; what happens between epochs is
 
 from __future__ import annotations
 
-import copy
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from netts.errors import ShapeError
 from netts.optimizers import Minimizer, Outcome, optimizer_from
-from netts.schedules import MONITORS, Progress, schedule_from
+from netts.schedules import MONITORS, Progress, Schedule, schedule_from
 from netts.training.history import Epoch
+from netts.training.orders import Orders
 from netts.training.pacing import Pace
 from netts.training.session import Session
 from netts.training.supply import Coming
@@ -26,11 +27,37 @@ if TYPE_CHECKING:
     from netts.training.resumable import Resumable
     from netts.training.trainer import Trainer
 
-BeginEpoch = Callable[[], None]
-"""Called before each epoch."""
 
-EndEpoch = Callable[[float | None], bool]
-"""Called behind each epoch with its learning rate; returns whether to go on."""
+@dataclass(frozen=True)
+class Ran:
+    """How an epoch ran.
+
+    Attributes
+    ----------
+    rate
+        Its learning rate, that of its last step; None where there is none.
+    loss
+        The weighted mean, penalty included.
+    is_finite
+        Whether all parameters are.
+    seconds
+        It took; None for the time since it began.
+    is_kept
+        Whether what it has learned, or an epoch behind it, is in the last snapshot already.
+    """
+
+    rate: float | None
+    loss: float
+    is_finite: bool
+    seconds: float | None = None
+    is_kept: bool = False
+
+
+BeginEpoch = Callable[[], int]
+"""Called before an epoch; returns how many may run before somebody has to look, at least 1."""
+
+EndEpoch = Callable[[Ran], bool]
+"""Called behind each epoch; returns whether to go on."""
 
 
 class Descent(Protocol):
@@ -101,6 +128,7 @@ class StepDescent:
         self.pace = pace
         self.trainer, self.session, self.generator = trainer, session, generator
         self.schedule = schedule_from(trainer.schedule)
+        self._is_constant = type(self.schedule) is Schedule
         self.initial_rate = float(initial_rate)
         self.rate: float = self.initial_rate if resumed.rate is None else resumed.rate
         self.epochs, self.samples = resumed.epochs, resumed.samples
@@ -108,6 +136,7 @@ class StepDescent:
         self.memory = resumed.schedule
         self._position = resumed.position
         self.has_begun = False
+        self.orders = Orders(trainer.shuffle, generator, len(session.feed.samples))
 
     def run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> None:
         """Run the epochs."""
@@ -118,23 +147,60 @@ class StepDescent:
 
     def _run(self, begin_epoch: BeginEpoch, end_epoch: EndEpoch) -> None:
         while self.epochs < self.planned_epochs:
-            begin_epoch()
-            rates, is_last = self._rates(), self.epochs == self.planned_epochs - 1
-            order, start = self._begin()
-            done = self.session.run_epoch(
-                rates, order, self.epochs, None if is_last else self._expected,
-                start=start, pace=self.pace,
-            )  # fmt: skip
-            if done < self.session.feed.n_steps:
+            at_once = self._at_once(begin_epoch())
+            run = self._run_one if at_once == 1 else partial(self._run_several, at_once)
+            if not run(end_epoch):
                 return
-            self.has_begun = False
-            if not end_epoch(float(np.ravel(rates)[-1])):
-                return
+
+    def _at_once(self, unwatched: int) -> int:
+        """Return how many epochs to run without a look in between."""
+        if self._position is not None or not self.orders.can_be_taken_back:
+            return 1
+        return min(unwatched, self.session.most_epochs, self.planned_epochs - self.epochs)
+
+    def _run_one(self, end_epoch: EndEpoch) -> bool:
+        """Run an epoch, and return whether to go on."""
+        rates, is_last = self._rates(), self.epochs == self.planned_epochs - 1
+        order, start = self._begin()
+        done = self.session.run_epoch(
+            rates, order, self.epochs, None if is_last else self._expected,
+            start=start, pace=self.pace,
+        )  # fmt: skip
+        if done < self.session.feed.n_steps:
+            return False
+        self.has_begun = False
+        return end_epoch(_ran(self.session, float(np.ravel(rates)[-1])))
+
+    def _run_several(self, n_epochs: int, end_epoch: EndEpoch) -> bool:
+        """Run epochs in one go, then look at each that was done; return whether to go on."""
+        session = self.session
+        orders, before = self.orders.draw_ahead(n_epochs), session.steps
+        start = time.perf_counter()
+        goes_on = True
+        ended = 0
+        try:
+            session.run_epochs(self.rate, orders, self.pace)
+        finally:  # what was done counts, also where Ctrl-C has ended it
+            done = (session.steps - before) // session.feed.n_steps
+            seconds = (time.perf_counter() - start) / max(done, 1)
+            found = zip(session.mean_losses(), session.are_finite(), range(done), strict=False)
+            try:
+                for loss, is_finite, _ in found:
+                    ended += 1
+                    self.pace.advance(session.feed.n_steps)
+                    goes_on = end_epoch(Ran(self.rate, loss, is_finite, seconds, is_kept=True))
+            finally:
+                if ended < n_epochs:
+                    self.orders.take_back(ended)
+        return goes_on and done == n_epochs
 
     def _begin(self) -> tuple[np.ndarray | None, int]:
         """Return the order of the epoch, and how many steps of it were done by another fit."""
         position, self._position = self._position, None
-        found = (self._order(), 0) if position is None else (position.order, position.step)
+        if position is None:
+            found = self.orders.draw(), 0
+        else:
+            found = position.order, position.step
         self.has_begun = True
         return found
 
@@ -142,6 +208,8 @@ class StepDescent:
         """Set the next epoch's learning rate."""
         self.epochs += 1
         self.samples += len(self.session.feed.samples)
+        if self._is_constant:
+            return
         progress = self._progress(epoch)
         memory = self.schedule.remember(progress)
         if memory != self.memory:
@@ -174,24 +242,15 @@ class StepDescent:
             **({name: getattr(epoch, name) for name in MONITORS} if epoch else {}),
         )
 
-    def _order(self) -> np.ndarray | None:
-        n_samples, shuffle = len(self.session.feed.samples), self.trainer.shuffle
-        if callable(shuffle):
-            order = shuffle(n_samples)
-            if np.shape(order) != (n_samples,):
-                raise ShapeError(
-                    f"shuffle gives an order of shape ({n_samples},), got {np.shape(order)}"
-                )
-            return order
-        return self.generator.permutation(n_samples) if shuffle else None
-
     def _expected(self) -> Coming | None:
         """Return what the next epoch will be, if nobody draws from the generator meanwhile."""
-        n_samples, shuffle = len(self.session.feed.samples), self.trainer.shuffle
-        if callable(shuffle):
-            return None
-        drawn = copy.deepcopy(self.generator).permutation(n_samples) if shuffle else None
-        return Coming(np.arange(n_samples) if drawn is None else drawn, self.epochs + 1)
+        order = self.orders.guess()
+        return None if order is None else Coming(order, self.epochs + 1)
+
+
+def _ran(session: Session, rate: float | None) -> Ran:
+    """Return how an epoch ran that was run alone."""
+    return Ran(rate, session.mean_losses()[0], session.are_finite()[0])
 
 
 class Minimization:
@@ -223,7 +282,7 @@ class Minimization:
         def end_iteration(point: np.ndarray) -> bool:
             self._go_to(point)
             self.session.validate()
-            goes_on = end_epoch(None)
+            goes_on = end_epoch(_ran(self.session, None))
             if goes_on:
                 begin_epoch()
             return goes_on
@@ -251,7 +310,7 @@ class Minimization:
         session.feed.run(session.plan, "step")
         assert isinstance(session.update, GradientSum)
         gradient = session.update.gradient.read().astype(np.float64)
-        return session.mean_loss, gradient / session.feed.samples.total_weight
+        return session.mean_losses()[0], gradient / session.feed.samples.total_weight
 
     def _go_to(self, point: np.ndarray) -> None:
         """Have the network's parameters and losses be those of a point, usually the last one."""

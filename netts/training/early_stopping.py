@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 from netts.choices import choose
@@ -71,6 +72,11 @@ class Plateau:
         self.best = -math.inf
         self.waited = 0
         self.is_reached = False
+
+    def least_epochs(self) -> int:
+        """Return how many more epochs there are before patience can have run out, at least 1."""
+        left = self.rule.patience - self.waited
+        return sys.maxsize if math.isinf(left) else max(int(left) + 1, 1)
 
     def see(self, epoch: Epoch) -> bool:
         """Take an epoch into account and return whether it is the best so far."""

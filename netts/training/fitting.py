@@ -26,7 +26,7 @@ from netts.graph.profile import Profile
 from netts.schedules import MONITORS
 from netts.training.callbacks import REQUIRED, BatchProgress
 from netts.training.checkpointing import Resumption, write_checkpoint
-from netts.training.descents import descent_of
+from netts.training.descents import Ran, descent_of
 from netts.training.describing import describe_data
 from netts.training.early_stopping import EarlyStopping
 from netts.training.history import BestEpoch, Epoch, History
@@ -34,6 +34,7 @@ from netts.training.pacing import FitPace
 from netts.training.resumable import Position, Resumable
 from netts.training.saved import SavedTraining
 from netts.training.session import Session
+from netts.training.settings import is_watched
 from netts.training.validation import UNNAMED
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ class Fit:
         """Let callbacks look at the training within an epoch."""
         feed, step = self.session.feed, self.step
         is_whole = step == feed.n_steps
-        total = feed.loss_sum if is_whole else feed.running_loss
+        total = feed.loss_sums if is_whole else feed.running_loss
         progress = BatchProgress(
             epoch=len(self.history) + 1,
             step=step,
@@ -252,9 +253,13 @@ class Fit:
     def _epoch_seconds(self) -> float:
         return self._seconds_before + time.perf_counter() - self._epoch_start
 
-    def _begin_epoch(self) -> None:
+    def _begin_epoch(self) -> int:
+        """Begin an epoch, and return how many may run before somebody has to look."""
         self._notify("on_epoch_begin", self.history)
         self._epoch_start = time.perf_counter()
+        if is_watched(self.trainer) or self.best is not None:
+            return 1
+        return self.trainer.epochs if self.plateau is None else self.plateau.least_epochs()
 
     def _descend(self) -> None:
         outcome = self.descent.run(self._begin_epoch, self._end_epoch)
@@ -287,21 +292,22 @@ class Fit:
         self.session.keep(slot)
         self.last = slot
 
-    def _end_epoch(self, learning_rate: float | None) -> bool:
-        """Look at the epoch that ran and return whether to go on."""
-        session, loss = self.session, self.session.mean_loss
-        if not (math.isfinite(loss) and session.is_finite):
-            self._diverged(loss, learning_rate)
+    def _end_epoch(self, ran: Ran) -> bool:
+        """Look at an epoch that ran and return whether to go on."""
+        session, loss = self.session, ran.loss
+        if not (math.isfinite(loss) and ran.is_finite):
+            self._diverged(loss, ran.rate)
         measures = session.validation_measures()
         first = next(iter(measures.values()), None)
-        self._keep()
+        if not ran.is_kept:
+            self._keep()
         epoch = Epoch(
             number=len(self.history) + 1,
             loss=loss,
             validation_loss=None if first is None else first.loss,
             validation_score=None if first is None else first.score,
-            learning_rate=learning_rate,
-            seconds=self._epoch_seconds(),
+            learning_rate=ran.rate,
+            seconds=self._epoch_seconds() if ran.seconds is None else ran.seconds,
             stalled_seconds=session.stalled_seconds(),
             samples=len(session.feed.samples),
             validations={name: one for name, one in measures.items() if name != UNNAMED},

@@ -65,21 +65,44 @@ def finish_batch(losses, weights, running_loss, cursor, step, updates):
 
 
 @accelerate
-def finish_epoch(running_loss, cursor, loss_sum):
-    """Give the sum of the losses; go back to the first rows, with nothing added up."""
+def finish_epoch(running_loss, cursor, slot, run_rows, loss_sums):
+    """Give the sum of the losses, and begin the next one with nothing added up.
+
+    Behind the last epoch of a run go back to the first rows and the first slot.
+    """
+    for k in parallel(loss_sums.shape[0]):
+        loss_sums[k] = running_loss[0] if k == slot[0] else loss_sums[k]
     for i in parallel(1):
-        loss_sum[i] = running_loss[i]
+        is_over = cursor[i] == run_rows[i]
+        slot[i] = 0 if is_over else slot[i] + 1
+        cursor[i] = 0 if is_over else cursor[i]
         running_loss[i] = 0.0
-        cursor[i] = 0
 
 
 @accelerate
-def count_not_finite(values, count):
+def count_not_finite(values, slot, counts):
     """Count the values that are infinite or no numbers."""
     total = 0
     for i in parallel(values.shape[0]):
         total += 0 if math.isfinite(values[i]) else 1
-    count[0] = total
+    counts[slot[0]] = total
+
+
+@accelerate
+def count_troubles(loss_sums, not_finite, troubles):
+    """Count what was not finite behind an epoch of a run."""
+    total = 0
+    for i in parallel(loss_sums.shape[0]):
+        total += not_finite[i] + (0 if math.isfinite(loss_sums[i]) else 1)
+    troubles[0] = total
+
+
+@accelerate
+def keep_sound(values, troubles, kept):
+    """Keep values while there has been no trouble."""
+    is_sound = troubles[0] == 0
+    for i in parallel(kept.shape[0]):
+        kept[i] = values[i] if is_sound else kept[i]
 
 
 @accelerate

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from netts.devices.names import kind_of
 from netts.devices.registry import choose as choose_device
 from netts.errors import ParameterError
 from netts.losses import loss_from
 from netts.network.sources import SampleSource
-from netts.optimizers import optimizer_from
+from netts.optimizers import Minimizer, optimizer_from
 from netts.random_state import generator_from
 from netts.schedules import schedule_from
 from netts.training.class_weights import with_class_weights
@@ -20,7 +21,7 @@ from netts.training.preparation import hold_out, prepare
 from netts.training.resumable import Position
 from netts.training.reuse import owned
 from netts.training.session import Session
-from netts.training.settings import regularization_of, rule_of
+from netts.training.settings import is_watched, regularization_of, rule_of
 from netts.training.supply import Room, Samples, check_memory, with_less
 from netts.training.validation import UNNAMED
 
@@ -84,7 +85,8 @@ def open_session(
     step_rows = min(batch_size * trainer.accumulate, len(training))
     allowed = trainer.data_memory_bytes
     check_memory(allowed, training, step_rows)
-    purpose = _purpose(trainer, batch_size)
+    most_epochs = 1 if validation else _most_epochs(trainer, len(training), step_rows)
+    purpose = (*_purpose(trainer, batch_size), most_epochs)
     if trainer.kept_ is not None:
         found = trainer.kept_.take(purpose, training, key)
         if found is not None and not validation:
@@ -110,9 +112,25 @@ def open_session(
             before=before,
             room=room,
             batches_per_step=trainer.accumulate,
+            most_epochs=most_epochs,
         )
 
     return purpose, with_less(session, Room(allowed), training, step_rows)
+
+
+MOST_EPOCHS, MOST_ROWS, MOST_STEPS = 16, 8192, 64
+"""Of a run of several epochs: that many are enough for what Python does around them to be little,
+and their orders and the list of their operations stay in a core's cache."""
+
+
+def _most_epochs(trainer: Trainer, n_samples: int, step_rows: int) -> int:
+    """Return how many epochs may run without a look in between: where they are short, several."""
+    if is_watched(trainer) or isinstance(optimizer_from(trainer.optimizer), Minimizer):
+        return 1
+    n_steps = -(-n_samples // step_rows)
+    if n_steps > MOST_STEPS or kind_of(choose_device(trainer.device)) == "cuda":
+        return 1
+    return max(1, min(trainer.epochs, MOST_EPOCHS, MOST_ROWS // n_samples))
 
 
 def _purpose(trainer: Trainer, batch_size: int) -> tuple[Any, ...]:

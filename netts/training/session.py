@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from netts.devices.memory import BufferView
+from netts.devices.names import kind_of
 from netts.errors import BrokenModelError
 from netts.graph import Drawing, TaskGraph, Usage
 from netts.graph.profile import Profile
+from netts.graph.replay import Cycle
 from netts.layers.base import RandomCounters, as_rows
 from netts.losses import Loss
 from netts.network import Network
@@ -17,7 +19,7 @@ from netts.network.propagation import Propagation
 from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed
 from netts.training.history import Measures
-from netts.training.kernels import copy_vector, count_not_finite
+from netts.training.kernels import copy_vector, count_not_finite, count_troubles, keep_sound
 from netts.training.pacing import UNPACED, Pace
 from netts.training.rates import Rates
 from netts.training.regularization import Regularization
@@ -32,8 +34,8 @@ class Session:
     The recordings are `step` and `step_last`, a training step on full batches and on the last ones,
     which may be fewer or shorter and end the epoch; `validation` and `validation_last` where there
     is validation data; `keep_0`, which copies what the network has learned to a snapshot,
-    `restore_0`, which copies it back, and so on. On a device with memory of its own, snapshots
-    stay there.
+    `restore_0`, which copies it back, and so on; and `keep_sound`, which ends an epoch of a run of
+    several. On a device with memory of its own, snapshots stay there.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ class Session:
         For the samples of training, and for those of validation; what is larger is streamed.
     batches_per_step
         Of how many batches a step adds up the gradients.
+    most_epochs
+        That may be run without a look in between, where the samples are not streamed.
     """
 
     def __init__(
@@ -81,19 +85,22 @@ class Session:
         precision: str | None = None,
         room: Room | None = None,
         batches_per_step: int = 1,
+        most_epochs: int = 1,
     ) -> None:
         self.network, self.loss = network, loss
         # What training changes of the network: parameters, and layer state where there is some.
         self._learned = [one for one in (network.parameters, network.state) if one.flat.size]
         self.graph = TaskGraph()
         self.update = update_of(network, optimizer, regularization, self.graph, batches_per_step)
+        room = room or Room()
+        most_epochs = most_epochs if room.holds(training) else 1
         controls = Controls.open()
         self._key = controls.inputs.reserve((2,), np.int64)
-        self._not_finite = controls.results.reserve((1,), np.int64)
-        room = room or Room()
+        self._not_finite = controls.results.reserve((most_epochs,), np.int64)
+        self._troubles = controls.position.reserve((1,), np.int64)
         self.feed = Feed(
             training, batch_size, self.graph, controls, self.update.state.step,
-            room=room, is_reordered=True, batches_per_step=batches_per_step,
+            room=room, is_reordered=True, batches_per_step=batches_per_step, n_slots=most_epochs,
         )  # fmt: skip
         self._rates = Rates(
             controls, self.graph, self.feed.n_steps, network.dtype, is_per_step=has_step_rates
@@ -113,6 +120,9 @@ class Session:
         )
         for feed in self._feeds:
             feed.supply.open(self.plan.device)
+        # On a GPU an epoch ends with what comes down, which nobody has tried to put off.
+        self.most_epochs = most_epochs if kind_of(self.plan.device) != "cuda" else 1
+        self._cycle: Cycle | None = None
 
     def _usage(self, controls: Controls, epochs: int, before: str | None) -> Usage:
         """Return how the plan is used: an epoch sends its inputs and brings down its results."""
@@ -130,7 +140,7 @@ class Session:
             feed.batch_size,
             gradients=self.update.gradients,
             random=RandomCounters(
-                feed.order, feed.cursor, self.update.state.step, self._key, stream=0
+                feed.orders, feed.cursor, self.update.state.step, self._key, stream=0
             ),
         )
         losses = self.graph.transient((feed.batch_size,), dtype, "losses")
@@ -142,9 +152,10 @@ class Session:
                 for batch in feed.batches(rows):
                     costs = losses[: batch.x.shape[0]]
                     self._record_batch(propagation, batch, costs, gradient, is_last=is_last)
-                    feed.finish(batch, costs, is_last=is_last)
+                    feed.finish(batch, costs)
                 if is_last:
-                    count_not_finite(self.network.parameters.flat, self._not_finite)
+                    count_not_finite(self.network.parameters.flat, feed.slot, self._not_finite)
+                    feed.finish_epoch()
         for one in self._validations.values():
             one.record()
 
@@ -161,6 +172,11 @@ class Session:
             with self.graph.recording(f"restore_{slot}"):
                 for flat, copy in kept:
                     copy_vector(copy, flat)
+        if self.feed.n_slots > 1:
+            with self.graph.recording("keep_sound"):
+                count_troubles(self.feed.loss_sums, self._not_finite, self._troubles)
+                for one, copy in zip(learned, self.snapshots[0], strict=True):
+                    keep_sound(one.flat, self._troubles, copy)
 
     def _record_batch(
         self,
@@ -216,12 +232,46 @@ class Session:
             How many of its steps are done.
         """
         self._rates.write(rates)
-        if order is not None:
-            self.feed.order.array[...] = order
+        self.feed.write_orders([order])
         done = self.feed.run(self.plan, "step", epoch, ahead, start=start, pace=pace)
         if done == self.feed.n_steps:
             self.validate(is_last=ahead is None)
         return done
+
+    def run_epochs(self, rate: float, orders: Sequence[np.ndarray | None], pace: Pace) -> int:
+        """Train for several epochs, at most `most_epochs`, and look at nothing in between.
+
+        Behind each, what the network has learned goes to snapshot 0, unless loss or parameters are
+        no longer finite. Only between two epochs `pace` ends it.
+
+        Parameters
+        ----------
+        rate
+            The learning rate.
+        orders
+            Of the samples of each epoch, as `run_epoch` takes them.
+        pace
+            What ends it.
+
+        Returns
+        -------
+        int
+            How many epochs were done.
+        """
+        if self._cycle is None:
+            self._cycle = self.plan.cycle(self.feed.steps("step") | {"keep_sound": 1})
+        self._rates.write(rate)
+        self.feed.write_orders(orders)
+        stop = np.zeros(1, np.int64) if pace.word is None else pace.word
+        try:
+            return self._cycle.run(len(orders), stop)
+        finally:
+            self.feed.go_to(0, 0.0)
+
+    @property
+    def steps(self) -> int:
+        """How many updates the optimiser has made."""
+        return int(self.update.state.step.read()[0])
 
     def validate(self, *, is_last: bool = False) -> None:
         """Measure the validation data, where there is some; ahead of the next time if not last."""
@@ -249,15 +299,16 @@ class Session:
         for feed in self._feeds:
             feed.supply.close()
 
-    @property
-    def mean_loss(self) -> float:
-        """The weighted mean loss of the last epoch, penalty included."""
-        return self.feed.mean_loss
+    def mean_losses(self) -> list[float]:
+        """Return the weighted mean loss, penalty included, of each epoch of the last run.
 
-    @property
-    def is_finite(self) -> bool:
-        """Whether all parameters were, behind the last epoch."""
-        return not self._not_finite.read()[0]
+        Those behind it are of earlier ones.
+        """
+        return self.feed.mean_losses().tolist()
+
+    def are_finite(self) -> list[bool]:
+        """Return whether all parameters were, behind each epoch of the last run."""
+        return (self._not_finite.read() == 0).tolist()
 
     def validation_measures(self) -> dict[str, Measures]:
         """Return mean loss and score of each set of validation data."""

@@ -38,6 +38,21 @@ def rule_of(trainer: Trainer) -> EarlyStopping | None:
     return watch.rule if isinstance(watch, Plateau) else watch
 
 
+def is_watched(trainer: Trainer) -> bool:
+    """Return whether there is something to do or to decide behind every epoch.
+
+    But for patience with a loss that gets no better, which is told how long it need not look.
+    """
+    rule = rule_of(trainer)
+    return bool(
+        trainer.callbacks
+        or trainer.target
+        or trainer.max_steps is not None
+        or type(schedule_from(trainer.schedule)) is not Schedule  # the rate may change
+        or (rule is not None and (rule.restore_best or rule.monitor != "loss"))
+    )
+
+
 def check_settings(trainer: Trainer) -> None:
     """Refuse settings that have no meaning, or none beside each other.
 

@@ -80,7 +80,9 @@ class Validation:
                 output = as_rows(values[-1])
                 self.loss.forward(output, batch.targets, losses[:rows])
                 keep_outputs(output, self.feed.cursor, self._outputs)
-                self.feed.finish(batch, losses[:rows], is_last=suffix == "_last")
+                self.feed.finish(batch, losses[:rows])
+                if suffix == "_last":
+                    self.feed.finish_epoch()
 
     def run(self, plan: Plan, *, is_last: bool) -> None:
         """Replay it; data that are streamed are read ahead for the next time, unless it is last."""
@@ -91,4 +93,4 @@ class Validation:
         """Return the weighted mean loss, without penalty, and the score of the last run."""
         samples = self.feed.samples
         score = self.loss.score(self._outputs.read(), samples.y, samples.weights)
-        return Measures(self.feed.mean_loss, score)
+        return Measures(float(self.feed.mean_losses()[0]), score)
