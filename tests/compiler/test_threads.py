@@ -20,6 +20,7 @@ from processes import run
 import netts
 from netts import Network, TaskGraph, Trainer, accelerate, layers, parallel
 from netts.compiler import engine
+from netts.compiler.blas_library import blas_library
 from netts.errors import BoundsError
 from netts.training import Callback
 
@@ -280,8 +281,8 @@ def test_a_plan_runs_without_the_gil():
 
 @contextlib.contextmanager
 def blas_on(threads):
-    """Let SciPy's BLAS use so many threads, and yield what returns how many it uses."""
-    libraries = engine._blas_libraries()
+    """Let the BLAS that is called use so many threads; yield what returns how many it uses."""
+    libraries = blas_library().controllers
     before = [one.num_threads for one in libraries]
     for one in libraries:
         one.set_num_threads(threads)
@@ -293,7 +294,7 @@ def blas_on(threads):
 
 
 needs_threaded_blas = pytest.mark.skipif(
-    not threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers,
+    not blas_library().controllers,
     reason="no BLAS whose threads can be set",
 )
 
@@ -408,12 +409,23 @@ def test_blas_has_its_threads_again_after_the_last_of_several_plans():
 
 FORKED_BETWEEN_RUNS = """
 import os, sys
+import numpy as np
 from netts.compiler import engine
+from netts.compiler.blas_library import blas_library
 
+def threads():
+    return [one.num_threads for one in blas_library().controllers]
+
+for one in blas_library().controllers:
+    one.set_num_threads(2)
+before = threads()
 with engine.blas_held():
     child = os.fork()
     with engine.blas_held():  # in both of them
         pass
+square = np.ones((300, 300))
+assert (square @ square == 300).all()  # whose BLAS it may be that is held
+assert threads() == (before if child else [1] * len(before))
 users = engine._blas._users
 if not child:
     os._exit(users)
@@ -421,7 +433,7 @@ print(users, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def test_a_child_that_is_forked_between_runs_counts_anew(tmp_path):
+def test_a_child_that_is_forked_between_runs_counts_anew_and_keeps_one_thread(tmp_path):
     script = tmp_path / "forked.py"
     script.write_text(FORKED_BETWEEN_RUNS)
     assert run(script).split() == ["0", "0"]
