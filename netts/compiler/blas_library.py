@@ -1,9 +1,9 @@
 """Which BLAS generated code calls: one that is loaded anyway, the same one in every process.
 
-That of NumPy where NumPy's package brings its own, as its wheels do: it is the newest about, and
-calling it loads nothing more. Where NumPy shares a library with other packages, or uses one of the
-system (conda, Linux distributions, MKL, Accelerate), it is what SciPy calls, by the addresses that
-SciPy gives away.
+That of NumPy where NumPy's package brings its own, as its wheels do: products then take as long as
+NumPy's, where SciPy's took up to 17 % longer (bench/results/blas-libraries-2026-11-23.md). Where
+NumPy shares a library with other packages, or uses one of the system (conda, Linux distributions,
+MKL, Accelerate), it is what SciPy calls, by the addresses that SciPy gives away.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class BlasLibrary:
 @cache
 def blas_library() -> BlasLibrary:
     """Return the BLAS to call."""
-    return _numpys_own(_loaded()) or _as_scipy_calls_it()
+    return _numpys_own(_loaded()) or as_scipy_calls_it()
 
 
 def _numpys_own(libraries: Sequence[Any]) -> BlasLibrary | None:
@@ -78,7 +78,7 @@ def _numpys_own(libraries: Sequence[Any]) -> BlasLibrary | None:
     return None
 
 
-def _as_scipy_calls_it() -> BlasLibrary:
+def as_scipy_calls_it() -> BlasLibrary:
     """Return the BLAS of SciPy, its own or the one that all packages share.
 
     `scipy.linalg`, a fifth of a second, is imported where it is called, and not before.

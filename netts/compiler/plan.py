@@ -250,8 +250,8 @@ class _Planner:
         """Whether BLAS packs the right operand in a way that should be done once.
 
         It packs it anew for each block of rows, and turns it where both operands run along the
-        sum. In float32 blocks of columns are then faster by 6 to 12 %, in float64, where
-        multiplying takes twice as long, they are not (bench/results/contractions-2026-11-23.md).
+        sum. In float32 blocks of columns then take some 10 % less, in float64, where multiplying
+        takes twice as long, no less (bench/results/blas-libraries-2026-11-23.md).
         """
         if out is None or self.frame.dtype != "float32" or self.frame.volume(inner) == 1:
             return False

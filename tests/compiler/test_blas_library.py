@@ -21,7 +21,7 @@ from netts.compiler import engine, specialise
 from netts.compiler.blas_library import ROUTINES, blas_library
 
 NUMPYS = module._numpys_own(module._loaded())
-SCIPYS = module._as_scipy_calls_it()
+SCIPYS = module.as_scipy_calls_it()
 
 needs_one_of_numpys_own = pytest.mark.skipif(NUMPYS is None, reason="NumPy shares its BLAS here")
 
