@@ -372,6 +372,19 @@ def test_a_user_may_set_the_threads_of_blas_after_a_plan_ran_in_another_thread()
 
 
 @needs_threaded_blas
+def test_a_limit_that_a_user_has_set_around_a_run_holds_behind_it_too():
+    work = Work(0)
+    with blas_on(2) as threads_of:
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            work.run(1)
+            assert set(threads_of()) == {1}
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(work.run, 1).result()
+            assert set(threads_of()) == {1}
+        assert set(threads_of()) == {2}
+
+
+@needs_threaded_blas
 @pytest.mark.parametrize("error", [KeyboardInterrupt, BoundsError])
 def test_blas_has_its_threads_again_after_an_exception(error, monkeypatch):
     index, out = np.array([0]), np.zeros(1)
