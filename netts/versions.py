@@ -1,4 +1,4 @@
-"""What a bug report needs: versions, devices, threads, costs."""
+"""What a bug report needs: versions, devices, threads, BLAS, costs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from netts import __version__
 from netts.compiler import calibration
+from netts.compiler.blas_library import blas_library
 from netts.compiler.threads import most_threads
 from netts.devices import available
 
@@ -18,7 +19,7 @@ PACKAGES = (
 
 
 def versions() -> str:
-    """Return versions of Python, netts and its packages, the devices and the costs, as text."""
+    """Return versions of Python, netts and its packages, devices, BLAS and costs, as text."""
     lines = ["System:"]
     lines += [f"    python: {sys.version.split()[0]}", f"   machine: {platform.platform()}"]
     lines += ["", "Packages:", f"{'netts':>14}: {__version__}"]
@@ -27,12 +28,13 @@ def versions() -> str:
     for device in available():
         state = "" if device.is_available else "not available, "
         lines.append(f"{device.name:>14}: {state}{device.description}")
-    lines += [f"{'threads':>14}: {most_threads()}", f"{'costs':>14}: {calibration.current()}"]
+    lines += [f"{'threads':>14}: {most_threads()}", f"{'BLAS':>14}: {blas_library().description}"]
+    lines += [f"{'costs':>14}: {calibration.current()}"]
     return "\n".join(lines)
 
 
 def show_versions() -> None:
-    """Print what a bug report needs: versions, devices, threads and costs.
+    """Print what a bug report needs: versions, devices, threads, BLAS and costs.
 
     Examples
     --------

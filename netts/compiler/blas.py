@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,12 @@ from netts.compiler.compiling import intrinsic
 
 _WORD = ir.IntType(64)
 _BYTE = ir.IntType(8)
-_FORTRAN_INTEGER = ir.IntType(32)
 _ADDRESS = _BYTE.as_pointer()
+
+_FORTRAN_INTEGER = ir.IntType(64 if sys.byteorder == "little" else 32)
+"""Written so that a BLAS of either width reads it: where the low half of a word comes first, one
+that counts in 32 bits finds its integer at the same address. Elsewhere only such a one is called
+(`blas_library`)."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ import llvmlite.binding as llvm
 import numpy as np
 import scipy
 
-from netts.compiler import engine, native, records
+from netts.compiler import native, records
+from netts.compiler.blas_library import blas_library
 from netts.compiler.cost_constants import DEFAULTS, CostConstants
 from netts.compiler.measured import Measured
 from netts.errors import ParameterError
@@ -149,7 +150,7 @@ def _key() -> str:
         fingerprint_of_sources("cost.py", "cost_constants.py", "measured.py", "measuring.py"),
         f"numpy {np.__version__}",
         f"scipy {scipy.__version__}",
-        engine.describe_blas(),
+        blas_library().description,
         f"{os.cpu_count()} cores",
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

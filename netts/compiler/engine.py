@@ -16,14 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.linalg.cython_blas
-import threadpoolctl
 
 from netts.compiler import native, pool, workers
+from netts.compiler.blas_library import blas_library
 from netts.compiler.threads import threads_of_numba
 from netts.errors import DeviceError
 
@@ -147,31 +145,8 @@ def _with_workers(n_threads: int) -> Iterator[tuple[int, ...]]:
         lock.release()
 
 
-@cache
-def blas_address(name: str) -> int:
-    """Return the address of SciPy's BLAS routine of that name."""
-    capsule = scipy.linalg.cython_blas.__pyx_capi__[name]
-    return int(_capsule_pointer(capsule, _capsule_name(capsule)))
-
-
-_capsule_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
-    ("PyCapsule_GetName", ctypes.pythonapi)
-)
-_capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-    ("PyCapsule_GetPointer", ctypes.pythonapi)
-)
-
-
-@cache
-def describe_blas() -> str:
-    """Return which BLAS that is: kind, version, and the processors it was built for."""
-    every = [one.info() for one in _blas_libraries()]
-    known = ("internal_api", "version", "architecture")
-    return ", ".join(" ".join(str(one.get(name)) for name in known) for one in every)
-
-
 class _Blas:
-    """SciPy's BLAS: held to one thread as long as anybody is inside, then as it was."""
+    """The BLAS that is called: held to one thread as long as anybody is inside, then as it was."""
 
     def __init__(self) -> None:
         self._begin()
@@ -190,12 +165,14 @@ class _Blas:
         self._lock.release()
 
     def after_fork_in_child(self) -> None:
+        # Its BLAS stays at one thread where it was forked inside. Setting what was there before, in
+        # this process or later on, would start threads in who needs none, or undo a user's limit.
         self._begin()
 
     def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
-                self._before = [(one, one.num_threads) for one in _blas_libraries()]
+                self._before = [(one, one.num_threads) for one in blas_library().controllers]
                 self._set([(one, 1) for one, threads in self._before if threads != 1])
             self._users += 1
 
@@ -295,14 +272,3 @@ def _runtime_function(module: str, name: str, words: list[str]) -> Callable[...,
         f"int64({', '.join(words)})",
     )
     return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * len(words))(loaded.address)
-
-
-@cache
-def _blas_libraries() -> list[Any]:
-    """Return the controllers of SciPy's BLAS: its own, or the one that all packages share."""
-    assert scipy.linalg.cython_blas  # imported, so loaded
-    every = threadpoolctl.ThreadpoolController().lib_controllers
-    libraries = [one for one in every if one.user_api == "blas"]
-    # By directory: the file of NumPy's own is called libscipy_openblas64_ too.
-    own = [one for one in libraries if "scipy" in str(Path(one.filepath).parent)]
-    return own or libraries

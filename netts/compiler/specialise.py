@@ -12,6 +12,7 @@ import numpy as np
 from netts.compiler import engine, native
 from netts.compiler.arguments import ArrayInfo
 from netts.compiler.binding import Word
+from netts.compiler.blas_library import blas_library
 from netts.compiler.bound import Bound
 from netts.compiler.cost import estimate_seconds
 from netts.compiler.cost_constants import CostConstants
@@ -113,7 +114,7 @@ def _operation(
             case Word("scratch"):
                 scratch.append(position)
             case Word("blas", name):
-                template[position] = engine.blas_address(name)
+                template[position] = blas_library().addresses[name]
             case Word("plan", name):
                 template[position] = program.numbers[name]
     phase = kernel.routine.phases[program.phase]

@@ -13,7 +13,8 @@ from contracted_kernels import cases
 from generated_code import specialised_uncompiled
 from programs import HEADER, LAYOUTS, Program, assert_same, copied, laid_out, run_reference
 
-from netts.compiler.plan import Plan
+from netts.compiler.plan import Plan, plans
+from netts.layers import dense
 
 ROWS, INNER, COLUMNS = 4, 3, 5
 
@@ -83,6 +84,36 @@ def test_blas_computes_every_transposition(form, tmp_path):
             with by_blas():
                 kernel.specialise(found).run(found, threads=threads)
             assert_same(expected, found, f"{layouts}, {threads} parts")
+
+
+SIDES = {dense.dense_forward: "ij", dense.dense_grad_weight: "kj", dense.dense_grad_input: "ik"}
+"""The rows and columns of the three products of a dense layer."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kernel", SIDES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize(("batch", "units"), [(64, 64), (64, 65), (65, 64)])
+def test_the_longer_side_is_cut_and_of_equal_ones_that_whose_operand_is_packed_dearly(
+    kernel, dtype, batch, units
+):
+    x, weight, grad = (np.ones(one, dtype) for one in ((batch, 64), (64, units), (batch, units)))
+    given = {
+        dense.dense_forward: (x, weight, np.ones(units, dtype), grad),
+        dense.dense_grad_weight: (x, grad, weight),
+        dense.dense_grad_input: (grad, weight, x),
+    }[kernel]
+    with by_blas():
+        chosen = specialised_uncompiled(kernel, given)
+    (plan,) = chosen.specialisation.reasons.values()
+    cut = {one.split.index for one in plans(plan.frame) if one.split and not one.hoisted}
+    rows, columns = SIDES[kernel]
+    counts = {one: plan.frame.extents[one].count for one in (rows, columns)}
+    if counts[rows] != counts[columns]:
+        assert cut == {max(counts, key=counts.get)}
+    elif kernel is dense.dense_grad_input and dtype == "float32":
+        assert columns in cut  # rows too, of products that go into scratch
+    else:
+        assert cut == {rows}
 
 
 # ---------------------------------------------------------------- every form

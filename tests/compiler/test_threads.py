@@ -20,6 +20,7 @@ from processes import run
 import netts
 from netts import Network, TaskGraph, Trainer, accelerate, layers, parallel
 from netts.compiler import engine
+from netts.compiler.blas_library import blas_library
 from netts.errors import BoundsError
 from netts.training import Callback
 
@@ -280,8 +281,8 @@ def test_a_plan_runs_without_the_gil():
 
 @contextlib.contextmanager
 def blas_on(threads):
-    """Let SciPy's BLAS use so many threads, and yield what returns how many it uses."""
-    libraries = engine._blas_libraries()
+    """Let the BLAS that is called use so many threads; yield what returns how many it uses."""
+    libraries = blas_library().controllers
     before = [one.num_threads for one in libraries]
     for one in libraries:
         one.set_num_threads(threads)
@@ -293,7 +294,7 @@ def blas_on(threads):
 
 
 needs_threaded_blas = pytest.mark.skipif(
-    not threadpoolctl.ThreadpoolController().select(user_api="blas").lib_controllers,
+    not blas_library().controllers,
     reason="no BLAS whose threads can be set",
 )
 
@@ -371,6 +372,19 @@ def test_a_user_may_set_the_threads_of_blas_after_a_plan_ran_in_another_thread()
 
 
 @needs_threaded_blas
+def test_a_limit_that_a_user_has_set_around_a_run_holds_behind_it_too():
+    work = Work(0)
+    with blas_on(2) as threads_of:
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            work.run(1)
+            assert set(threads_of()) == {1}
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(work.run, 1).result()
+            assert set(threads_of()) == {1}
+        assert set(threads_of()) == {2}
+
+
+@needs_threaded_blas
 @pytest.mark.parametrize("error", [KeyboardInterrupt, BoundsError])
 def test_blas_has_its_threads_again_after_an_exception(error, monkeypatch):
     index, out = np.array([0]), np.zeros(1)
@@ -408,12 +422,23 @@ def test_blas_has_its_threads_again_after_the_last_of_several_plans():
 
 FORKED_BETWEEN_RUNS = """
 import os, sys
+import numpy as np
 from netts.compiler import engine
+from netts.compiler.blas_library import blas_library
 
+def threads():
+    return [one.num_threads for one in blas_library().controllers]
+
+for one in blas_library().controllers:
+    one.set_num_threads(2)
+before = threads()
 with engine.blas_held():
     child = os.fork()
     with engine.blas_held():  # in both of them
         pass
+square = np.ones((300, 300))
+assert (square @ square == 300).all()  # whose BLAS it may be that is held
+assert threads() == (before if child else [1] * len(before))
 users = engine._blas._users
 if not child:
     os._exit(users)
@@ -421,7 +446,7 @@ print(users, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def test_a_child_that_is_forked_between_runs_counts_anew(tmp_path):
+def test_a_child_that_is_forked_between_runs_counts_anew_and_keeps_one_thread(tmp_path):
     script = tmp_path / "forked.py"
     script.write_text(FORKED_BETWEEN_RUNS)
     assert run(script).split() == ["0", "0"]

@@ -13,6 +13,7 @@ from test_network_estimators import network_estimator
 
 import netts
 from netts import layers
+from netts.compiler.blas_library import blas_library
 from netts.errors import MissingPackageError, ParameterError
 from netts.estimators import LossCurveDisplay, MLPTransformer
 from netts.training import StepDrawing, StepProfile
@@ -139,3 +140,4 @@ def test_versions_are_printed(capsys):
     assert f"netts: {netts.__version__}" in printed
     assert "numpy" in printed
     assert "cpu:" in printed
+    assert f"BLAS: {blas_library().description}" in printed
