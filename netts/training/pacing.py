@@ -95,6 +95,8 @@ class FitPace:
         self.steps += steps
         if self.max_steps is not None and self.steps >= self.max_steps:
             self.end("steps")
-        is_time = steps and any(self.steps % every == 0 for every in self._every)
+        if not (steps and self._every):
+            return
+        is_time = any(self.steps % every == 0 for every in self._every)
         if is_time and self.on_pause is not None:
             self.on_pause()
