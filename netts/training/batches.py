@@ -135,8 +135,8 @@ class Feed:
         self.n_slots = n_slots
         self.orders = orders.reserve((n_slots * len(samples),), np.int64)
         self.order = self.orders[: len(samples)]
-        run_rows = controls.inputs if n_slots > 1 else controls.fixed
-        self._run_rows = run_rows.reserve((1,), np.int64)
+        counts = controls.inputs if n_slots > 1 else controls.fixed
+        self._run_epochs = counts.reserve((1,), np.int64)
         self.cursor = controls.position.reserve((1,), np.int64)
         self.slot = controls.position.reserve((1,), np.int64)
         self.running_loss = controls.position.reserve((1,), dtype)
@@ -153,7 +153,7 @@ class Feed:
     def fill(self) -> None:
         """Write what no step changes, once the controls are allocated."""
         self._order_as_given()
-        self._run_rows.array[...] = len(self.samples)
+        self._run_epochs.array[...] = 1
         self.supply.fill()
         if self.samples.weights is None:
             self._weights.array[...] = 1
@@ -205,7 +205,7 @@ class Feed:
 
     def finish_epoch(self) -> None:
         """Record the end of an epoch."""
-        finish_epoch(self.running_loss, self.cursor, self.slot, self._run_rows, self.loss_sums)
+        finish_epoch(self.running_loss, self.cursor, self.slot, self._run_epochs, self.loss_sums)
 
     def write_orders(self, orders: Sequence[np.ndarray | None]) -> None:
         """Set the orders of the epochs of the next run, up to `n_slots`; None leaves them."""
@@ -213,7 +213,7 @@ class Feed:
             written = self.orders[: len(orders) * len(self.samples)].array
             written.reshape(len(orders), -1)[...] = orders
         if self.n_slots > 1:
-            self._run_rows.array[...] = len(orders) * len(self.samples)
+            self._run_epochs.array[...] = len(orders)
 
     def go_to(self, step: int, running_loss: float) -> None:
         """Go to behind a step of an epoch, with what the losses up to there add up to."""

@@ -65,7 +65,7 @@ def finish_batch(losses, weights, running_loss, cursor, step, updates):
 
 
 @accelerate
-def finish_epoch(running_loss, cursor, slot, run_rows, loss_sums):
+def finish_epoch(running_loss, cursor, slot, run_epochs, loss_sums):
     """Give the sum of the losses, and begin the next one with nothing added up.
 
     Behind the last epoch of a run go back to the first rows and the first slot.
@@ -73,7 +73,7 @@ def finish_epoch(running_loss, cursor, slot, run_rows, loss_sums):
     for k in parallel(loss_sums.shape[0]):
         loss_sums[k] = running_loss[0] if k == slot[0] else loss_sums[k]
     for i in parallel(1):
-        is_over = cursor[i] == run_rows[i]
+        is_over = slot[i] + 1 >= run_epochs[i]
         slot[i] = 0 if is_over else slot[i] + 1
         cursor[i] = 0 if is_over else cursor[i]
         running_loss[i] = 0.0
