@@ -7,8 +7,11 @@ would start programs.
 
 from __future__ import annotations
 
+import io
+import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -32,8 +35,15 @@ except ImportError as error:
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 
 
+READ_AT_ONCE = 2**22
+"""Bytes of the largest file that is read as a whole before it is decoded: it is one call then.
+
+A choice, above the size of most photographs; what is larger, maybe by far, is read in pieces.
+"""
+
+
 def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
-    """Return a picture as uint8 of shape (channels, height, width), upright as its EXIF data say.
+    """Return a picture as uint8 of shape (height, width, channels), upright as its EXIF data say.
 
     Raises
     ------
@@ -43,12 +53,12 @@ def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
         Where it is no picture of a known format, is damaged or cut off, has several frames, or
         more pixels than allowed.
     """
-    _check_is_file(path)
     try:
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as picture:
+        with _opened(path) as file, Image.open(file, formats=FORMATS) as picture:
             _check_header(picture, path, options)
-            pixels = np.asarray(_prepared(picture, options, path))
-    except ImageFileError:
+            prepared = _prepared(picture, options, path)
+            pixels = np.frombuffer(prepared.tobytes(), np.uint8)
+    except (ImageFileError, DataFileError):
         raise
     except UnidentifiedImageError as error:
         raise ImageFileError(
@@ -56,23 +66,30 @@ def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(path, options, str(error)) from error
-    except PermissionError as error:
-        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
     except Exception as error:  # decoders raise anything about damaged bytes
         raise ImageFileError(f"{path} is damaged: {in_short(error)}") from error
-    return np.atleast_3d(pixels).transpose(2, 0, 1)
+    return pixels.reshape(prepared.height, prepared.width, options.n_channels)
 
 
-def _check_is_file(path: Path) -> None:
-    """Refuse what is no file: opening a pipe would wait for ever."""
+def _opened(path: Path) -> BinaryIO:
+    """Return the content of a file; refuse what is none, as a pipe would be waited for for ever."""
     try:
-        mode = path.stat().st_mode
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataFileNotFoundError(f"there is no file {path}") from error
+    except PermissionError as error:
+        raise DataFileError(f"{path} cannot be read: {error.strerror}") from error
     except (OSError, ValueError) as error:
         raise DataFileError(f"{str(path)!r} cannot be read: {error}") from error
-    if not stat.S_ISREG(mode):
-        raise ImageFileError(f"{path} is no file: a picture is one")
+    try:
+        status = os.fstat(number)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageFileError(f"{path} is no file: a picture is one")
+        if status.st_size > READ_AT_ONCE:
+            return open(os.dup(number), "rb")  # noqa: PTH123 - of a number
+        return io.BytesIO(os.read(number, status.st_size))
+    finally:
+        os.close(number)
 
 
 def _check_header(picture: Image.Image, path: Path, options: ImageOptions) -> None:
@@ -102,8 +119,10 @@ def _prepared(picture: Image.Image, options: ImageOptions, path: Path) -> Image.
             f"{path} has numbers of 32 bits, of which nobody can tell what is white: save it with "
             "8 or 16"
         )
-    upright = ImageOps.exif_transpose(picture)
-    colored = _opaque(upright).convert(MODES[options.color_mode][0])
+    ImageOps.exif_transpose(picture, in_place=True)
+    mode = MODES[options.color_mode][0]
+    # Pillow would copy what is in its mode already.
+    colored = picture if picture.mode == mode else _opaque(picture).convert(mode)
     if options.sides is None or colored.size == options.sides[::-1]:
         return colored
     size = options.sides[::-1]
