@@ -86,6 +86,10 @@ class CalibrationWarning(UserWarning):
     """What was measured cannot be kept, so it is not used."""
 
 
+class ProcessError(NettsError, RuntimeError):
+    """A process that reads samples cannot be started, or has ended by itself."""
+
+
 class DataFileError(DataError, OSError):
     """A file of data cannot be opened or read."""
 

@@ -35,6 +35,11 @@ class SampleSource(Protocol):
     n_threads : int
         In how many threads `read` may run at the same time, 1 where it is left out. More pay where
         reading decodes files: images, compressed data.
+    in_processes : bool
+        Whether `read` may run in other processes of Python, one for each of these threads; False
+        where it is left out. It pays where reading holds Python's lock, and goes on for more than
+        half a second. The source is pickled to them, so its class is one that they can import,
+        and what it keeps of one read the next one may not see.
 
     Examples
     --------
@@ -66,6 +71,11 @@ class SampleSource(Protocol):
     def n_threads(self) -> int:
         """In how many threads `read` may run."""
         return 1
+
+    @property
+    def in_processes(self) -> bool:
+        """Whether `read` may run in other processes."""
+        return False
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
         """Write samples to memory that is given.
@@ -101,6 +111,11 @@ def threads_of(source: SampleSource) -> int:
     return getattr(source, "n_threads", 1)
 
 
+def is_for_processes(source: SampleSource) -> bool:
+    """Whether a source may be read in other processes, and more than one at a time."""
+    return bool(getattr(source, "in_processes", False)) and threads_of(source) > 1
+
+
 def check_source(source: SampleSource, name: str) -> None:
     """Raise an error where a source does not say what it holds.
 
@@ -111,7 +126,8 @@ def check_source(source: SampleSource, name: str) -> None:
     DataError
         Where its dtype is not one of numbers.
     ParameterError
-        Where its number of threads is not at least 1.
+        Where its number of threads is not at least 1; where it is to be read in other processes,
+        which cannot import its class.
     """
     shape, dtype, n_threads = source.shape, np.dtype(source.dtype), threads_of(source)
     what = f"the source {name}, a {type(source).__name__},"
@@ -121,6 +137,11 @@ def check_source(source: SampleSource, name: str) -> None:
         raise DataError(f"{what} holds numbers, got dtype {dtype}")
     if not _is_count(n_threads) or n_threads < 1:
         raise ParameterError(f"{what} has an n_threads of at least 1, got {n_threads!r}")
+    if is_for_processes(source) and type(source).__module__ == "__main__":
+        raise ParameterError(
+            f"{what} has in_processes=True, and its class is defined in the program itself, where "
+            "other processes cannot import it from: put it in a module, or leave in_processes out"
+        )
 
 
 def _is_count(value: Any) -> bool:
@@ -149,6 +170,7 @@ class ArraySource:
         self.shape, self.dtype = self.array.shape, self.array.dtype
         cores = os.cpu_count() or 1
         self.n_threads = max(1, min(cores // 4, 4)) if n_threads is None else n_threads
+        self.in_processes = False  # copying leaves Python's lock
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int = 0) -> None:
         """Copy rows; see `SampleSource.read`."""
@@ -187,6 +209,11 @@ class Subset:
     def n_threads(self) -> int:
         """That of the source."""
         return threads_of(self.source)
+
+    @property
+    def in_processes(self) -> bool:
+        """That of the source."""
+        return is_for_processes(self.source)
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
         """Read the samples of the source; see `SampleSource.read`."""

@@ -21,6 +21,7 @@ from netts.graph.window import HALVES, Window, window_on
 from netts.network.device_samples import taken
 from netts.network.loading import Loading
 from netts.network.sources import ArraySource, Rows
+from netts.network.spreading import end_processes, spread
 
 CHUNK_BYTES = 16 * 2**20
 """The most that a chunk takes, unless a batch is larger.
@@ -204,7 +205,7 @@ class Streamed:
         self.places: BufferView = fixed.reserve((len(samples),), np.int64)
         X = samples.X
         assert not isinstance(X, BufferView)
-        self._rows = ArraySource(X) if isinstance(X, np.ndarray) else X
+        self._rows = ArraySource(X) if isinstance(X, np.ndarray) else spread(X)
         self._loading: Loading | None = None
         self._next: tuple[Coming, Loading] | None = None
         self._ahead: Ahead | None = None
@@ -231,7 +232,7 @@ class Streamed:
         if self._next is not None and self._next[0].is_same(coming):
             self._loading, self._next = self._next[1], None
             return
-        self.close()
+        self._end_loading()
         self._window.reset()
         self._loading = self._loaded(coming)
         self._loading.start()
@@ -271,7 +272,12 @@ class Streamed:
             self._loading = None
 
     def close(self) -> None:
-        """End all loading."""
+        """End all loading, and the processes that read."""
+        self._end_loading()
+        if isinstance(self._rows, Rows):
+            end_processes(self._rows)
+
+    def _end_loading(self) -> None:
         self.end()
         if self._next is not None:
             self._next[1].close()

@@ -1,0 +1,1 @@
+"""Processes that read samples beside this one, for sources whose reading holds Python's lock."""

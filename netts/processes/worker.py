@@ -1,0 +1,134 @@
+"""A process that reads, as its parent sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from netts.errors import ProcessError
+from netts.processes.memory import SharedMemory
+from netts.processes.serving import Request
+
+PROGRAM = (
+    "import sys; sys.path[:] = {path!r}; from netts.processes.serving import serve; "
+    "serve({connection}, {memory}, {parent})"
+)
+"""What it runs. No `multiprocessing.Process`: that would run the user's program once more."""
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""As there is a process for each core."""
+
+END_SECONDS = 2.0
+"""How long a process may take to end when its connection is closed, before it is killed."""
+
+
+def can_start() -> bool:
+    """Whether this system has what workers are made of."""
+    return hasattr(os, "memfd_create") and bool(sys.executable)
+
+
+class Worker:
+    """A process that reads a source; for one thread at a time.
+
+    It ends when it is closed, and when this process ends, however that is. Ctrl-C in a terminal
+    does not reach it.
+
+    Parameters
+    ----------
+    source : bytes
+        Pickled.
+
+    Raises
+    ------
+    ProcessError
+        Where it cannot be started, or ends at once.
+    Exception
+        Where the source cannot be had again from its bytes.
+    """
+
+    def __init__(self, source: bytes) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        number = os.memfd_create("netts samples")
+        self._memory = SharedMemory(number)
+        program = PROGRAM.format(
+            path=sys.path, connection=theirs.fileno(), memory=number, parent=os.getpid()
+        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), number),
+                env=os.environ | ONE_THREAD,
+                process_group=0,
+            )
+        except OSError as error:
+            self._give_back()
+            raise ProcessError(f"no process can be started that reads samples: {error}") from error
+        finally:
+            theirs.close()
+        try:
+            self._ask(lambda: self._connection.send_bytes(source))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def number(self) -> int:
+        """Its number in the system."""
+        return self._process.pid
+
+    def read(self, indices: np.ndarray, out: np.ndarray, epoch: int) -> None:
+        """Have it read samples, and copy them; see `SampleSource.read`.
+
+        Raises
+        ------
+        ProcessError
+            Where it has ended; it can be closed only, then.
+        Exception
+            What the source has raised there.
+        """
+        shared = self._memory.array(out.shape, out.dtype)
+        request = Request(np.asarray(indices), out.shape, out.dtype, epoch)
+        self._ask(lambda: self._connection.send(request))
+        np.copyto(out, shared)
+
+    def _ask(self, send: Callable[[], None]) -> None:
+        try:
+            send()
+            answer = pickle.loads(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise ProcessError(self._ended()) from error
+        if answer is not None:
+            raise answer
+
+    def _ended(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+        code = self._process.returncode
+        how = "with its connection" if code is None else f"with exit code {code}"
+        if code is not None and code < 0:
+            how = f"by signal {-code}"
+        return (
+            f"a process that reads samples has ended {how}: memory may be short, or a decoder has "
+            "crashed; with n_threads=1 samples are read in this process"
+        )
+
+    def close(self) -> None:
+        """End the process, and wait for it."""
+        self._give_back()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _give_back(self) -> None:
+        self._connection.close()
+        self._memory.close()
