@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from netts.data.image_options import MODES, ImageOptions
+from netts.data.jpeg_decoding import decode_plain_jpeg
 from netts.errors import (
     DataFileError,
     DataFileNotFoundError,
@@ -54,10 +55,9 @@ def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
         more pixels than allowed.
     """
     try:
-        with _opened(path) as file, Image.open(file, formats=FORMATS) as picture:
-            _check_header(picture, path, options)
-            prepared = _prepared(picture, options, path)
-            pixels = np.frombuffer(prepared.tobytes(), np.uint8)
+        with _opened(path) as file:
+            plain = _plain_jpeg(file, options)
+            return _decoded(file, path, options) if plain is None else plain
     except (ImageFileError, DataFileError):
         raise
     except UnidentifiedImageError as error:
@@ -68,7 +68,28 @@ def decode_image(path: Path, options: ImageOptions) -> np.ndarray:
         raise _too_large(path, options, str(error)) from error
     except Exception as error:  # decoders raise anything about damaged bytes
         raise ImageFileError(f"{path} is damaged: {in_short(error)}") from error
-    return pixels.reshape(prepared.height, prepared.width, options.n_channels)
+
+
+def _plain_jpeg(file: BinaryIO, options: ImageOptions) -> np.ndarray | None:
+    pixels = None
+    if isinstance(file, io.BytesIO):
+        pixels = decode_plain_jpeg(file.getvalue(), options)
+    if pixels is None or options.sides in (None, pixels.shape[:2]):
+        return pixels
+    plane = pixels if options.n_channels > 1 else pixels[:, :, 0]
+    return _as_array(_resized(Image.fromarray(plane), options))
+
+
+def _decoded(file: BinaryIO, path: Path, options: ImageOptions) -> np.ndarray:
+    with Image.open(file, formats=FORMATS) as picture:
+        _check_header(picture, path, options)
+        return _as_array(_resized(_colored(picture, options, path), options))
+
+
+def _as_array(picture: Image.Image) -> np.ndarray:
+    """Return a picture as (height, width, channels)."""
+    levels = np.frombuffer(picture.tobytes(), np.uint8)
+    return levels.reshape(picture.height, picture.width, -1)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -110,8 +131,8 @@ def _too_large(path: Path, options: ImageOptions, what: str) -> ImageFileError:
     )
 
 
-def _prepared(picture: Image.Image, options: ImageOptions, path: Path) -> Image.Image:
-    """Return the picture upright, in its colours and of its size."""
+def _colored(picture: Image.Image, options: ImageOptions, path: Path) -> Image.Image:
+    """Return the picture upright and in its colours."""
     if picture.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
         picture = _in_eight_bits(picture)
     elif picture.mode in ("I", "F"):
@@ -122,7 +143,11 @@ def _prepared(picture: Image.Image, options: ImageOptions, path: Path) -> Image.
     ImageOps.exif_transpose(picture, in_place=True)
     mode = MODES[options.color_mode][0]
     # Pillow would copy what is in its mode already.
-    colored = picture if picture.mode == mode else _opaque(picture).convert(mode)
+    return picture if picture.mode == mode else _opaque(picture).convert(mode)
+
+
+def _resized(colored: Image.Image, options: ImageOptions) -> Image.Image:
+    """Return a picture of the size that is asked for."""
     if options.sides is None or colored.size == options.sides[::-1]:
         return colored
     size = options.sides[::-1]

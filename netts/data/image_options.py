@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,12 @@ import numpy as np
 
 from netts.errors import ParameterError
 from netts.hyperparameters import check_whole
+
+MAX_THREADS = 16
+"""How many files are decoded at a time by default, at most.
+
+A choice. Each may be a process, which has some 40 MiB of its own and needs a core to be of use.
+"""
 
 Fit = Literal["crop", "pad", "stretch"]
 ColorMode = Literal["rgb", "grayscale"]
@@ -87,3 +94,9 @@ class ImageOptions:
         if self.size is None or isinstance(self.size, tuple):
             return self.size
         return self.size, self.size
+
+
+def default_threads() -> int:
+    """Return how many files are decoded at a time where nobody says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, MAX_THREADS)

@@ -13,20 +13,13 @@ import numpy as np
 
 from netts.data.image_decoding import decode_image
 from netts.data.image_listing import ImageListing, SkippedFile, list_folder, list_index
-from netts.data.image_options import HIGHEST_PIXEL, ImageOptions
+from netts.data.image_options import HIGHEST_PIXEL, ImageOptions, default_threads
 from netts.data.rows import AS_FOUND, ReadOptions
 from netts.data.targets import Task
 from netts.errors import DataError, DataFileError, ImageFileError, ParameterError, ShapeError
 from netts.hyperparameters import check_whole
 
 OnError = Literal["raise", "skip"]
-
-MAX_THREADS = 16
-"""How many files are decoded at a time by default, at most.
-
-A choice: images of 64 x 64 come at some 100,000 a second then, those of 224 x 224 at 10,000, where
-there are as many cores; each may be a process, of some 60 MiB.
-"""
 
 AS_IT_IS = ImageOptions()
 
@@ -241,7 +234,7 @@ def _open(
 ) -> ImageSet:
     if on_error not in ("raise", "skip"):
         raise ParameterError(f"on_error is 'raise' or 'skip', got {on_error!r}")
-    threads = min(os.cpu_count() or 1, MAX_THREADS) if n_threads is None else n_threads
+    threads = default_threads() if n_threads is None else n_threads
     check_whole("n_threads", threads, 1)
     if on_error == "skip":
         listing = _without_unreadable(listing, options, threads)

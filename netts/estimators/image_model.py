@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike
 
-from netts.data.image_options import HIGHEST_PIXEL, ImageOptions
+from netts.data.image_options import HIGHEST_PIXEL, ImageOptions, default_threads
 from netts.errors import BrokenModelError, NotBuiltError, ParameterError, ShapeError
 from netts.estimators.exporting import add_labels
 from netts.losses import CrossEntropy
@@ -26,8 +26,6 @@ from netts.persistence.onnx_saving import save_onnx
 
 if TYPE_CHECKING:
     from netts.data.images import ImageSet
-
-N_THREADS = 8  # of decoding, as `netts.data.image_folder` has at most
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ class ImageModel:
                 options=self.options,
                 sample_shape=(channels, height, width),
                 skipped=(),
-                n_threads=min(os.cpu_count() or 1, N_THREADS),
+                n_threads=default_threads(),
             )
         return replace(images, options=self.options, sample_shape=(channels, height, width))
 

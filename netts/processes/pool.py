@@ -93,7 +93,18 @@ class Pool:
         with self._lock:
             self._seconds += seconds
             is_long = self._seconds > START_SECONDS * self._n_workers
-            if is_long and self._starter is None and can_start():
+        if is_long:
+            self._begin()
+
+    def start(self) -> None:
+        """Begin the processes, if this system has them, and wait until they are there."""
+        self._begin()
+        if self._starter is not None:
+            self._starter.join()
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._starter is None and can_start():
                 self._starter = threading.Thread(
                     target=self._start, name="netts starting", daemon=True
                 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
 
-import netts.processes.pool as pools
 from netts.processes.pool import Pool
 
 
@@ -19,11 +17,7 @@ def read(pool, indices, epoch=0):
 
 def ready(pool):
     """Return the numbers of the processes, once all are there."""
-    read(pool, [0])
-    end = time.monotonic() + 30
-    while len(pool.numbers) < pool._n_workers and pool._failed is None:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    pool.start()
     return pool.numbers
 
 
@@ -38,13 +32,11 @@ def lives(number):
 
 def read_in_processes(monkeypatch):
     """Have pools start processes behind the first read and wait for them; return where they go."""
-    count, started = Pool._count, []
+    started = []
 
-    def count_and_wait(self, seconds):
-        count(self, seconds)
-        self._starter.join()
+    def begin_at_once(self, seconds):
+        self.start()
         started.extend(self.numbers)
 
-    monkeypatch.setattr(pools, "START_SECONDS", 0.0)
-    monkeypatch.setattr(Pool, "_count", count_and_wait)
+    monkeypatch.setattr(Pool, "_count", begin_at_once)
     return started

@@ -15,12 +15,13 @@ import pytest
 from process_sources import Failing, Numbers, Telling, Unsendable
 from reading_pools import lives, read, ready
 
+import netts.processes.pool
 from netts.errors import ImageFileError, ProcessError
 from netts.processes.pool import Pool
 
 
 @pytest.fixture
-def opened(at_once):
+def opened():
     """Make pools that are closed behind the test, whose processes have ended then."""
     pools, numbers = [], []
 
@@ -42,7 +43,18 @@ def test_what_is_read_soon_starts_no_process():
     pool.close()
 
 
-def test_what_is_read_long_is_read_in_as_many_processes_as_were_asked_for(opened):
+def test_who_reads_long_gets_processes_without_waiting_for_them(monkeypatch):
+    monkeypatch.setattr(netts.processes.pool, "START_SECONDS", 0.05)
+    pool, by = Pool(Telling(pause=0.02), 2), []
+    end = time.monotonic() + 30
+    while os.getpid() in by[-1:] or len(by) < 10:
+        by.append(int(read(pool, [1])[0, 0]))
+        assert time.monotonic() < end
+    pool.close()
+    assert by[:5] == [os.getpid()] * 5
+
+
+def test_processes_share_what_is_read(opened):
     pool = opened(Telling(pause=0.05), 3)
     with ThreadPoolExecutor(3) as threads:
         found = list(threads.map(lambda k: int(read(pool, [k])[0, 0]), range(12)))
@@ -87,7 +99,7 @@ def test_a_process_that_dies_is_an_error_and_another_takes_its_place(opened):
     assert not all(map(lives, before))
 
 
-def test_a_source_that_cannot_be_sent_is_refused(at_once):
+def test_a_source_that_cannot_be_sent_is_refused():
     source = Unsendable()
     pool = Pool(source, 2)
     with source.file:
@@ -128,11 +140,10 @@ def test_a_forked_child_reads_by_itself_and_leaves_the_processes_to_its_parent(o
 PROGRAM = """
 import sys, time
 sys.path.insert(0, {here!r})
-import netts.processes.pool as pools
-pools.START_SECONDS = 0.0
+from netts.processes.pool import Pool
 from reading_pools import read, ready
 from process_sources import Numbers
-pool = pools.Pool(Numbers(), 2)
+pool = Pool(Numbers(), 2)
 print(*ready(pool), flush=True)
 {then}
 """
