@@ -3,19 +3,18 @@
     PYTHONPATH=. python bench/gpu/streaming.py --seconds 90
     PYTHONPATH=. python bench/gpu/streaming.py --device cpu --tiny
 
-Each set is trained on three times from one seed: resident, streamed from an array of the host's,
+Each set is trained on four times from one seed: resident, streamed from an array of the host's,
 and streamed from compressed samples that are decoded as they are read, by as many threads as there
-are cores. "Waiting" is the part of the later epochs in which the device had nothing to do but to
-wait for data (`Epoch.stalled_seconds`); the weights must be the same to the last bit.
+are cores, and by as many processes. "Waiting" is the part of the later epochs in which the device
+had nothing to do but to wait for data (`Epoch.stalled_seconds`); the weights must be the same to
+the last bit.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import sys
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ import numpy as np
 from report import Budget, in_words, machine, save
 
 from bench import cnn_peers, peers
+from bench.compressed import Compressed
 from bench.markdown import duration, ratio, table
 from netts import Network, Trainer, layers
 from netts.optimizers import Adam
@@ -88,21 +88,6 @@ TINY = [
 ]
 
 
-class Compressed:
-    """Samples as zlib keeps them, decoded as they are read."""
-
-    n_threads = os.cpu_count() or 1
-
-    def __init__(self, X: np.ndarray) -> None:
-        self.shape, self.dtype = X.shape, np.dtype(np.float32)
-        self._samples = [zlib.compress(one.tobytes(), 1) for one in X]
-
-    def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
-        for index, place in zip(indices, out, strict=True):
-            plain = np.frombuffer(zlib.decompress(self._samples[index]), np.uint8)
-            np.divide(plain.reshape(place.shape), np.float32(255), out=place)
-
-
 def train(
     case: Case, X: Any, y: np.ndarray, device: str, epochs: int, limit: int | None
 ) -> Trainer:
@@ -133,7 +118,8 @@ def measure(case: Case, device: str, epochs: int) -> dict[str, Any]:
     limit = case.data_memory_bytes
     ways: dict[str, tuple[Any, int | None]] = {
         "resident": (X, None), "streamed array": (X, limit),
-        f"streamed, decoded by {Compressed.n_threads} threads": (Compressed(levels), limit),
+        f"decoded by {Compressed.n_threads} threads": (Compressed(levels, False), limit),
+        f"decoded by {Compressed.n_threads} processes": (Compressed(levels, True), limit),
     }  # fmt: skip
     found: dict[str, Any] = {"case": case.name, "bytes": X.nbytes, "given": limit, "ways": {}}
     weights: dict[str, np.ndarray] = {}

@@ -14,7 +14,7 @@ from netts.hyperparameters import check_whole
 MAX_THREADS = 16
 """How many files are decoded at a time by default, at most.
 
-A choice. Each may be a process, which has some 40 MiB of its own and needs a core to be of use.
+A choice. Each may be a process, which has 25 MiB of its own and needs a core to be of use.
 """
 
 Fit = Literal["crop", "pad", "stretch"]

@@ -42,8 +42,8 @@ class ImageSet:
     skipped : tuple of SkippedFile
         The files left out, each with the reason.
     n_threads : int
-        How many files are decoded at a time. If it is more than 1, training and predictions that
-        go on for more than half a second decode in as many processes.
+        How many files are decoded at a time. From 4 on, training and predictions that go on for
+        more than half a second decode in as many processes.
     """
 
     paths: tuple[Path, ...]
@@ -69,7 +69,7 @@ class ImageSet:
 
     @property
     def in_processes(self) -> bool:
-        """Return True: of what one file costs, Python's lock is held for about a half."""
+        """Return True: Python's lock is held for a part of what a file costs."""
         return True
 
     @property
@@ -159,9 +159,9 @@ def image_folder(
         Whether a file that is no picture, damaged, animated or too large is an error when it is
         read, or left out. To skip, every file is decoded once here.
     n_threads : int, optional
-        How many files are decoded at a time, by default as many as processors, at most 16. If it
-        is more than 1, training and predictions that go on for more than half a second decode in
-        as many processes of Python; with 1, in a thread of this one.
+        How many files are decoded at a time, by default as many as processors, at most 16. From 4
+        on, training and predictions that go on for more than half a second decode in as many
+        processes of Python, otherwise in threads of this one.
 
     Returns
     -------

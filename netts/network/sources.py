@@ -18,6 +18,15 @@ SOURCE_ATTRIBUTES = ("shape", "dtype", "read")
 """What makes an object a source, whether or not it inherits from `SampleSource`."""
 
 
+FEWEST_PROCESSES = 4
+"""How many reads at a time are worth processes.
+
+Two threads on two cores read JPEGs as fast as two processes or faster, whose messages and copies
+take their part of the cores. With more of them, threads wait for Python's lock and for being woken:
+on 16 cores 8 threads read no more than 2 (bench/results/streaming-images-2026-11-23.md).
+"""
+
+
 class SampleSource(Protocol):
     """Samples by their numbers, read when they are needed.
 
@@ -36,10 +45,11 @@ class SampleSource(Protocol):
         In how many threads `read` may run at the same time, 1 where it is left out. More pay where
         reading decodes files: images, compressed data.
     in_processes : bool
-        Whether `read` may run in other processes of Python, one for each of these threads; False
-        where it is left out. It pays where reading holds Python's lock, and goes on for more than
-        half a second. The source is pickled to them, so its class is one that they can import,
-        and what it keeps of one read the next one may not see.
+        Whether `read` may run in other processes of Python, one for each of these threads, once it
+        has gone on for half a second and if they are at least 4; False where it is left out. It
+        pays where reading holds Python's lock, or does many small things without it. The
+        source is pickled to them, so its class is one that they can import, and what it keeps of
+        one read the next one may not see.
 
     Examples
     --------
@@ -112,8 +122,9 @@ def threads_of(source: SampleSource) -> int:
 
 
 def is_for_processes(source: SampleSource) -> bool:
-    """Whether a source may be read in other processes, and more than one at a time."""
-    return bool(getattr(source, "in_processes", False)) and threads_of(source) > 1
+    """Whether a source is to be read in other processes."""
+    is_allowed = bool(getattr(source, "in_processes", False))
+    return is_allowed and threads_of(source) >= FEWEST_PROCESSES
 
 
 def check_source(source: SampleSource, name: str) -> None:

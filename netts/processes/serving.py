@@ -1,21 +1,23 @@
 """What a process that reads does: it answers requests until nobody can ask any more.
 
-It imports what the source needs and nothing of training, so that it is soon there.
+Messages are few bytes, each one call of the system: sizes and places. What is large lies in the
+shared memory: the source at first, then samples and their numbers, or an exception. It imports what
+the source needs and nothing of training, so that it is soon there.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import socket
 import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from netts.errors import NettsError
-from netts.processes.memory import SharedMemory
+from netts.processes.memory import Request, SharedMemory
 
 LOOK_SECONDS = 2.0
 """How often a process that waits looks whether its parent lives.
@@ -23,6 +25,12 @@ LOOK_SECONDS = 2.0
 Mostly the connection says so. It does not where a third process, forked from the parent, holds its
 end open.
 """
+
+MESSAGE_BYTES = 4096
+"""More than any message has."""
+
+DONE = b"0"
+"""The answer where nothing was raised; otherwise the bytes of the exception, as a number."""
 
 
 class Source(Protocol):
@@ -33,64 +41,67 @@ class Source(Protocol):
         ...
 
 
-class Request(NamedTuple):
-    """Samples to write to the shared memory."""
-
-    indices: np.ndarray
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    epoch: int
-
-
 def serve(connection_number: int, memory_number: int, parent: int) -> None:
-    """Receive a source, then requests; answer each with None or the exception it raised."""
+    """Receive a source, then requests, and answer each."""
     memory = SharedMemory(memory_number)
-    with Connection(connection_number) as connection:
-        sources: list[Source] = []
-        _answer(connection, lambda: sources.append(pickle.loads(connection.recv_bytes())))
-        while sources and _is_asked(connection, parent):
+    sources: list[Source] = []
+    with socket.socket(fileno=connection_number) as connection:
+        connection.settimeout(LOOK_SECONDS)
+        while message := _message(connection, parent):
+            if sources:
+                request = Request(*pickle.loads(message))
+                raised = _raised_by(lambda: _read(sources[0], request, memory))  # noqa: B023
+            else:
+                content = memory.taken(int(message))
+                raised = _raised_by(lambda: sources.append(pickle.loads(content)))  # noqa: B023
             try:
-                request = connection.recv()
-            except EOFError:
+                connection.send(DONE if raised is None else _sent(raised, memory))
+            except OSError:  # nobody waits for it
                 return
-            _answer(connection, lambda: _read(sources[0], request, memory))  # noqa: B023 - at once
 
 
-def _is_asked(connection: Connection, parent: int) -> bool:
-    """Wait for a request, or for the end of who may ask."""
-    while not connection.poll(LOOK_SECONDS):
-        if os.getppid() != parent:
-            return False
-    return True
+def _message(connection: socket.socket, parent: int) -> bytes:
+    """Wait for a message; none of any bytes comes where nobody is there to send one."""
+    while True:
+        try:
+            return connection.recv(MESSAGE_BYTES)
+        except TimeoutError:
+            if os.getppid() != parent:
+                return b""
+        except OSError:
+            return b""
 
 
 def _read(source: Source, request: Request, memory: SharedMemory) -> None:
-    out = memory.array(request.shape, request.dtype)
-    out.fill(np.nan)  # so that samples that the source forgets are found
+    samples, indices = memory.arrays(request)
+    samples.fill(np.nan)  # so that samples that the source forgets are found
     with np.errstate(over="ignore"):
-        source.read(request.indices, out, epoch=request.epoch)
+        source.read(indices, samples, epoch=request.epoch)
 
 
-def _answer(connection: Connection, act: Callable[[], Any]) -> None:
+def _raised_by(act: Callable[[], Any]) -> Exception | None:
     try:
         act()
-        answer = None
     except Exception as error:  # noqa: BLE001 - raised where it was asked for
-        answer = error
-    try:
-        connection.send_bytes(_pickled(answer))
-    except OSError:  # nobody waits for it
-        return
+        return error
+    return None
 
 
-def _pickled(answer: Exception | None) -> bytes:
-    """Return an answer as bytes; of an exception that cannot be sent, what it says."""
-    if answer is not None and not isinstance(answer, NettsError):
-        trace = "".join(traceback.format_exception(answer))
-        answer.add_note(f"in a process that reads samples:\n{trace}")
+def _sent(error: Exception, memory: SharedMemory) -> bytes:
+    """Put an exception where the parent finds it, and return how long it is."""
+    content = _pickled(error)
+    memory.put(content)
+    return b"%d" % len(content)
+
+
+def _pickled(error: Exception) -> bytes:
+    """Return an exception as bytes; where it cannot be sent, one that says the same."""
+    trace = "".join(traceback.format_exception(error))
+    if not isinstance(error, NettsError):
+        error.add_note(f"in a process that reads samples:\n{trace}")
     try:
-        content = pickle.dumps(answer)
+        content = pickle.dumps(error)
         pickle.loads(content)  # some are written, and cannot be made again
     except Exception:  # noqa: BLE001 - of any class that a source may raise
-        return pickle.dumps(RuntimeError("".join(traceback.format_exception(answer))))
+        return pickle.dumps(RuntimeError(trace))
     return content

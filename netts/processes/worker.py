@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import pickle
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
 
 import numpy as np
 
 from netts.errors import ProcessError
-from netts.processes.memory import SharedMemory
-from netts.processes.serving import Request
+from netts.processes.memory import Request, SharedMemory
+from netts.processes.serving import DONE, MESSAGE_BYTES
 
 PROGRAM = (
     "import sys; sys.path[:] = {path!r}; from netts.processes.serving import serve; "
@@ -54,7 +53,7 @@ class Worker:
     """
 
     def __init__(self, source: bytes) -> None:
-        self._connection, theirs = multiprocessing.Pipe()
+        self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         number = os.memfd_create("netts samples")
         self._memory = SharedMemory(number)
         program = PROGRAM.format(
@@ -74,7 +73,8 @@ class Worker:
         finally:
             theirs.close()
         try:
-            self._ask(lambda: self._connection.send_bytes(source))
+            self._memory.put(source)
+            self._ask(b"%d" % len(source))
         except BaseException:
             self.close()
             raise
@@ -94,19 +94,22 @@ class Worker:
         Exception
             What the source has raised there.
         """
-        shared = self._memory.array(out.shape, out.dtype)
-        request = Request(np.asarray(indices), out.shape, out.dtype, epoch)
-        self._ask(lambda: self._connection.send(request))
-        np.copyto(out, shared)
+        request = Request(len(indices), out.shape, out.dtype.str, epoch)
+        samples, numbers = self._memory.arrays(request)
+        numbers[...] = indices
+        self._ask(pickle.dumps(tuple(request)))
+        np.copyto(out, samples)
 
-    def _ask(self, send: Callable[[], None]) -> None:
+    def _ask(self, message: bytes) -> None:
         try:
-            send()
-            answer = pickle.loads(self._connection.recv_bytes())
-        except (EOFError, OSError) as error:
+            self._connection.send(message)
+            answer = self._connection.recv(MESSAGE_BYTES)
+        except OSError as error:
             raise ProcessError(self._ended()) from error
-        if answer is not None:
-            raise answer
+        if not answer:
+            raise ProcessError(self._ended())
+        if answer != DONE:
+            raise pickle.loads(self._memory.taken(int(answer)))
 
     def _ended(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -117,7 +120,7 @@ class Worker:
             how = f"by signal {-code}"
         return (
             f"a process that reads samples has ended {how}: memory may be short, or a decoder has "
-            "crashed; with n_threads=1 samples are read in this process"
+            "crashed; with n_threads=1 samples are read in the process that trains"
         )
 
     def close(self) -> None:

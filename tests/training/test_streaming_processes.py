@@ -12,6 +12,7 @@ from reading_pools import lives, read_in_processes
 from netts import Network, Trainer, layers
 from netts.data import ImageOptions, image_folder
 from netts.errors import DataError, ImageFileError, ParameterError, ProcessError
+from netts.network import sources
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -20,6 +21,7 @@ Image = pytest.importorskip("PIL.Image")
 def started(monkeypatch):
     """The numbers of the processes that read, all of which have ended behind the test."""
     numbers = read_in_processes(monkeypatch)
+    monkeypatch.setattr(sources, "FEWEST_PROCESSES", 2)
     yield numbers
     assert not any(map(lives, numbers))
     assert not [one for one in threading.enumerate() if one.name.startswith("netts ")]
@@ -59,6 +61,13 @@ def test_a_folder_teaches_the_same_bits_in_any_number_of_processes(folder, start
     assert len(set(started)) == n_processes
     resident = fitted(images.load(), images.targets, limit=None).network
     np.testing.assert_array_equal(weight, resident.weights()["3.weight"])
+
+
+def test_few_threads_stay_in_this_process(folder, monkeypatch):
+    started = read_in_processes(monkeypatch)
+    images = image_folder(folder, GREY, n_threads=sources.FEWEST_PROCESSES - 1)
+    fitted(images, images.targets)
+    assert not started
 
 
 def test_one_thread_stays_in_this_process(folder, started):
@@ -125,4 +134,4 @@ def test_the_sample_that_cannot_be_read_in_a_process_is_named(started, how, erro
 def test_a_class_of_the_program_itself_cannot_be_read_in_processes(monkeypatch):
     monkeypatch.setattr(Numbers, "__module__", "__main__")
     with pytest.raises(ParameterError, match=r"a Numbers, has in_processes=True, and its class"):
-        Trainer(numbers_network(), "squared_error").fit(Numbers(), np.zeros((1000, 2)))
+        Trainer(numbers_network(), "squared_error").fit(Numbers(n_threads=4), np.zeros((1000, 2)))
