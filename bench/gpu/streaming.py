@@ -27,6 +27,7 @@ from bench import cnn_peers, peers
 from bench.compressed import Compressed
 from bench.markdown import duration, ratio, table
 from netts import Network, Trainer, layers
+from netts.network.sources import is_for_processes
 from netts.optimizers import Adam
 from netts.training.history import History
 
@@ -119,8 +120,9 @@ def measure(case: Case, device: str, epochs: int) -> dict[str, Any]:
     ways: dict[str, tuple[Any, int | None]] = {
         "resident": (X, None), "streamed array": (X, limit),
         f"decoded by {Compressed.n_threads} threads": (Compressed(levels, False), limit),
-        f"decoded by {Compressed.n_threads} processes": (Compressed(levels, True), limit),
     }  # fmt: skip
+    if is_for_processes(processes := Compressed(levels, True)):
+        ways[f"decoded by {Compressed.n_threads} processes"] = (processes, limit)
     found: dict[str, Any] = {"case": case.name, "bytes": X.nbytes, "given": limit, "ways": {}}
     weights: dict[str, np.ndarray] = {}
     for name, (data, given) in ways.items():
