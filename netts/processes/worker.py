@@ -24,6 +24,8 @@ PROGRAM = (
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """As there is a process for each core."""
 
+WAY_OUT = "with n_threads=1 samples are read in the process that trains"
+
 END_SECONDS = 2.0
 """How long a process may take to end when its connection is closed, before it is killed."""
 
@@ -61,7 +63,7 @@ class Worker:
         )
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", program],
+                [sys.executable, *(f"-W{one}" for one in sys.warnoptions), "-c", program],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), number),
                 env=os.environ | ONE_THREAD,
@@ -69,7 +71,9 @@ class Worker:
             )
         except OSError as error:
             self._give_back()
-            raise ProcessError(f"no process can be started that reads samples: {error}") from error
+            raise ProcessError(
+                f"no process can be started that reads samples: {error}; {WAY_OUT}"
+            ) from error
         finally:
             theirs.close()
         try:
@@ -120,7 +124,7 @@ class Worker:
             how = f"by signal {-code}"
         return (
             f"a process that reads samples has ended {how}: memory may be short, or a decoder has "
-            "crashed; with n_threads=1 samples are read in the process that trains"
+            f"crashed; {WAY_OUT}"
         )
 
     def close(self) -> None:

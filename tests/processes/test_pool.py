@@ -16,6 +16,7 @@ from process_sources import Failing, Numbers, Telling, Unsendable
 from reading_pools import lives, read, ready
 
 import netts.processes.pool
+import netts.processes.worker
 from netts.errors import ImageFileError, ProcessError
 from netts.processes.pool import Pool
 
@@ -106,6 +107,18 @@ def test_a_source_that_cannot_be_sent_is_refused():
         ready(pool)
         with pytest.raises(ProcessError, match=r"^Unsendable cannot be sent .*: leave out"):
             read(pool, [0])
+    pool.close()
+
+
+def test_where_no_process_can_be_started_the_error_says_what_to_do(monkeypatch):
+    def refused(*arguments, **options):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(netts.processes.worker.subprocess, "Popen", refused)
+    pool = Pool(Numbers(), 2)
+    pool.start()
+    with pytest.raises(ProcessError, match=r"no process can be started .* with n_threads=1"):
+        read(pool, [0])
     pool.close()
 
 
