@@ -14,7 +14,6 @@ from netts.devices.memory import BufferView
 from netts.errors import DeviceError
 from netts.graph.window import HALVES, Window
 from netts.network.sources import Rows
-from netts.network.spreading import end_processes, spread
 
 BLOCK_BYTES = 2**20
 """About what one call of a source reads: it stays in a core's cache while it is checked."""
@@ -156,13 +155,13 @@ def chunks(
     window = Window(min(step, max(len(rows), 1)))
     window.reserve((rows.shape[1],), rows.dtype)
     window.allocate()
-    rows = spread(rows)
+    rows = rows.spread()
     loading = Loading(
         lambda indices, arrays: rows.read(indices, arrays[0], epoch=0),
         np.arange(len(rows)), window, rows.n_threads,
     )  # fmt: skip
     with contextlib.ExitStack() as closing:
-        closing.callback(end_processes, rows)
+        closing.callback(rows.close)
         closing.callback(loading.close)
         loading.start()
         for half, n_rows in loading:

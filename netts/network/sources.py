@@ -13,6 +13,7 @@ import numpy as np
 
 from netts.errors import DataError, ParameterError, ShapeError
 from netts.network.inputs import as_array
+from netts.processes.pool import Pool
 
 SOURCE_ATTRIBUTES = ("shape", "dtype", "read")
 """What makes an object a source, whether or not it inherits from `SampleSource`."""
@@ -250,12 +251,15 @@ class Rows:
         its name.
     name
         What the user calls the source.
+    pool
+        Processes that read it, where they do.
     """
 
     source: SampleSource
     dtype: np.dtype
     check: Callable[[np.ndarray, str], None]
     name: str
+    pool: Pool | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -271,7 +275,18 @@ class Rows:
         return self.source.shape[0]
 
     def __getitem__(self, rows: np.ndarray) -> Rows:
-        return replace(self, source=Subset(self.source, rows))
+        return replace(self, source=Subset(self.source, rows), pool=None)
+
+    def spread(self) -> Rows:
+        """Return these rows, read in other processes where the source is for that; close them."""
+        if not is_for_processes(self.source):
+            return self
+        return replace(self, pool=Pool(self.source, self.n_threads))
+
+    def close(self) -> None:
+        """End the processes that read, if any; nothing reads meanwhile."""
+        if self.pool is not None:
+            self.pool.close()
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
         """Write rows to a matrix of the network's dtype.
@@ -299,7 +314,7 @@ class Rows:
         out.fill(np.nan)  # so that samples that the source forgets are found
         samples = out.reshape(-1, *self.source.shape[1:])
         with np.errstate(over="ignore"):  # what leaves the dtype's range is infinite then
-            self.source.read(indices, samples, epoch=epoch)
+            (self.pool or self.source).read(indices, samples, epoch=epoch)
         if not np.isfinite(out).all():
             raise _NotFiniteError(f"{self.name} has values that are not finite")
         self.check(out, self.name)

@@ -21,7 +21,6 @@ from netts.graph.window import HALVES, Window, window_on
 from netts.network.device_samples import taken
 from netts.network.loading import Loading
 from netts.network.sources import ArraySource, Rows
-from netts.network.spreading import end_processes, spread
 
 CHUNK_BYTES = 16 * 2**20
 """The most that a chunk takes, unless a batch is larger.
@@ -205,7 +204,7 @@ class Streamed:
         self.places: BufferView = fixed.reserve((len(samples),), np.int64)
         X = samples.X
         assert not isinstance(X, BufferView)
-        self._rows = ArraySource(X) if isinstance(X, np.ndarray) else spread(X)
+        self._rows = ArraySource(X) if isinstance(X, np.ndarray) else X.spread()
         self._loading: Loading | None = None
         self._next: tuple[Coming, Loading] | None = None
         self._ahead: Ahead | None = None
@@ -275,7 +274,7 @@ class Streamed:
         """End all loading, and the processes that read."""
         self._end_loading()
         if isinstance(self._rows, Rows):
-            end_processes(self._rows)
+            self._rows.close()
 
     def _end_loading(self) -> None:
         self.end()
