@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,8 +21,7 @@ HOST = "host"
 """The space of arrays that have their memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayInfo:
+class ArrayInfo(NamedTuple):
     """An array argument.
 
     Attributes
@@ -58,8 +56,13 @@ class ArrayInfo:
 
     def overlaps(self, other: ArrayInfo) -> bool:
         """Whether the byte ranges meet; an empty one meets nothing."""
-        start, stop = max(self.start, other.start), min(self.stop, other.stop)
-        return self.space == other.space and start < stop
+        return (
+            self.start < other.stop
+            and other.start < self.stop
+            and self.space == other.space
+            and self.start < self.stop
+            and other.start < other.stop
+        )
 
     def is_same(self, other: ArrayInfo) -> bool:
         """Whether it is the same elements in the same order."""
@@ -239,6 +242,8 @@ def find_aliases(
                     f"{first if first in writes else second} is written; pass a copy of one, or "
                     "the same array for both"
                 )
+    if not same:
+        return same
     written = {same.get(name, name) for name in writes}
     return {name: first for name, first in same.items() if first in written}
 

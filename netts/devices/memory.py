@@ -15,6 +15,7 @@ import enum
 import math
 import operator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,10 +53,15 @@ def align(n_bytes: int, alignment: int) -> int:
 def allocate(n_bytes: int) -> np.ndarray:
     """Return `n_bytes` zeroed bytes that start at a multiple of `ALIGNMENT_BYTES`."""
     block = np.zeros(n_bytes + ALIGNMENT_BYTES, np.uint8)
-    start = -block.ctypes.data % ALIGNMENT_BYTES
+    start = -_first_byte(block) % ALIGNMENT_BYTES
     return block[start : start + n_bytes]
 
 
+def _first_byte(memory: np.ndarray) -> int:
+    return int(memory.__array_interface__["data"][0])
+
+
+@lru_cache(maxsize=4096)
 def packed_strides(shape: tuple[int, ...], dtype: np.dtype) -> tuple[int, ...]:
     """Return the strides, in bytes, of elements side by side in C order."""
     strides: list[int] = []
@@ -108,7 +114,7 @@ class Buffer:
         if memory.nbytes != self.nbytes:  # kernels are given addresses, which know no end
             raise GraphError(f"buffer {self.name!r} has {self.nbytes} bytes, not {memory.nbytes}")
         self.memory = memory
-        self._address = int(memory.ctypes.data)
+        self._address = _first_byte(memory)
 
     def fetch(self) -> None:
         """Make the host's memory current, for reading it."""
@@ -203,7 +209,7 @@ class BufferView:
         """Return a C-contiguous view of `buffer` from byte `offset` on."""
         if min(shape, default=0) < 0:
             raise ShapeError(f"a view of buffer {buffer.name!r} cannot have shape {shape}")
-        shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
+        shape, dtype = tuple(map(int, shape)), np.dtype(dtype)
         return cls(buffer, offset, shape, dtype, packed_strides(shape, dtype))
 
     @property
@@ -258,9 +264,9 @@ class BufferView:
         keys = key if isinstance(key, tuple) else (key,)
         if len(keys) > self.ndim:
             raise ShapeError(f"{len(keys)} subscripts for a view of shape {self.shape}")
-        keys += (slice(None),) * (self.ndim - len(keys))
+        n_keys = len(keys)
         offset, shape, strides = self.offset, [], []
-        for one, extent, stride in zip(keys, self.shape, self.strides, strict=True):
+        for one, extent, stride in zip(keys, self.shape, self.strides, strict=False):
             if isinstance(one, slice):
                 start, stop, step = one.indices(extent)
                 if step < 1:
@@ -273,6 +279,8 @@ class BufferView:
                 if not -extent <= index < extent:
                     raise IndexError(f"index {index} is out of bounds for an axis of {extent}")
                 offset += (index % extent) * stride
+        shape += self.shape[n_keys:]
+        strides += self.strides[n_keys:]
         if 0 in shape:  # no element, so no place either: it could lie beyond the buffer
             offset = self.offset
         return BufferView(self.buffer, offset, tuple(shape), self.dtype, tuple(strides))
@@ -288,10 +296,10 @@ class BufferView:
 
         One extent may be -1: what the others leave.
         """
-        known = math.prod(n for n in shape if n != -1)
         whole = shape
-        if shape.count(-1) == 1 and known:
-            whole = tuple(self.size // known if n == -1 else n for n in shape)
+        if shape.count(-1) == 1:
+            known = math.prod(n for n in shape if n != -1)
+            whole = tuple(self.size // known if n == -1 and known else n for n in shape)
         if min(whole, default=0) < 0 or math.prod(whole) != self.size:
             raise ShapeError(f"a view of shape {self.shape} cannot be reshaped to {shape}")
         if not self.is_contiguous:
@@ -304,7 +312,9 @@ class BufferView:
     @property
     def is_contiguous(self) -> bool:
         """Whether the elements lie side by side in order; the stride of one element is nothing."""
-        packed = BufferView.over(self.buffer, self.shape, self.dtype).strides
+        packed = packed_strides(self.shape, self.dtype)
+        if self.strides == packed:
+            return True
         axes = zip(self.shape, self.strides, packed, strict=True)
         return self.size == 0 or all(n == 1 or one == other for n, one, other in axes)
 
