@@ -20,14 +20,15 @@ from netts.estimators.parameters import MLPParameters
 from netts.estimators.protocol import EpochOrder, draw_initial_weights, hold_out_rows
 from netts.estimators.saved import REGISTRY, describe_estimator
 from netts.network import Network
-from netts.optimizers import AnyOptimizer, Minimizer, Outcome, optimizer_from
+from netts.optimizers import AnyOptimizer, Outcome, optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.persistence import save_model
 from netts.training import Callback, EarlyStopping, History, Plateau, Resumable, Trainer
 
 
 def _memory_of(optimizer: AnyOptimizer) -> tuple[str, ...]:
     """Return what an optimiser remembers of each parameter, which tells whether to go on."""
-    return () if isinstance(optimizer, Minimizer) else optimizer.state_names
+    return () if is_minimizer(optimizer) else optimizer.state_names
 
 
 def _outcome(outcome: Outcome | None, losses: list[float]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from netts.layers import Dense, Flatten
 from netts.layers.base import Layer
 from netts.losses import Loss
 from netts.network import Network
-from netts.optimizers import Minimizer, optimizer_from
+from netts.optimizers import optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.persistence import save_model
 from netts.schedules import schedule_from
 from netts.training import Callback, History, Resumable, Trainer
@@ -156,7 +157,7 @@ class NetworkBase(NetworkParameters, NetworkEstimator):
         )
 
     def _is_minimised(self) -> bool:
-        return isinstance(optimizer_from(self.optimizer), Minimizer)
+        return is_minimizer(optimizer_from(self.optimizer))
 
     def _most_epochs(self, is_partial: bool) -> int:
         # A minimiser begins an iteration before it knows that there will be none.

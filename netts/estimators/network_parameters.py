@@ -17,7 +17,8 @@ from netts.errors import ParameterError
 from netts.estimators.nested import SEPARATOR, deep_parameters, replaced, resolved
 from netts.layers import Dense
 from netts.losses import loss_from
-from netts.optimizers import AnyOptimizer, Minimizer, optimizer_from
+from netts.optimizers import AnyOptimizer, optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.schedules import Schedule, schedule_from
 from netts.training import Callback, EarlyStopping
 
@@ -148,7 +149,7 @@ class NetworkParameters(BaseEstimator):
 
     def _has_partial_fit(self) -> bool:
         # A name that means nothing is for `partial_fit` to refuse.
-        if isinstance(resolved(self.optimizer, optimizer_from), Minimizer):
+        if is_minimizer(resolved(self.optimizer, optimizer_from)):
             raise AttributeError(
                 f"partial_fit takes steps, and optimizer {self.optimizer!r} looks at all samples"
             )

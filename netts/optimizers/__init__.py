@@ -7,7 +7,7 @@ from netts.optimizers.adadelta import AdaDelta
 from netts.optimizers.adagrad import AdaGrad
 from netts.optimizers.adam import Adam, AdamW
 from netts.optimizers.base import Optimizer, OptimizerBuffers
-from netts.optimizers.lbfgs import LBFGS, Minimizer, Outcome
+from netts.optimizers.lbfgs import LBFGS, Minimizer, Outcome, is_minimizer
 from netts.optimizers.rmsprop import RMSProp
 from netts.optimizers.sgd import SGD
 
@@ -48,7 +48,7 @@ def optimizer_from(optimizer: str | AnyOptimizer) -> AnyOptimizer:
     ParameterError
         Where no optimiser has that name, or it is no optimiser.
     """
-    if not isinstance(optimizer, str | type) and isinstance(optimizer, Minimizer):
+    if not isinstance(optimizer, str | type) and is_minimizer(optimizer):
         return optimizer
     needs = ("learning_rate", "state_names", "weight_decay", "update")
     return choose_or_take("optimizer", optimizer, OPTIMIZERS, needs)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy
 
 from netts.hyperparameters import check_real, check_whole
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Objective = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """From parameters, float64 of shape (n,), to the loss of all samples and its gradient."""
@@ -64,6 +67,11 @@ class Minimizer(Protocol):
         max_iterations
         """
         ...
+
+
+def is_minimizer(optimizer: object) -> TypeIs[Minimizer]:
+    """Whether an optimiser drives; a fit asks often, and `isinstance` of a protocol is slow."""
+    return getattr(optimizer, "minimize", None) is not None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import numpy as np
 from netts.errors import BrokenModelError, ParameterError
 from netts.network import Network
 from netts.network.saved import SavedNetwork, describe_network
-from netts.optimizers import Minimizer, optimizer_from
+from netts.optimizers import optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.persistence import ModelFile, decode_model, load, save_model
 from netts.persistence.encoding import encode
 from netts.training.describing import check_same, describe_data, describe_settings
@@ -58,7 +59,7 @@ def check_possible(trainer: Trainer) -> None:
     ------
     ParameterError
     """
-    if isinstance(optimizer_from(trainer.optimizer), Minimizer):
+    if is_minimizer(optimizer_from(trainer.optimizer)):
         raise ParameterError(
             f"optimizer {trainer.optimizer!r} keeps what it knows to itself until it ends, so "
             "there is no checkpoint of it: take Snapshot, which saves the network, or another "

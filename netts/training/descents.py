@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from netts.optimizers import Minimizer, Outcome, optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.schedules import MONITORS, Progress, Schedule, schedule_from
 from netts.training.history import Epoch
 from netts.training.orders import Orders
@@ -328,7 +329,7 @@ def descent_of(
 ) -> Descent:
     """Return how a trainer's optimiser comes down."""
     optimizer = optimizer_from(trainer.optimizer)
-    if isinstance(optimizer, Minimizer):
+    if is_minimizer(optimizer):
         return Minimization(trainer, session, optimizer, resumed)
     rate = optimizer.learning_rate
     return StepDescent(trainer, session, generator, rate, resumed, first_epoch, pace)

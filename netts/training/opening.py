@@ -13,7 +13,8 @@ from netts.devices.registry import choose as choose_device
 from netts.errors import ParameterError
 from netts.losses import loss_from
 from netts.network.sources import SampleSource
-from netts.optimizers import Minimizer, optimizer_from
+from netts.optimizers import optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.random_state import generator_from
 from netts.schedules import schedule_from
 from netts.training.class_weights import with_class_weights
@@ -125,7 +126,7 @@ and their orders and the list of their operations stay in a core's cache."""
 
 def _most_epochs(trainer: Trainer, n_samples: int, step_rows: int) -> int:
     """Return how many epochs may run without a look in between: where they are short, several."""
-    if is_watched(trainer) or isinstance(optimizer_from(trainer.optimizer), Minimizer):
+    if is_watched(trainer) or is_minimizer(optimizer_from(trainer.optimizer)):
         return 1
     n_steps = -(-n_samples // step_rows)
     if n_steps > MOST_STEPS or kind_of(choose_device(trainer.device)) == "cuda":

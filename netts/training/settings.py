@@ -13,7 +13,8 @@ from netts.errors import ParameterError
 from netts.hyperparameters import check_real, check_whole
 from netts.losses import loss_from
 from netts.network import Network
-from netts.optimizers import Minimizer, optimizer_from
+from netts.optimizers import optimizer_from
+from netts.optimizers.lbfgs import is_minimizer
 from netts.schedules import MONITORS, Schedule, schedule_from
 from netts.training.callbacks import check_callbacks
 from netts.training.class_weights import check_class_weight
@@ -106,7 +107,7 @@ def _check_limits(trainer: Trainer) -> None:
 def _check_minimizer(trainer: Trainer) -> None:
     """Refuse settings that have a meaning only for steps."""
     rule = regularization_of(trainer)  # which checks its values
-    if not isinstance(optimizer_from(trainer.optimizer), Minimizer):
+    if not is_minimizer(optimizer_from(trainer.optimizer)):
         return
     if schedule_from(trainer.schedule) != Schedule():
         raise ParameterError(

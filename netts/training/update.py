@@ -10,7 +10,8 @@ from netts.devices.memory import Arena, BufferView, constant
 from netts.errors import ParameterError
 from netts.graph import TaskGraph
 from netts.network import Network
-from netts.optimizers import AnyOptimizer, Minimizer, Optimizer, OptimizerBuffers
+from netts.optimizers import AnyOptimizer, Optimizer, OptimizerBuffers
+from netts.optimizers.lbfgs import is_minimizer
 from netts.training.batches import Batch
 from netts.training.kernels import add_gradient, add_vector, copy_vector, finish_gradient
 from netts.training.regularization import (
@@ -233,6 +234,6 @@ def update_of(
     batches_per_step: int = 1,
 ) -> Update | GradientSum:
     """Return what a step records behind its gradients, for an optimiser of either kind."""
-    if isinstance(optimizer, Minimizer):
+    if is_minimizer(optimizer):
         return GradientSum(network, regularization)
     return Update(network, optimizer, regularization, graph, batches_per_step)
