@@ -255,8 +255,18 @@ def _view(
             raise NotFusableError("an array is longer than the loop over it")
         shape += parts
         strides += (stride * math.prod(parts[d + 1 :]) for d in range(len(parts)))
+    return laid_out(value, (tuple(shape), tuple(strides)))
+
+
+Layout = tuple[tuple[int, ...], tuple[int, ...]]
+"""The shape of an array, and its strides in bytes."""
+
+
+def laid_out(value: np.ndarray | BufferView, layout: Layout) -> np.ndarray | BufferView:
+    """Return the memory of an array under another layout."""
+    shape, strides = layout
     if isinstance(value, BufferView):
-        return dataclasses.replace(value, shape=tuple(shape), strides=tuple(strides))
+        return dataclasses.replace(value, shape=shape, strides=strides)
     return np.lib.stride_tricks.as_strided(value, shape, strides, writeable=value.flags.writeable)
 
 

@@ -26,6 +26,7 @@ from netts.compiler.bound import prove_aliased
 from netts.compiler.correspondence import (
     Bound,
     Correspondence,
+    Layout,
     NotFusableError,
     described,
     is_same,
@@ -33,7 +34,7 @@ from netts.compiler.correspondence import (
     over_array,
     same_axes,
 )
-from netts.compiler.joining import Constants, joined, renaming, replaced, scalars_of
+from netts.compiler.joining import Constants, Joint, joined, renaming, replaced, scalars_of
 from netts.compiler.loops import Loops
 from netts.compiler.nest import (
     Apply,
@@ -59,8 +60,8 @@ from netts.compiler.splicing import find_splice, spliced
 from netts.errors import AliasError, RaceError
 
 
-def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> Bound:
-    """Return two kernels as one.
+def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> tuple[Joint, Bound]:
+    """Return how two kernels run as one, and that one.
 
     Parameters
     ----------
@@ -94,13 +95,24 @@ def fuse(first: Bound, second: Bound, is_needed: Callable[[str], bool]) -> Bound
         else:
             is_kept = splice.array in kept
             loops = spliced(*both, splice.array, splice.dimensions, pairs, is_kept, *constants)
-        values = dict(zip(second.loops.parameters, arguments, strict=True))
-        more = (values[name] for name in second.loops.parameters if name not in shared)
-        fused = Bound(loops, (*first.arguments, *more))
+        joint = Joint(loops, _more(second, arguments, shared))
+        fused = joint.bound(first, second)
         prove_aliased(loops, fused.checked.aliases)
     except (RaceError, AliasError) as error:
         raise NotFusableError(str(error)) from None
-    return fused
+    return joint, fused
+
+
+def _more(
+    second: Bound, arguments: tuple[Any, ...], shared: Container[str]
+) -> tuple[tuple[int, Layout | None], ...]:
+    """Return which arguments of the second the first has not, and under which layout."""
+    named = zip(second.loops.parameters, arguments, strict=True)
+    return tuple(
+        (n, None if value is second.arguments[n] else (value.shape, value.strides))
+        for n, (name, value) in enumerate(named)
+        if name not in shared
+    )
 
 
 def _check_apart(first: Bound, second: Bound) -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from netts.compiler.correspondence import Correspondence, NotFusableError
+from netts.compiler.correspondence import (
+    Bound,
+    Correspondence,
+    Layout,
+    NotFusableError,
+    laid_out,
+)
 from netts.compiler.element import ElementFunction
 from netts.compiler.loops import Loops
 from netts.compiler.nest import (
@@ -24,6 +31,31 @@ from netts.compiler.nest import (
 from netts.compiler.rewriting import Renaming, fresh, names_of
 
 Constants = tuple[tuple[str, bool | int | float], ...]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """How a kernel runs behind another as one: the same for arrays that meet in the same way.
+
+    Attributes
+    ----------
+    loops
+        Of both.
+    more
+        Which arguments of the second stand behind those of the first, by their positions, and under
+        which layout, None for their own.
+    """
+
+    loops: Loops
+    more: tuple[tuple[int, Layout | None], ...]
+
+    def bound(self, first: Bound, second: Bound) -> Bound:
+        """Return both with their arguments."""
+        given = second.arguments
+        more = (
+            given[n] if layout is None else laid_out(given[n], layout) for n, layout in self.more
+        )
+        return Bound(self.loops, (*first.arguments, *more))
 
 
 def joined(

@@ -173,6 +173,18 @@ class Loops:
                 del self._specialisations[next(iter(self._specialisations))]
             self._specialisations[key] = known
 
+    def constants_as_text(self) -> tuple[str, ...]:
+        """Return the constants that it and the functions that it calls read, as they are now.
+
+        Raises
+        ------
+        KernelError
+            Where one is no number any more, or a function was defined anew.
+        """
+        if not (self.routine.globals or self.callees):
+            return ()
+        return (*map(repr, self.constants().values()), *self._callee_constants())
+
     def constants(self) -> dict[str, bool | int | float]:
         """Return the numbers of its closure and module that it reads, as they are now."""
         return {name: self._constant(self.scope, name) for name in self.routine.globals}

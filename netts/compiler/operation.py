@@ -92,19 +92,12 @@ def scalar_arguments(kernel: Loops, arguments: tuple[Any, ...]) -> dict[str, Any
 def operation_table(
     operations: tuple[Operation, ...], blocks: list[np.ndarray], parts: list[int]
 ) -> engine.OperationTable:
-    """Return what the replay loop walks."""
-    return engine.OperationTable(operation_words(operations, blocks, parts))
-
-
-def operation_words(
-    operations: tuple[Operation, ...], blocks: list[np.ndarray], parts: list[int]
-) -> np.ndarray:
-    """Return entry, block and parts of each operation, int64 of shape (n, 3)."""
+    """Return what the replay loop walks: entry, block and parts of each operation."""
     table = np.zeros((len(operations), 3), np.int64)
     for row, one, block, count in zip(table, operations, blocks, parts, strict=True):
         splits = one.program.is_splittable
         row[:] = one.native.address, block.ctypes.data, count if splits else 1
-    return table
+    return engine.OperationTable(table)
 
 
 def fill_numbers(block: np.ndarray, words: tuple[Word, ...], numbers: Mapping[str, Any]) -> None:

@@ -18,10 +18,10 @@ from netts.devices.memory import Buffer, BufferView, Lifetime, allocate
 from netts.devices.precision import precision_from, settle_precision
 from netts.devices.registry import explain_choice
 from netts.errors import GraphError
-from netts.graph.fusion import fused
-from netts.graph.memory import MemoryPlan, lifespans, pack
+from netts.graph.memory import MemoryPlan
 from netts.graph.plan import Plan
 from netts.graph.policy import Usage, choose_device
+from netts.graph.structure import Structured, structured
 from netts.graph.task import Task
 
 
@@ -52,8 +52,7 @@ class TaskGraph:
     def __init__(self) -> None:
         self.recordings: dict[str, tuple[Task, ...]] = {}
         self._open: list[str] = []
-        self._fused: dict[str, tuple[Task, ...]] = {}
-        self._memory: MemoryPlan | None = None
+        self._structured: Structured | None = None
 
     def transient(self, shape: tuple[int, ...], dtype: DTypeLike, name: str = "") -> BufferView:
         """Return a view whose contents live only inside one run of a recording.
@@ -75,7 +74,7 @@ class TaskGraph:
         GraphError
             Where the graph is compiled already, or has a recording of that name.
         """
-        if self._memory is not None:
+        if self._structured is not None:
             raise GraphError("the graph is compiled; record everything before, or make a new graph")
         if name in self.recordings or name in self._open:
             raise GraphError(f"the graph has a recording {name!r} already; give this another name")
@@ -85,7 +84,8 @@ class TaskGraph:
             # Views: what becomes of the shape of the caller's array does not change a task.
             kept = [one.view() if isinstance(one, np.ndarray) else one for one in arguments]
             bound = Bound(kernel, tuple(kept))
-            prove_aliased(kernel, bound.checked.aliases)
+            if bound.checked.aliases:
+                prove_aliased(kernel, bound.checked.aliases)
             tasks.append(Task(bound))
 
         self._open.append(name)
@@ -137,33 +137,27 @@ class TaskGraph:
             raise GraphError("nothing was recorded; call kernels inside `with graph.recording():`")
         precision_from(precision)
         explain_choice(device)  # refuses a wrong name before anything is given its memory
-        if self._memory is None:
-            self._fused = {name: fused(tasks) for name, tasks in self.recordings.items()}
-            self._memory = self._planned_memory()
+        if self._structured is None:
+            found = structured(self.recordings)
+            self._place(found.memory)
+            self._structured = found
+        found = self._structured
         if checking.is_on():
             chosen, reason = "reference", "checked, with every access tested"
         else:
-            chosen, reason = choose_device(device, self._fused, self._memory, usage or Usage())
-        return Plan(
-            chosen, reason, self.recordings, self._fused, self._memory,
-            settle_precision(precision, chosen),
-        )  # fmt: skip
+            chosen, reason = choose_device(device, found.fused, found.memory, usage or Usage())
+        return Plan(chosen, reason, self.recordings, found, settle_precision(precision, chosen))
 
-    def _planned_memory(self) -> MemoryPlan:
-        """Give the transients their memory; nothing has changed where that is refused.
-
-        It serves the tasks as they were recorded, which the reference runs, and fused.
-        """
-        replayed = {f"{name}, fused": tasks for name, tasks in self._fused.items()}
-        plan = pack(lifespans(self.recordings | replayed))
-        views = [
-            view
+    def _place(self, plan: MemoryPlan) -> None:
+        """Give the transients their memory; nothing has changed where that is refused."""
+        buffers = {
+            view.buffer: None
             for tasks in self.recordings.values()
             for task in tasks
             for _, view in task.arrays()
             if isinstance(view, BufferView)
-        ]
-        for buffer in (view.buffer for view in views):
+        }
+        for buffer in buffers:
             if buffer in plan.offsets and buffer.is_attached:
                 raise GraphError(
                     f"transient {buffer.name!r} has its memory from another graph, compiled "
@@ -174,4 +168,3 @@ class TaskGraph:
         memory = allocate(plan.nbytes)
         for buffer, offset in plan.offsets.items():
             buffer.attach(memory[offset : offset + buffer.nbytes])
-        return plan

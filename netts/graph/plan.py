@@ -16,9 +16,9 @@ from netts.errors import GraphError
 from netts.graph.describing import described
 from netts.graph.description import PlanDescription, RecordingDescription
 from netts.graph.drawing import Drawing, draw
-from netts.graph.memory import MemoryPlan
 from netts.graph.profile import Profile
 from netts.graph.replay import Cycle, Replay, make_cycle, make_replays
+from netts.graph.structure import Structured
 from netts.graph.task import Task, hazards
 
 
@@ -48,16 +48,18 @@ class Plan:
         device: str,
         reason: str,
         recordings: Mapping[str, Sequence[Task]],
-        fused: Mapping[str, Sequence[Task]],
-        memory: MemoryPlan,
+        structured: Structured,
         precision: Precision,
     ) -> None:
         self.device, self.precision = device, precision.used
         self._precision = precision
         self.reason = reason
         self._recordings = recordings
-        self._memory = memory
-        self._replays = make_replays(device, recordings, fused, memory, precision.used)
+        self._memory = structured.memory
+        self._replays = make_replays(
+            device, recordings, structured.fused, self._memory, precision.used,
+            structured.arrangements,
+        )  # fmt: skip
         self._stop = np.zeros(1, np.int64)
         self._costs = calibration.current() if device == "cpu" else None
 

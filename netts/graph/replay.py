@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from netts.compiler import checking, engine
 from netts.compiler.kernel import run_reference
-from netts.compiler.operation import Operation, fill_numbers, operation_words
-from netts.compiler.specialise import Specialisation
-from netts.devices.memory import ALIGNMENT_BYTES, Buffer, BufferView, Lifetime, allocate
+from netts.devices.memory import Buffer, allocate
 from netts.devices.names import kind_of
 from netts.devices.transfers import Traffic
 from netts.graph.access import Copies
+from netts.graph.arrangement import Arranged, Arrangement, Arrangements
 from netts.graph.cuda_replay import INTERRUPT_SECONDS, cuda_replays
 from netts.graph.description import OperationNote
 from netts.graph.memory import MemoryPlan
@@ -115,13 +114,10 @@ class PythonReplay:
         ]
 
 
-@dataclass(frozen=True)
-class _Placed:
+class _Placed(NamedTuple):
     """An operation of a recording with its argument block."""
 
-    task: int
-    specialisation: Specialisation
-    operation: Operation
+    arranged: Arranged
     block: np.ndarray
 
 
@@ -136,6 +132,8 @@ class _Walk:
         What the loop reads of each.
     read, written
         The buffers that they only read, and those that they write; devices may have copies.
+    calls_blas
+        Whether one of them may.
     """
 
     def __init__(
@@ -144,10 +142,12 @@ class _Walk:
         words: np.ndarray,
         read: Sequence[Buffer],
         written: Sequence[Buffer],
+        *,
+        calls_blas: bool,
     ) -> None:
         self.placed, self.read, self.written = placed, read, written
         self.table = engine.OperationTable(words)
-        self.calls_blas = any(one.specialisation.calls_blas for one in placed)
+        self.calls_blas = calls_blas
         self._seconds_per_step: float | None = None
 
     def run(self, steps: int, stop: np.ndarray, times: np.ndarray | None = None) -> int:
@@ -176,8 +176,8 @@ class _Walk:
         return max(1, int(INTERRUPT_SECONDS / max(self._seconds_per_step, 1e-9)))
 
     def _error(self, failure: engine.Failure) -> Exception:
-        failed = self.placed[failure.operation]
-        value = int(failed.block[0])
+        failed, block = self.placed[failure.operation]
+        value = int(block[0])
         return failed.operation.error(failed.specialisation.kernel, failure.status, value)
 
 
@@ -187,34 +187,15 @@ class CpuReplay:
     traffic, copies = None, ()
     mode = "one compiled loop"
 
-    def __init__(self, tasks: Sequence[Task]) -> None:
+    def __init__(self, tasks: Sequence[Task], arrangement: Arrangement) -> None:
         self.tasks = tasks
-        chosen = [task.kernel.specialise_for(task.checked) for task in tasks]
         # Operations run one after the other, so all share one scratch memory.
-        self._scratch = allocate(max([ALIGNMENT_BYTES, *(one.scratch_bytes for one in chosen)]))
-        self._placed = [
-            placed
-            for position, (task, one) in enumerate(zip(tasks, chosen, strict=True))
-            for placed in self._place(position, task, one)
-        ]
-        operations = tuple(one.operation for one in self._placed)
-        blocks = [one.block for one in self._placed]
-        words = operation_words(operations, blocks, [one.parts for one in operations])
-        self.walk = _Walk(self._placed, words, *_buffers(tasks))
-
-    def _place(self, position: int, task: Task, chosen: Specialisation) -> list[_Placed]:
-        scratch = self._scratch.ctypes.data
-        addresses = {
-            name: value.address if not isinstance(value, np.ndarray) else value.ctypes.data
-            for name, value in task.arrays()
-        }
-        numbers = chosen.numbers(task.arguments)
-        placed = []
-        for operation in chosen.operations:
-            block = operation.block(addresses, scratch)
-            fill_numbers(block, operation.program.words, numbers)
-            placed.append(_Placed(position, chosen, operation, block))
-        return placed
+        self._scratch = allocate(arrangement.scratch_bytes)
+        blocks = arrangement.blocks(tasks, self._scratch.ctypes.data)
+        self._placed = [_Placed(one, blocks[one.block]) for one in arrangement.operations]
+        read, written = arrangement.buffers(tasks)
+        words = arrangement.table_of(blocks)
+        self.walk = _Walk(self._placed, words, read, written, calls_blas=arrangement.calls_blas)
 
     def run(self, steps: int, stop: np.ndarray) -> int:
         return self.walk.run(steps, stop)
@@ -236,13 +217,13 @@ class CpuReplay:
                 float(nanoseconds) * 1e-9 / steps,
                 one.operation.native.seconds,
             )
-            for one, nanoseconds in zip(self._placed, times, strict=False)
+            for (one, _), nanoseconds in zip(self._placed, times, strict=False)
         ]
         return Profile("cpu", steps, tuple(rows))
 
     def operations(self) -> list[OperationNote]:
         found = []
-        for one in self._placed:
+        for one, _ in self._placed:
             operation = one.operation
             parts = f"up to {operation.parts} parts" if operation.parts > 1 else "one part"
             by = "BLAS" if operation.program.contraction else "loops"
@@ -286,21 +267,8 @@ def make_cycle(turns: Sequence[tuple[Replay, int]]) -> Cycle:
         np.concatenate([walk.table.words for walk, times in walks for _ in range(times)]),
         [buffer for walk, _ in walks for buffer in walk.read],
         [buffer for walk, _ in walks for buffer in walk.written],
+        calls_blas=any(walk.calls_blas for walk, _ in walks),
     )
-
-
-def _buffers(tasks: Sequence[Task]) -> tuple[tuple[Buffer, ...], tuple[Buffer, ...]]:
-    """Return the buffers that tasks only read, and those that they write; devices may have copies.
-
-    Transients are left out: nobody else knows what they hold.
-    """
-    read: set[Buffer] = set()
-    written: set[Buffer] = set()
-    for task in tasks:
-        for name, value in task.arrays():
-            if isinstance(value, BufferView) and value.buffer.lifetime is not Lifetime.TRANSIENT:
-                (written if name in task.kernel.writes else read).add(value.buffer)
-    return tuple(read - written), tuple(written)
 
 
 def make_replays(
@@ -309,6 +277,7 @@ def make_replays(
     fused: Mapping[str, Sequence[Task]],
     memory: MemoryPlan,
     precision: str = "float32",
+    arrangements: Arrangements | None = None,
 ) -> Mapping[str, Replay]:
     """Return the replay of each recording on a device.
 
@@ -320,6 +289,8 @@ def make_replays(
         Where their transients lie.
     precision
         "float32" or "tf32": what a GPU multiplies products of float32 in.
+    arrangements
+        Of all recordings of this form; None where nothing is kept for others.
 
     Raises
     ------
@@ -332,4 +303,5 @@ def make_replays(
         return {name: PythonReplay(tasks, run_reference) for name, tasks in recordings.items()}
     if kind_of(device) == "cuda":
         return cuda_replays(device, fused, memory, precision)
-    return {name: CpuReplay(tasks) for name, tasks in fused.items()}
+    arranged = (arrangements or Arrangements()).of(fused)
+    return {name: CpuReplay(tasks, arranged[name]) for name, tasks in fused.items()}
