@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import NoneType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import DTypeLike
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from netts.compiler.threads import at_most
@@ -30,6 +33,9 @@ from netts.training import Callback, Trainer
 
 FLOATS = (np.float64, np.float32)
 """What networks compute in, the default first."""
+
+PLAIN = (str, int, float, bool, NoneType)
+"""Types of parameters that can be compared, and keep nothing else alive."""
 
 
 class Rows(NamedTuple):
@@ -53,6 +59,41 @@ def _checked_weights(weights: Any, X: Any, name: str) -> np.ndarray | None:
     return _check_sample_weight(host_values(weights, name), shown)
 
 
+@lru_cache(maxsize=64)
+def _read_once(names: Callable[[], list[str]]) -> list[str]:
+    """Return what a method of a class gives, which is the same each time."""
+    return names()
+
+
+def _is_plain_parameter(value: Any) -> bool:
+    if type(value) is tuple:
+        return all(isinstance(one, PLAIN) for one in value)
+    return isinstance(value, PLAIN)
+
+
+@lru_cache(maxsize=256)
+def _validate(
+    estimator: type[NetworkEstimator],
+    names: tuple[str, ...],
+    values: tuple[Any, ...],
+    types: tuple[type, ...],  # besides: 1 and True are equal
+) -> None:
+    """Raise where parameters cannot be; what was raised for some is raised anew."""
+    constraints = estimator._parameter_constraints
+    given = dict(zip(names, values, strict=True))
+    validate_parameter_constraints(constraints, given, caller_name=estimator.__name__)
+
+
+def _is_plain_target(y: Any, n_samples: int) -> bool:
+    """Whether scikit-learn's checks of targets would change nothing."""
+    return (
+        type(y) is np.ndarray
+        and y.ndim == 1
+        and len(y) == n_samples
+        and (y.dtype.kind in "biu" or (y.dtype.kind == "f" and bool(np.isfinite(y).all())))
+    )
+
+
 class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator):
     """An estimator over a network: of any architecture and any task."""
 
@@ -68,6 +109,20 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
     n_features_in_: int
     warm_start: bool
     random_state: Any
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Return what scikit-learn reads from the signature, at each fit and copy anew."""
+        return [*_read_once(super()._get_param_names)]
+
+    def _validate_params(self) -> None:
+        """Check parameters as scikit-learn does, unless it has found the same ones good before."""
+        given = self.get_params(deep=False)
+        if all(map(_is_plain_parameter, given.values())):
+            values = tuple(given.values())
+            _validate(type(self), tuple(given), values, tuple(map(type, values)))
+        else:
+            super()._validate_params()
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -264,6 +319,9 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
 
         Of samples on a GPU scikit-learn is shown the form; the network checks the values there.
         """
+        if self._is_plain_data(X, targets, dtype, how["reset"]):
+            self.n_features_in_ = X.shape[1]
+            return (X, *targets) if targets else X
         lying = device_array(X)
         if lying is None:
             X = host_values(X, "X")
@@ -292,14 +350,21 @@ class NetworkEstimator(Keeping, Exportable, CallbackSupportMixin, BaseEstimator)
 
     def _is_plain(self, X: Any) -> bool:
         """Whether scikit-learn's checks, which take longer than a row, would change nothing."""
+        return self._is_plain_data(X, (), list(FLOATS), is_first=False)
+
+    def _is_plain_data(
+        self, X: Any, targets: tuple[Any, ...], dtype: list[DTypeLike], is_first: bool
+    ) -> bool:
+        """Whether they would change nothing but the number of features, where X is the first."""
         return (
             type(X) is np.ndarray
-            and X.dtype in FLOATS
+            and X.dtype in dtype
             and X.ndim == 2
-            and X.shape[1] == self.n_features_in_
+            and (X.shape[1] > 0 if is_first else X.shape[1] == self.n_features_in_)
             and len(X) > 0
             and not hasattr(self, "feature_names_in_")
             and bool(np.isfinite(X).all())
+            and all(_is_plain_target(y, len(X)) for y in targets)
         )
 
     def _fit_by(self, trainer: Trainer, *data: Any, **how: Any) -> None:

@@ -42,6 +42,18 @@ def _has_probabilities(estimator: Any) -> bool:
     raise AttributeError(f"loss {estimator.loss!r} is of decisions, which are no probabilities")
 
 
+def _plain_labels(y: Any) -> np.ndarray | None:
+    """Return the different labels of samples, sorted; None where scikit-learn is to look at them.
+
+    It looks at them twice. It would find the same of whole numbers and text in a vector, unless
+    they are so many that it warns.
+    """
+    if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "biuU" or not len(y):
+        return None
+    classes = np.asarray([*np.unique(y)])
+    return classes if 2 * len(classes) <= len(y) else None
+
+
 class Classification(ClassifierMixin, NetworkEstimator):
     """What classifiers do: targets of labels, predictions that are labels."""
 
@@ -93,6 +105,11 @@ class Classification(ClassifierMixin, NetworkEstimator):
 
     def _learn_labels(self, y: Any) -> None:
         """Keep the plain values of scikit-learn's binarizer, of which it can be made again."""
+        classes = _plain_labels(y)
+        if classes is not None:
+            self.classes_, self._has_sparse_targets = classes, False
+            self._target_type = "multiclass" if len(classes) > 2 else "binary"
+            return
         try:
             binarizer = LabelBinarizer().fit(y)
         except ValueError:

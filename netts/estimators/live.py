@@ -50,9 +50,10 @@ def layers_of(
     # Weights come from outside; zeros cost nothing to draw.
     *hidden, output = [Dense(n, weight_initializer="zeros") for n in map(int, units)]
     layers: list[Layer] = []
+    norms: list[Layer] = [BatchNorm()] if batch_norm else []
+    drops: list[Layer] = [Dropout(dropout)] if dropout > 0 else []
     for dense, name in zip(hidden, activations, strict=True):
-        layers += [dense, *[BatchNorm()] * batch_norm, activation_from(ACTIVATIONS[name])]
-        layers += [Dropout(dropout)] * (dropout > 0)
+        layers += [dense, *norms, activation_from(ACTIVATIONS[name]), *drops]
     return [*layers, output]
 
 
