@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import copy
 import threading
 
@@ -16,6 +15,7 @@ from trainings import CLASSES, WEIGHTS, X, mlp
 from netts import MLPClassifier, MLPRegressor, Network, Trainer, layers
 from netts.errors import DivergenceError, InterruptedFitWarning
 from netts.estimators.protocol import EpochOrder
+from netts.graph import plan
 from netts.optimizers import SGD, Adam
 from netts.training import Callback, EarlyStopping
 from netts.training.session import Session
@@ -207,12 +207,30 @@ def test_limited_time_ends_a_run(runs):
     assert trainer.history_.loss == fitted(False, epochs=len(trainer.history_)).history_.loss
 
 
-def test_ctrl_c_keeps_the_epochs_that_were_done(runs):
+@pytest.mark.parametrize("n_before", [0, 1, 5])
+def test_ctrl_c_keeps_the_epochs_that_were_done(n_before, monkeypatch):
+    make_cycle = plan.make_cycle
+
+    class Interrupted:
+        """A cycle in whose second run Ctrl-C is pressed."""
+
+        def __init__(self, turns):
+            self.cycle, self.n_runs = make_cycle(turns), 0
+
+        def run(self, steps, stop):
+            self.n_runs += 1
+            if self.n_runs == 1:
+                return self.cycle.run(steps, stop)
+            self.cycle.run(n_before, stop)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "make_cycle", Interrupted)
     trainer = endless()
     with pytest.warns(InterruptedFitWarning):
-        fitted_until(_thread.interrupt_main, trainer)
+        trainer.fit(X, CLASSES)
+    monkeypatch.undo()
     n_epochs = len(trainer.history_)
-    assert n_epochs > 1
+    assert n_epochs == 16 + n_before
     assert trainer.history_.stopped_by == "interrupt"
     whole = fitted(False, epochs=n_epochs)
     assert trainer.history_.loss == whole.history_.loss
