@@ -54,6 +54,8 @@ class Binding:
         Integer arguments that become literals.
     clamps
         Which argument a `max` or `min` in a loop's bounds always is, by its id.
+    single
+        The last axes, of arrays of several, that have one element: (name, axis).
     """
 
     types: Types
@@ -63,6 +65,7 @@ class Binding:
     unproved: frozenset[tuple[int, int]]
     folded: Mapping[str, int]
     clamps: Mapping[int, int] = field(default_factory=dict)
+    single: frozenset[tuple[str, int]] = frozenset()
 
     def canonical(self, array: str) -> str:
         """Return the one name of arrays that are the same memory."""

@@ -103,6 +103,7 @@ def bind(
         unproved,
         _folded(kernel, numbers),
         settled_clamps(itertools.chain.from_iterable(kernel.accesses), symbols),
+        frozenset((name, len(one) - 1) for name, one in shapes.items() if _is_single(one)),
     )
     return Bound(kernel, arrays, binding, symbols, proofs, costs)
 
@@ -179,6 +180,11 @@ def _proofs(
                     f"than 0, or make {axis.index} a range() loop inside the nest",
                 )
     return proofs
+
+
+def _is_single(shape: tuple[int, ...]) -> bool:
+    """Whether the last of several axes has one element. The first counts rows: any number."""
+    return len(shape) > 1 and shape[-1] == 1
 
 
 def _folded(kernel: Loops, numbers: Mapping[str, bool | int | float]) -> dict[str, int]:

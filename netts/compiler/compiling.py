@@ -36,6 +36,8 @@ from numba.core.typing import builtins as typed_builtins
 from numba.core.typing import collections, ctypes_utils, mathdecl, templates
 from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj
 
+from netts.compiler import masking
+
 _STATUS = ir.IntType(64)
 
 
@@ -198,7 +200,17 @@ class _Pipeline(compiler.CompilerBase):
 
 
 class _Library(codegen.CPUCodeLibrary):
-    """Modules linked into one, neither optimised nor loaded: that is done once, with the whole."""
+    """Modules linked into one, neither optimised nor loaded: that is done once, with the whole.
+
+    Attributes
+    ----------
+    masked
+        The blocks of LLVM's code that `runtime.masked` stands in.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.masked: list[ir.Block] = []
 
     @property
     def module(self) -> Any:
@@ -222,6 +234,11 @@ class _Codegen(codegen.JITCPUCodegen):
     @property
     def machine(self) -> Any:
         return self._tm
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the processor reads and writes some of a vector's elements."""
+        return any(f"+{one}" in self._tm_features.split(",") for one in ("avx2", "sve"))
 
     def _add_module(self, module: Any) -> None:
         pass
@@ -279,6 +296,8 @@ class _Context(cpu.CPUContext):
         # numba links its allocator into everything besides; 32-bit systems need more.
         if self.fastmath:
             fastmathpass.rewrite_module(mod, self.fastmath)
+        if self._internal_codegen.has_masks:
+            masking.mask_loops(mod, library.masked)
 
 
 @cache

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from netts.compiler.binding import Binding, Check, Word
 from netts.compiler.element import ElementFunction
@@ -34,6 +35,8 @@ from netts.compiler.nest import (
     Stmt,
     Store,
     While,
+    all_expressions,
+    walk_statements,
 )
 from netts.compiler.scalars import DIVISIONS, ROWS, VECTORISED, Type
 from netts.compiler.typing import element_types, return_type
@@ -42,6 +45,9 @@ from netts.compiler.typing import element_types, return_type
 @dataclass
 class Emitter:
     """Prints scalar code; knows which words, checks, imports and element functions it needed."""
+
+    is_vectorised: ClassVar[bool] = True
+    """Whether innermost loops run in the lanes of vectors, and so are printed to suit them."""
 
     binding: Binding
     words: list[Word] = field(default_factory=lambda: [Word("fault")])
@@ -150,7 +156,10 @@ class Emitter:
         return repr(value)
 
     def extent(self, array: str, axis: int) -> str:
-        return self.word(Word("extent", self.binding.canonical(array), axis))
+        name = self.binding.canonical(array)
+        if self.is_vectorised and (name, axis) in self.binding.single:
+            return "1"
+        return self.word(Word("extent", name, axis))
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
         if id(expr) in self.binding.clamps:
@@ -322,13 +331,38 @@ class Emitter:
         """Print a loop; `limits` and `body` replace its own bounds and the printing of its body."""
         start, stop = limits or (self.value(loop.start, Type.INT), self.value(loop.stop, Type.INT))
         hoisted = self._hoist(loop, start, stop)
-        with self.indented(f"for v_{loop.index} in {self.range(loop, start, stop)}:"):
+        with self._iterating(loop, start, stop):
             if body is None:
+                if limits is None and self.is_short(loop):
+                    self.runtime.add("masked")
+                    self.line("masked()")
                 self.block(loop.body)
             else:
                 body()
         for key in hoisted:
             del self._hoisted[key]
+
+    @contextmanager
+    def _iterating(self, loop: Loop, start: str, stop: str) -> Iterator[None]:
+        """Print what goes around the body of a loop, which for one iteration is nothing.
+
+        So the loop around it vectorises: a network of one output has many of that kind.
+        """
+        jumps = any(isinstance(one, Jump) for one in walk_statements(loop.body))
+        if self.is_vectorised and (start, stop, loop.step) == ("0", "1", 1) and not jumps:
+            self.line(f"v_{loop.index} = 0")
+            yield
+            return
+        with self.indented(f"for v_{loop.index} in {self.range(loop, start, stop)}:"):
+            yield
+
+    def is_short(self, loop: Loop) -> bool:
+        """Whether to run the last iterations of a serial loop as vectors too, see `masking`.
+
+        Loops over classes are short, and functions cost more than masks do.
+        """
+        inner = (one for one in walk_statements(loop.body) if isinstance(one, Loop | While))
+        return self.is_vectorised and not any(inner) and computes_functions(loop.body)
 
     def _while(self, test: Expr, body: tuple[Stmt, ...]) -> None:
         lines, text, type_ = self._captured(test)
@@ -414,3 +448,12 @@ class Emitter:
             number += 1
             name = f"{base}_{number}"
         return name
+
+
+def computes_functions(body: tuple[Stmt, ...]) -> bool:
+    """Whether statements compute an exponential or its like, in element functions too."""
+    return any(
+        (isinstance(one, Apply) and one.function in VECTORISED)
+        or (isinstance(one, Call) and computes_functions(one.function.body.body))
+        for one in all_expressions(body)
+    )

@@ -98,6 +98,7 @@ def fingerprint() -> str:
 
 _RUNTIME_SOURCES = (
     "compiling.py",
+    "masking.py",
     "runtime.py",
     "blas.py",
     "pool.py",

@@ -55,6 +55,17 @@ def word_to_float(_typing: Any, word: Any) -> Any:
 
 
 @intrinsic
+def masked(_typing: Any) -> Any:
+    """Have the loop whose first statement this is run in masked lanes, see `masking`."""
+
+    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+        context.active_code_library.masked.append(builder.block)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
 def call_entry(_typing: Any, address: Any, block: Any, part: Any, parts: Any) -> Any:
     """Call `entry(block, part, parts)` at an address; returns its status."""
 

@@ -203,7 +203,7 @@ class _Memory:
                 ("int64", np.int64), ("float32", np.float32), ("float64", np.float64),
             )
         }  # fmt: skip
-        return {"word_to_float": _word_to_float, **pointers}
+        return {"word_to_float": _word_to_float, "masked": lambda: None, **pointers}
 
     def blas(self) -> dict[str, Any]:
         """Return the stand-ins for `netts.compiler.blas`."""

@@ -36,6 +36,8 @@ _COMPOSED = {
 class CudaEmitter(Emitter):
     """Prints scalar code for one thread of a GPU."""
 
+    is_vectorised = False
+
     widths: Widths | None = None  # element functions know nothing of their arguments
     _reciprocals: dict[str, tuple[str, str]] = field(default_factory=dict)
     """For what is divided by: the words of `reciprocal`."""
