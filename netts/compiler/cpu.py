@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -41,6 +42,7 @@ from netts.compiler.products import Products, loops_over
 from netts.compiler.program import Program, assembled
 from netts.compiler.races import Independence
 from netts.compiler.scalars import DIVISIONS, Type
+from netts.compiler.tails import emit_tail, find_tail
 from netts.compiler.threads import most_threads
 
 BLOCKS = 64
@@ -200,7 +202,7 @@ class Lowering:
                 limits[split] = self._share(emitter, ends[split])
             sums = find_column_sums(nest, self.binding)
             if sums is None:
-                loops_over(emitter, nest, limits)
+                self._as_written(emitter, nest, limits)
             else:
                 emit_column_sums(
                     emitter, sums, nest, limits[0], lambda: loops_over(emitter, nest, limits)
@@ -208,6 +210,13 @@ class Lowering:
         # Blocks of a reduction are of the first axis, whichever axes are independent.
         is_splittable = split == 0 if reductions else split is not None
         return [self._assembled(emitter, self._label(number), number, is_splittable, plan)]
+
+    def _as_written(self, emitter: Emitter, nest: Nest, limits: Sequence[tuple[str, str]]) -> None:
+        tail = find_tail(nest, self.binding)
+        if tail is None:
+            loops_over(emitter, nest, limits)
+        else:
+            loops_over(emitter, nest, limits, partial(emit_tail, emitter, tail))
 
     def _emitter(self) -> Emitter:
         return Emitter(self.binding)

@@ -59,6 +59,8 @@ class Emitter:
     numbers: dict[str, int] = field(default_factory=dict)
     replaced: dict[int, Callable[[], None]] = field(default_factory=dict)
     """What to print instead of a statement, by its id."""
+    known: dict[Apply, tuple[str, Type]] = field(default_factory=dict)
+    """Text and type of what has been computed already."""
     lines: list[str] = field(default_factory=list)
     depth: int = 1
     returns: Type | None = None
@@ -162,6 +164,8 @@ class Emitter:
         return self.word(Word("extent", name, axis))
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
+        if expr in self.known:
+            return self.known[expr]
         if id(expr) in self.binding.clamps:
             return self._expression(expr.arguments[self.binding.clamps[id(expr)]])
         row, form = ROWS[expr.function], self.form(expr.function)

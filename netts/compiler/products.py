@@ -217,8 +217,19 @@ class Products:
         return f"total[{' + '.join(terms) or '0'}]"
 
 
-def loops_over(emitter: Emitter, nest: Nest, limits: Limits) -> None:
-    """Print the loops over the parallel axes, each between its limits."""
+def loops_over(
+    emitter: Emitter,
+    nest: Nest,
+    limits: Limits,
+    innermost: Callable[[Loop, tuple[str, str]], None] | None = None,
+) -> None:
+    """Print the loops over the parallel axes, each between its limits.
+
+    Parameters
+    ----------
+    innermost
+        Prints the last of them in another way.
+    """
     axes = [(one, limit) for one, limit in zip(nest.axes, limits, strict=True) if limit is not None]
 
     def loop_inside(position: int) -> tuple[Stmt, ...]:
@@ -233,6 +244,9 @@ def loops_over(emitter: Emitter, nest: Nest, limits: Limits) -> None:
             return
         (loop,) = loop_inside(position)
         assert isinstance(loop, Loop)
-        emitter.loop(loop, axes[position][1], lambda: printed(position + 1))
+        if innermost is not None and position == len(axes) - 1:
+            innermost(loop, axes[position][1])
+        else:
+            emitter.loop(loop, axes[position][1], lambda: printed(position + 1))
 
     printed(0)

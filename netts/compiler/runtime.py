@@ -12,8 +12,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 from netts.compiler.compiling import intrinsic
+from netts.compiler.tails import ROWS
 
 _WORD = ir.IntType(64)
 _BYTE_POINTER = ir.IntType(8).as_pointer()
@@ -42,6 +44,24 @@ pointer_int32 = _pointer_intrinsic(types.int32)
 pointer_int64 = _pointer_intrinsic(types.int64)
 pointer_float32 = _pointer_intrinsic(types.float32)
 pointer_float64 = _pointer_intrinsic(types.float64)
+
+
+def _kept_intrinsic(element: types.Type) -> Any:
+    """Return an intrinsic that gives memory on the stack, an element for each row of a block."""
+
+    @intrinsic
+    def kept(_typing: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+            return cgutils.alloca_once(builder, context.get_data_type(element), ROWS)
+
+        return types.CPointer(element)(), generate
+
+    return kept
+
+
+kept_int64 = _kept_intrinsic(types.int64)
+kept_float32 = _kept_intrinsic(types.float32)
+kept_float64 = _kept_intrinsic(types.float64)
 
 
 @intrinsic

@@ -24,6 +24,7 @@ from netts.compiler import Kernel, accelerate, functions, specialise
 from netts.compiler.native import Native
 from netts.compiler.operation import fill_numbers
 from netts.compiler.specialise import Specialisation
+from netts.compiler.tails import ROWS
 
 SCRATCH = 1 << 62
 """An address that no array has."""
@@ -203,7 +204,8 @@ class _Memory:
                 ("int64", np.int64), ("float32", np.float32), ("float64", np.float64),
             )
         }  # fmt: skip
-        return {"word_to_float": _word_to_float, "masked": lambda: None, **pointers}
+        kept = {f"kept_{name}": lambda: [None] * ROWS for name in ("int64", "float32", "float64")}
+        return {"word_to_float": _word_to_float, "masked": lambda: None, **pointers, **kept}
 
     def blas(self) -> dict[str, Any]:
         """Return the stand-ins for `netts.compiler.blas`."""

@@ -62,6 +62,15 @@ FORMS = {
             v = row[j]
             out[i, j] = {0}
 """,
+    "row functions": """\
+    for i in parallel(out.shape[0]):
+        v = row[0]
+        total = 1.0
+        for j in range(out.shape[1]):
+            total += netts.exp(-abs(x[i, j]))
+        u = netts.log(total) + netts.tanh(v)
+        out[i, 0] = {0}
+""",
     "reduction": """\
     total = 0.0
     for i, j in parallel(x.shape[0], x.shape[1]):
