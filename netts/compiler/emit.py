@@ -38,8 +38,11 @@ from netts.compiler.nest import (
     all_expressions,
     walk_statements,
 )
-from netts.compiler.scalars import DIVISIONS, ROWS, VECTORISED, Type
+from netts.compiler.scalars import COSTLY, DIVISIONS, ROWS, VECTORISED, Type
 from netts.compiler.typing import element_types, return_type
+
+WHOLE = 64
+"""Iterations that are whole vectors of every width, as many as LLVM runs at once: 4 of 16 lanes."""
 
 
 @dataclass
@@ -158,10 +161,7 @@ class Emitter:
         return repr(value)
 
     def extent(self, array: str, axis: int) -> str:
-        name = self.binding.canonical(array)
-        if self.is_vectorised and (name, axis) in self.binding.single:
-            return "1"
-        return self.word(Word("extent", name, axis))
+        return self.word(Word("extent", self.binding.canonical(array), axis))
 
     def _apply(self, expr: Apply) -> tuple[str, Type]:
         if expr in self.known:
@@ -335,38 +335,50 @@ class Emitter:
         """Print a loop; `limits` and `body` replace its own bounds and the printing of its body."""
         start, stop = limits or (self.value(loop.start, Type.INT), self.value(loop.stop, Type.INT))
         hoisted = self._hoist(loop, start, stop)
-        with self._iterating(loop, start, stop):
-            if body is None:
-                if limits is None and self.is_short(loop):
-                    self.runtime.add("masked")
-                    self.line("masked()")
-                self.block(loop.body)
-            else:
-                body()
+        if start == "0" and self._is_single(loop):
+            self.line(f"v_{loop.index} = 0")
+            self.block(loop.body) if body is None else body()
+        elif body is None and limits is None and self._is_short(loop):
+            self._in_masked_lanes(loop, start, stop)
+        else:
+            with self.indented(f"for v_{loop.index} in {self.range(loop, start, stop)}:"):
+                self.block(loop.body) if body is None else body()
         for key in hoisted:
             del self._hoisted[key]
 
-    @contextmanager
-    def _iterating(self, loop: Loop, start: str, stop: str) -> Iterator[None]:
-        """Print what goes around the body of a loop, which for one iteration is nothing.
+    def _is_single(self, loop: Loop) -> bool:
+        """Whether a loop over a last axis has one iteration, so that the one around it vectorises.
 
-        So the loop around it vectorises: a network of one output has many of that kind.
+        A network of one output has many. Only of functions: elsewhere it would gain little, and
+        sums over the rows of a column would be open to LLVM, which adds them up less exactly.
         """
+        match loop:
+            case Loop(start=Const(value=0), stop=Extent(array=array, axis=axis), step=1):
+                return (array, axis) in self.binding.single and self._computes_alone(loop)
+        return False
+
+    def _is_short(self, loop: Loop) -> bool:
+        """Whether a serial loop may have no more iterations than vectors have lanes, or few more.
+
+        Loops over classes have. Only of functions: other bodies take less than masks do.
+        """
+        inner = any(isinstance(one, Loop | While) for one in walk_statements(loop.body))
+        return loop.step == 1 and not inner and self._computes_alone(loop)
+
+    def _computes_alone(self, loop: Loop) -> bool:
+        """Whether the iterations of a loop compute functions, and none is left early."""
         jumps = any(isinstance(one, Jump) for one in walk_statements(loop.body))
-        if self.is_vectorised and (start, stop, loop.step) == ("0", "1", 1) and not jumps:
-            self.line(f"v_{loop.index} = 0")
-            yield
-            return
-        with self.indented(f"for v_{loop.index} in {self.range(loop, start, stop)}:"):
-            yield
+        return self.is_vectorised and not jumps and computes_functions(loop.body)
 
-    def is_short(self, loop: Loop) -> bool:
-        """Whether to run the last iterations of a serial loop as vectors too, see `masking`.
-
-        Loops over classes are short, and functions cost more than masks do.
-        """
-        inner = (one for one in walk_statements(loop.body) if isinstance(one, Loop | While))
-        return self.is_vectorised and not any(inner) and computes_functions(loop.body)
+    def _in_masked_lanes(self, loop: Loop, start: str, stop: str) -> None:
+        """Print a loop in two: whole vectors, several at once, and the rest in masked lanes."""
+        whole = self.fresh(f"{start} + (max({stop} - {start}, 0) & -{WHOLE})")
+        with self.indented(f"for v_{loop.index} in {self.range(loop, start, whole)}:"):
+            self.block(loop.body)
+        with self.indented(f"for v_{loop.index} in {self.range(loop, whole, stop)}:"):
+            self.runtime.add("masked")
+            self.line("masked()")
+            self.block(loop.body)
 
     def _while(self, test: Expr, body: tuple[Stmt, ...]) -> None:
         lines, text, type_ = self._captured(test)
@@ -457,7 +469,7 @@ class Emitter:
 def computes_functions(body: tuple[Stmt, ...]) -> bool:
     """Whether statements compute an exponential or its like, in element functions too."""
     return any(
-        (isinstance(one, Apply) and one.function in VECTORISED)
+        (isinstance(one, Apply) and one.function in COSTLY)
         or (isinstance(one, Call) and computes_functions(one.function.body.body))
         for one in all_expressions(body)
     )

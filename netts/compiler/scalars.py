@@ -206,6 +206,9 @@ ROWS: dict[str, Row] = {
 VECTORISED = ("erf", "exp", "expm1", "log", "log1p", "sigmoid", "softplus", "sqrt", "tanh")
 """The functions that netts has its own polynomials for (`vector_math`)."""
 
+COSTLY = tuple(one for one in VECTORISED if one != "sqrt")
+"""Those that are many instructions, and not one of the processor's."""
+
 _LIBRARY = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "copysign", "cos", "cosh", "erfc",
     "fmod", "gamma", "hypot", "lgamma", "log2", "log10", "sin", "sinh", "tan",

@@ -34,13 +34,10 @@ from netts.compiler.nest import (
     walk_expression,
     walk_statements,
 )
-from netts.compiler.scalars import DIVISIONS, VECTORISED, Type
+from netts.compiler.scalars import COSTLY, DIVISIONS, Type
 
 ROWS = 64
 """Rows of a block: whole vectors of every width, and what is kept of them stays near."""
-
-COSTLY = tuple(one for one in VECTORISED if one != "sqrt")
-"""Functions that are polynomials, and no instruction of the processor."""
 
 
 @dataclass(frozen=True)
@@ -104,16 +101,13 @@ def _locals_in(expr: Expr) -> Iterable[str]:
 
 
 def emit_tail(emitter: Emitter, tail: Tail, loop: Loop, limits: tuple[str, str]) -> None:
-    """Print the three passes over each block of the rows between two limits; of one row, one.
+    """Print the three passes over each block of the rows between two limits.
 
     Parameters
     ----------
     loop
         Over the rows; its body is that of the nest.
     """
-    if limits == ("0", "1"):
-        emitter.loop(loop, limits, lambda: emitter.block(loop.body))
-        return
     types = emitter.binding.types
     kept = {name: _memory(emitter, types.locals[name]) for name in tail.kept}
     results = {one: (_memory(emitter, types.of(one)), types.of(one)) for one in tail.functions}

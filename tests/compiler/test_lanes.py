@@ -72,6 +72,13 @@ def sigmoids(x, weight, out):
 
 
 @accelerate
+def down(x, out):
+    for j in parallel(out.shape[1]):
+        for i in range(out.shape[0]):
+            out[i, j] += netts.exp(x[i, j])
+
+
+@accelerate
 def skipping(x, out):
     for i, j in parallel(out.shape[0], out.shape[1]):
         if x[i, j] > 0.0:
@@ -105,7 +112,7 @@ def test_functions_behind_loops_at_every_length(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kernel", [log_sum, cells, first_negative, sigmoids, skipping])
+@pytest.mark.parametrize("kernel", [log_sum, cells, first_negative, sigmoids, down, skipping])
 def test_generated_code_touches_nothing_else(kernel, dtype):
     for rows, columns in itertools.product((0, 1, 5, 65), (1, 3)):
         x = normal((rows, columns), dtype)
@@ -114,6 +121,7 @@ def test_generated_code_touches_nothing_else(kernel, dtype):
             cells: (np.dstack([x, x]), np.zeros_like(x)),
             first_negative: (x, np.zeros(rows, dtype)),
             sigmoids: (x, np.ones(rows, dtype), np.zeros_like(x)),
+            down: (x, np.zeros_like(x)),
             skipping: (x, np.zeros_like(x)),
         }[kernel]
         expected = [one.copy() for one in arguments]
