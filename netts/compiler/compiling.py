@@ -205,7 +205,7 @@ class _Library(codegen.CPUCodeLibrary):
     Attributes
     ----------
     masked
-        The blocks of LLVM's code that `runtime.masked` stands in.
+        The blocks of LLVM's code that begin with a mark of `runtime`, see `masking`.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -235,10 +235,9 @@ class _Codegen(codegen.JITCPUCodegen):
     def machine(self) -> Any:
         return self._tm
 
-    @property
-    def has_masks(self) -> bool:
-        """Whether the processor reads and writes some of a vector's elements."""
-        return any(f"+{one}" in self._tm_features.split(",") for one in ("avx2", "sve"))
+    def has_any(self, features: Iterable[str]) -> bool:
+        """Whether the processor has one of some features."""
+        return not {f"+{one}" for one in features}.isdisjoint(self._tm_features.split(","))
 
     def _add_module(self, module: Any) -> None:
         pass
@@ -296,8 +295,7 @@ class _Context(cpu.CPUContext):
         # numba links its allocator into everything besides; 32-bit systems need more.
         if self.fastmath:
             fastmathpass.rewrite_module(mod, self.fastmath)
-        if self._internal_codegen.has_masks:
-            masking.mask_loops(mod, library.masked)
+        masking.mask_loops(mod, library.masked)
 
 
 @cache

@@ -36,6 +36,7 @@ from netts.compiler.nest import (
     Store,
     While,
     all_expressions,
+    stores,
     walk_statements,
 )
 from netts.compiler.scalars import COSTLY, DIVISIONS, ROWS, VECTORISED, Type
@@ -376,9 +377,14 @@ class Emitter:
         with self.indented(f"for v_{loop.index} in {self.range(loop, start, whole)}:"):
             self.block(loop.body)
         with self.indented(f"for v_{loop.index} in {self.range(loop, whole, stop)}:"):
-            self.runtime.add("masked")
-            self.line("masked()")
+            self.mask(writes=any(stores(loop.body)))
             self.block(loop.body)
+
+    def mask(self, *, writes: bool) -> None:
+        """Print the mark of a loop to run in masked lanes, as the first statement of its body."""
+        name = "masked_stores" if writes else "masked_loads"
+        self.runtime.add(name)
+        self.line(f"{name}()")
 
     def _while(self, test: Expr, body: tuple[Stmt, ...]) -> None:
         lines, text, type_ = self._captured(test)

@@ -2,9 +2,9 @@
 
 LLVM makes of a loop of unknown length one of whole vectors, several at once, and a remainder that
 runs one by one. Of a loop over 3 to 10 classes nearly everything is remainder, and an exponential
-costs the same for one number as for a vector of them. `runtime.masked` marks such a loop, and here
-LLVM is asked to mask the lanes behind its end instead: the mark becomes metadata of that loop, so
-no option of LLVM's changes for anybody else.
+costs the same for one number as for a vector of them. `masked_loads` or `masked_stores` of
+`runtime` marks such a loop, and here LLVM is asked to mask the lanes behind its end instead: the
+mark becomes metadata of that loop, so no option of LLVM's changes for anybody else.
 """
 
 from __future__ import annotations

@@ -74,15 +74,25 @@ def word_to_float(_typing: Any, word: Any) -> Any:
     return types.float64(types.int64), generate
 
 
-@intrinsic
-def masked(_typing: Any) -> Any:
-    """Have the loop whose first statement this is run in masked lanes, see `masking`."""
+def _masked_intrinsic(*features: str) -> Any:
+    """Return an intrinsic that marks a loop, as its first statement, for processors with one."""
 
-    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
-        context.active_code_library.masked.append(builder.block)
-        return context.get_dummy_value()
+    @intrinsic
+    def masked(_typing: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+            if context.codegen().has_any(features):
+                context.active_code_library.masked.append(builder.block)
+            return context.get_dummy_value()
 
-    return types.void(), generate
+        return types.void(), generate
+
+    return masked
+
+
+masked_loads = _masked_intrinsic("avx2", "sve")
+masked_stores = _masked_intrinsic("avx512f", "sve")
+"""AVX2 has masked stores too, but AMD's processors take some 20 cycles for one: a gradient of 200 x
+10 in float32 took 5.3 us with them and 3.8 without."""
 
 
 @intrinsic

@@ -119,8 +119,7 @@ def emit_tail(emitter: Emitter, tail: Tail, loop: Loop, limits: tuple[str, str])
             emitter.line(f"{memory}{place} = v_{name}")
 
     def functions() -> None:
-        emitter.runtime.add("masked")
-        emitter.line("masked()")  # a row has the same bits wherever its block begins
+        emitter.mask(writes=True)
         for name in dict.fromkeys(name for one in results for name in _locals_in(one)):
             if name in kept:
                 emitter.line(f"v_{name} = {kept[name]}[lane]")

@@ -205,7 +205,8 @@ class _Memory:
             )
         }  # fmt: skip
         kept = {f"kept_{name}": lambda: [None] * ROWS for name in ("int64", "float32", "float64")}
-        return {"word_to_float": _word_to_float, "masked": lambda: None, **pointers, **kept}
+        marks = dict.fromkeys(("masked_loads", "masked_stores"), lambda: None)
+        return {"word_to_float": _word_to_float, **pointers, **kept, **marks}
 
     def blas(self) -> dict[str, Any]:
         """Return the stand-ins for `netts.compiler.blas`."""
