@@ -16,6 +16,7 @@ from typing import ClassVar
 from netts.compiler.binding import Binding, Check, Word
 from netts.compiler.element import ElementFunction
 from netts.compiler.hoisting import hoistable
+from netts.compiler.lanes import WHOLE, Lanes, lanes_of
 from netts.compiler.nest import (
     Apply,
     Call,
@@ -35,15 +36,10 @@ from netts.compiler.nest import (
     Stmt,
     Store,
     While,
-    all_expressions,
     stores,
-    walk_statements,
 )
-from netts.compiler.scalars import COSTLY, DIVISIONS, ROWS, VECTORISED, Type
+from netts.compiler.scalars import DIVISIONS, ROWS, VECTORISED, Type
 from netts.compiler.typing import element_types, return_type
-
-WHOLE = 64
-"""Iterations that are whole vectors of every width, as many as LLVM runs at once: 4 of 16 lanes."""
 
 
 @dataclass
@@ -336,40 +332,17 @@ class Emitter:
         """Print a loop; `limits` and `body` replace its own bounds and the printing of its body."""
         start, stop = limits or (self.value(loop.start, Type.INT), self.value(loop.stop, Type.INT))
         hoisted = self._hoist(loop, start, stop)
-        if start == "0" and self._is_single(loop):
+        lanes = self.is_vectorised and lanes_of(loop, self.binding)
+        if start == "0" and lanes is Lanes.NONE:
             self.line(f"v_{loop.index} = 0")
             self.block(loop.body) if body is None else body()
-        elif body is None and limits is None and self._is_short(loop):
+        elif body is None and limits is None and lanes is Lanes.MASKED:
             self._in_masked_lanes(loop, start, stop)
         else:
             with self.indented(f"for v_{loop.index} in {self.range(loop, start, stop)}:"):
                 self.block(loop.body) if body is None else body()
         for key in hoisted:
             del self._hoisted[key]
-
-    def _is_single(self, loop: Loop) -> bool:
-        """Whether a loop over a last axis has one iteration, so that the one around it vectorises.
-
-        A network of one output has many. Only of functions: elsewhere it would gain little, and
-        sums over the rows of a column would be open to LLVM, which adds them up less exactly.
-        """
-        match loop:
-            case Loop(start=Const(value=0), stop=Extent(array=array, axis=axis), step=1):
-                return (array, axis) in self.binding.single and self._computes_alone(loop)
-        return False
-
-    def _is_short(self, loop: Loop) -> bool:
-        """Whether a serial loop may have no more iterations than vectors have lanes, or few more.
-
-        Loops over classes have. Only of functions: other bodies take less than masks do.
-        """
-        inner = any(isinstance(one, Loop | While) for one in walk_statements(loop.body))
-        return loop.step == 1 and not inner and self._computes_alone(loop)
-
-    def _computes_alone(self, loop: Loop) -> bool:
-        """Whether the iterations of a loop compute functions, and none is left early."""
-        jumps = any(isinstance(one, Jump) for one in walk_statements(loop.body))
-        return self.is_vectorised and not jumps and computes_functions(loop.body)
 
     def _in_masked_lanes(self, loop: Loop, start: str, stop: str) -> None:
         """Print a loop in two: whole vectors, several at once, and the rest in masked lanes."""
@@ -470,12 +443,3 @@ class Emitter:
             number += 1
             name = f"{base}_{number}"
         return name
-
-
-def computes_functions(body: tuple[Stmt, ...]) -> bool:
-    """Whether statements compute an exponential or its like, in element functions too."""
-    return any(
-        (isinstance(one, Apply) and one.function in COSTLY)
-        or (isinstance(one, Call) and computes_functions(one.function.body.body))
-        for one in all_expressions(body)
-    )

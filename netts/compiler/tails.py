@@ -10,7 +10,7 @@ Rows are independent, and within a row nothing is computed in another order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from netts.compiler.binding import Binding
@@ -108,40 +108,45 @@ def emit_tail(emitter: Emitter, tail: Tail, loop: Loop, limits: tuple[str, str])
     loop
         Over the rows; its body is that of the nest.
     """
-    types = emitter.binding.types
+    types, place, block = emitter.binding.types, f"[v_{loop.index} - first]", ("first", "last")
     kept = {name: _memory(emitter, types.locals[name]) for name in tail.kept}
-    results = {one: (_memory(emitter, types.of(one)), types.of(one)) for one in tail.functions}
-    block, place = ("first", "last"), f"[v_{loop.index} - first]"
+    results = {one: _memory(emitter, types.of(one)) for one in tail.functions}
 
     def head() -> None:
         emitter.block(tail.head)
         for name, memory in kept.items():
             emitter.line(f"{memory}{place} = v_{name}")
 
-    def functions() -> None:
-        emitter.mask(writes=True)
-        for name in dict.fromkeys(name for one in results for name in _locals_in(one)):
-            if name in kept:
-                emitter.line(f"v_{name} = {kept[name]}[lane]")
-        for one, (memory, type_) in results.items():
-            emitter.line(f"{memory}[lane] = {emitter.value(one, type_)}")
-
     def rest() -> None:
-        for name, memory in kept.items():
-            emitter.line(f"v_{name} = {memory}{place}")
-        for one, (memory, type_) in results.items():
-            emitter.known[one] = f"{memory}{place}", type_
+        _bring(emitter, kept, place)
+        for one, memory in results.items():
+            emitter.known[one] = f"{memory}{place}", types.of(one)
         emitter.block(tail.rest)
         emitter.known.clear()
 
     with emitter.indented(f"for first in range({limits[0]}, {limits[1]}, {ROWS}):"):
         emitter.line(f"last = min(first + {ROWS}, {limits[1]})")
         emitter.loop(_over(loop, tail.head), block, head)
-        with emitter.indented("for lane in range(last - first):"):
-            functions()
+        _compute(emitter, kept, results)
         # What is kept is assigned in each row anew: no test that reads it may leave the loop.
         again = tuple(Set(name, Local(name)) for name in kept)
         emitter.loop(_over(loop, (*again, *tail.rest)), block, rest)
+
+
+def _compute(emitter: Emitter, kept: Mapping[str, str], results: Mapping[Apply, str]) -> None:
+    """Print the functions of all rows of a block."""
+    read = {name: kept[name] for one in results for name in _locals_in(one) if name in kept}
+    with emitter.indented("for lane in range(last - first):"):
+        emitter.mask(writes=True)
+        _bring(emitter, read, "[lane]")
+        for one, memory in results.items():
+            value = emitter.value(one, emitter.binding.types.of(one))
+            emitter.line(f"{memory}[lane] = {value}")
+
+
+def _bring(emitter: Emitter, kept: Mapping[str, str], place: str) -> None:
+    for name, memory in kept.items():
+        emitter.line(f"v_{name} = {memory}{place}")
 
 
 def _over(loop: Loop, body: tuple[Stmt, ...]) -> Loop:
