@@ -13,6 +13,13 @@ import numpy as np
 MAX_EPOCHS = {"fashion_mnist": 3, "diamonds": 20, "shuttle": 20, "mnist_5000": 20}
 """Fewer than scikit-learn's 200 for large data, of both estimators alike."""
 REGRESSIONS = ("diabetes", "diamonds")
+BUNDLED = ("iris", "wine", "digits", "breast_cancer", "diabetes")
+"""Small sets, on which a fit takes less than a second."""
+
+WARM_UP_EPOCHS = 16
+"""Of a fit on a small set, of 2 on others: kernels for several epochs in one go are loaded then."""
+QUIET_SECONDS = 0.25
+"""Before a fit that is timed: threads of the library that ran before still spin, in vain, so long."""
 ENGINES = {"netts": "netts", "scikit-learn": "sklearn.neural_network"}
 
 
@@ -56,7 +63,7 @@ def diamonds() -> tuple[np.ndarray, np.ndarray]:
 DATA = {
     **{
         name: lambda name=name: bundled(name)
-        for name in ("iris", "wine", "digits", "breast_cancer", "diabetes")
+        for name in BUNDLED
     },
     "mnist_5000": mnist_5000,
     "fashion_mnist": fashion_mnist,
@@ -88,12 +95,13 @@ def missing(name: str) -> str:
 
 
 def fitted(library: str, name: str) -> tuple[float, dict[str, float]]:
-    """Return seconds, epochs and score of one fit, behind one of an epoch that warms up."""
+    """Return seconds, epochs and score of one fit, behind a short one that warms up."""
     warnings.simplefilter("ignore")
     kind = "MLPRegressor" if name in REGRESSIONS else "MLPClassifier"
     estimator = getattr(importlib.import_module(ENGINES[library]), kind)
     X, X_test, y, y_test = prepared(name)
-    estimator(max_iter=1, random_state=0).fit(X, y)
+    estimator(max_iter=WARM_UP_EPOCHS if name in BUNDLED else 2, random_state=0).fit(X, y)
+    time.sleep(QUIET_SECONDS)
     start = time.perf_counter()
     model = estimator(max_iter=MAX_EPOCHS.get(name, 200), random_state=0).fit(X, y)
     seconds = time.perf_counter() - start
