@@ -60,6 +60,13 @@ def images(n_samples: int) -> tuple[np.ndarray, np.ndarray]:
 def netts_network(net: CNN) -> Any:
     from netts import Network, layers
 
+    return Network([*netts_layers(net), layers.Dense(N_CLASSES)], dtype=np.float32)
+
+
+def netts_layers(net: CNN) -> list[Any]:
+    """Return the layers but for the last."""
+    from netts import layers
+
     stack: list[Any] = []
     for filters, kernel, padding in net.convolutions:
         stack += [
@@ -67,8 +74,7 @@ def netts_network(net: CNN) -> Any:
             layers.MaxPool2D(2),
         ]
     stack.append(layers.Flatten())
-    stack += [layers.Dense(units, "relu") for units in net.units]
-    return Network([*stack, layers.Dense(N_CLASSES)], dtype=np.float32)
+    return stack + [layers.Dense(units, "relu") for units in net.units]
 
 
 def train_netts(net: CNN, batch_size: int, epochs: int, X, y) -> Any:

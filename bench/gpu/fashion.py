@@ -1,4 +1,4 @@
-"""Fashion-MNIST on a GPU through netts's public API: accuracy and seconds per epoch. Markdown.
+"""Fashion-MNIST on a GPU through netts's estimators: accuracy and seconds per epoch. Markdown.
 
     PYTHONPATH=. python bench/gpu/fashion.py --data FOLDER --seconds 90
     PYTHONPATH=. python bench/gpu/fashion.py --device cpu --samples 500 --epochs 2
@@ -27,10 +27,10 @@ import numpy as np
 from contestants import TorchEpoch
 from report import Budget, in_words, machine, save
 
-from bench.cnn_peers import NETS, netts_network, torch_model
+from bench.cnn_peers import NETS, netts_layers, torch_model
 from bench.markdown import table
 from bench.peers import LEARNING_RATE
-from netts import Trainer
+from netts import NetworkClassifier, Trainer
 from netts.data import fashion_mnist
 from netts.data.fashion_mnist import DIRECTORY
 from netts.optimizers import Adam
@@ -69,8 +69,8 @@ def train_netts(device: str, epochs: int, budget: Budget, X, y, X_test, y_test) 
         return float(np.mean(trainer.predict(X_test).argmax(axis=1) == y_test))
 
     clock = Clock(budget, score)
-    Trainer(
-        netts_network(NET),
+    NetworkClassifier(
+        netts_layers(NET),
         optimizer=Adam(LEARNING_RATE),
         epochs=epochs,
         batch_size=BATCH_SIZE,
