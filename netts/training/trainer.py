@@ -64,7 +64,9 @@ class Trainer:
         The largest norm of the weights into a unit: Keras' `MaxNorm`.
     shuffle : bool or callable
         Whether each epoch has its own random order; or what gives it: called with the number of
-        samples at the start of an epoch, it returns their order, int64 of that length.
+        samples at the start of an epoch, it returns their order, int64 of that length. One that
+        also has `mark()` and `go_back(mark)`, which let orders be as if they had not been drawn, is
+        asked for those of several short epochs at once.
     validation_fraction : float in [0, 1)
         How much of the data to hold out, where `fit` gets no validation data.
     early_stopping : EarlyStopping or Plateau, optional
