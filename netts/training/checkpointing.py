@@ -88,8 +88,8 @@ def describe_training(fit: Fit) -> SavedTraining:
         history=replace(fit.history, epochs=list(fit.history.epochs), steps=fit.pace.steps),
         shuffle=_kept(trainer.shuffle),
         watch=None if watch is None else SavedWatch(watch.best, watch.waited, watch.is_reached),
-        last=session.snapshot(fit.last) if is_within else None,
-        best=session.snapshot(fit.best) if fit.best is not None and not is_best_last else None,
+        last=session.snapshots.copied(fit.last) if is_within else None,
+        best=None if fit.best is None or is_best_last else session.snapshots.copied(fit.best),
         is_best_last=is_best_last,
     )
 

@@ -92,11 +92,11 @@ class Fit:
             self.plateau.best, self.plateau.waited = saved.watch.best, saved.watch.waited
             self.plateau.is_reached = saved.watch.is_reached
         if saved.last is not None:
-            self.session.set_snapshot(self.last, saved.last)
+            self.session.snapshots.write(self.last, saved.last)
         self.best = self.last if saved.is_best_last else None
         if saved.best is not None:
             self.best = 1 - self.last
-            self.session.set_snapshot(self.best, saved.best)
+            self.session.snapshots.write(self.best, saved.best)
         if self.history.epochs and self._is_target_reached(self.history.epochs[-1]):
             self.pace.end("target")
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from netts.devices.memory import BufferView
 from netts.devices.names import kind_of
-from netts.errors import BrokenModelError
 from netts.graph import Drawing, TaskGraph, Usage
 from netts.graph.profile import Profile
 from netts.graph.replay import Cycle
@@ -19,10 +18,11 @@ from netts.network.propagation import Propagation
 from netts.optimizers import AnyOptimizer
 from netts.training.batches import Batch, Controls, Feed
 from netts.training.history import Measures
-from netts.training.kernels import copy_vector, count_not_finite, count_troubles, keep_sound
+from netts.training.kernels import count_not_finite
 from netts.training.pacing import UNPACED, Pace
 from netts.training.rates import Rates
 from netts.training.regularization import Regularization
+from netts.training.snapshots import Snapshots
 from netts.training.supply import Ahead, Room, Samples
 from netts.training.update import update_of
 from netts.training.validation import Validation
@@ -33,9 +33,8 @@ class Session:
 
     The recordings are `step` and `step_last`, a training step on full batches and on the last ones,
     which may be fewer or shorter and end the epoch; `validation` and `validation_last` where there
-    is validation data; `keep_0`, which copies what the network has learned to a snapshot,
-    `restore_0`, which copies it back, and so on; and `keep_sound`, which ends an epoch of a run of
-    several. On a device with memory of its own, snapshots stay there.
+    is validation data; those of `Snapshots`, of which `keep_sound` ends an epoch of a run of
+    several.
 
     Parameters
     ----------
@@ -114,7 +113,12 @@ class Session:
         self.feed.fill()
         self._key.array[...] = key
         self._record()
-        self._record_snapshots(n_snapshots)
+        self.snapshots = Snapshots(self._learned, n_snapshots)
+        self.snapshots.record(self.graph)
+        if most_epochs > 1:
+            self.snapshots.record_sound(
+                self.graph, self.feed.loss_sums, self._not_finite, self._troubles
+            )
         self.plan = self.graph.compile(
             device=device, precision=precision, usage=self._usage(controls, epochs, before)
         )
@@ -158,25 +162,6 @@ class Session:
                     feed.finish_epoch()
         for one in self._validations.values():
             one.record()
-
-    def _record_snapshots(self, n_snapshots: int) -> None:
-        learned = self._learned
-        self.snapshots = [
-            [one.like(f"snapshot {slot}").flat for one in learned] for slot in range(n_snapshots)
-        ]
-        for slot, copies in enumerate(self.snapshots):
-            kept = [(one.flat, copy) for one, copy in zip(learned, copies, strict=True)]
-            with self.graph.recording(f"keep_{slot}"):
-                for flat, copy in kept:
-                    copy_vector(flat, copy)
-            with self.graph.recording(f"restore_{slot}"):
-                for flat, copy in kept:
-                    copy_vector(copy, flat)
-        if self.feed.n_slots > 1:
-            with self.graph.recording("keep_sound"):
-                count_troubles(self.feed.loss_sums, self._not_finite, self._troubles)
-                for one, copy in zip(learned, self.snapshots[0], strict=True):
-                    keep_sound(one.flat, self._troubles, copy)
 
     def _record_batch(
         self,
@@ -321,25 +306,6 @@ class Session:
     def restore(self, slot: int) -> None:
         """Go back to a snapshot; the optimiser's state stays what it is."""
         self.plan.run(recording=f"restore_{slot}")
-
-    def snapshot(self, slot: int) -> tuple[np.ndarray, ...]:
-        """Return copies of what a snapshot holds: parameters, and layer state if there is some."""
-        return tuple(one.read().copy() for one in self.snapshots[slot])
-
-    def set_snapshot(self, slot: int, arrays: Sequence[np.ndarray]) -> None:
-        """Write a snapshot.
-
-        Raises
-        ------
-        BrokenModelError
-            Where the arrays are none of this network.
-        """
-        views = self.snapshots[slot] if slot < len(self.snapshots) else []
-        kinds = [(one.shape, one.dtype) for one in arrays]
-        if kinds != [(one.shape, one.dtype) for one in views]:
-            raise BrokenModelError("a snapshot of the checkpoint is none of this network")
-        for view, array in zip(views, arrays, strict=True):
-            view.array[...] = array
 
     def validation_samples(self) -> dict[str, Samples]:
         """Return the sets that are validated with, by name."""
