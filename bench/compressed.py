@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import zlib
 
@@ -14,15 +15,20 @@ class Compressed:
     Parameters
     ----------
     X : ndarray of uint8
-    in_processes
-        Whether in other processes.
     """
 
     n_threads = os.cpu_count() or 1
+    in_processes = False
 
-    def __init__(self, X: np.ndarray, in_processes: bool) -> None:
-        self.shape, self.dtype, self.in_processes = X.shape, np.dtype(np.float32), in_processes
+    def __init__(self, X: np.ndarray) -> None:
+        self.shape, self.dtype = X.shape, np.dtype(np.float32)
         self._samples = [zlib.compress(one.tobytes(), 1) for one in X]
+
+    def for_processes(self) -> Compressed:
+        """Return the same samples, to be decoded in other processes."""
+        found = copy.copy(self)
+        found.in_processes = True
+        return found
 
     def read(self, indices: np.ndarray, out: np.ndarray, *, epoch: int) -> None:
         for index, place in zip(indices, out, strict=True):

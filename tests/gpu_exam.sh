@@ -36,11 +36,13 @@ PYTHON
 
 # Warnings of packages in versions that CI has not seen are printed, and fail nothing here.
 pytest="$python -m pytest -q -m gpu -W default -p no:cacheprovider --durations=8"
-# These ask how much of the memory is free, or leave none: no other process may use the GPU meanwhile.
+# These ask how much of the memory is free, or leave none, or start CUDA 21 times: no other process may
+# use the GPU meanwhile.
 $pytest tests/devices/test_devices_gpu.py tests/training/test_memory_gpu.py \
-    tests/training/test_streaming_gpu.py tests/estimators/test_gpu_arrays.py
+    tests/training/test_streaming_gpu.py tests/estimators/test_gpu_arrays.py \
+    tests/training/test_killed_trainings.py
 alone=$?
-$pytest tests/training/test_killed_trainings.py tests/compiler/test_cuda_gpu.py \
+$pytest tests/compiler/test_cuda_gpu.py \
     tests/training/test_training_gpu.py tests/training/test_checkpoints.py \
     tests/estimators/test_conventions.py "$@"
 status=$((alone | $?))
