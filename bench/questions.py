@@ -58,6 +58,7 @@ QUESTIONS = {
     "tables": Question("`netts train` beside a pipeline of scikit-learn", "tables.py"),
     "streaming_images": Question("images that do not fit in memory", "streaming_images.py"),
     "blas_libraries": Question("products by NumPy's BLAS and by SciPy's", "blas_libraries.py"),
+    "small_products": Question("small products, turned or cut", "small_products.py"),
     "contraction_rule": Question("whether loops or BLAS are chosen well", "contraction_rule.py"),
     "train_defaults": Question("which settings `netts train` has", "train_defaults.py"),
     "train_penalty": Question("how strong `netts train` penalises weights", "train_penalty.py"),

@@ -43,6 +43,26 @@ SPILL = 2
 SCRATCH_ELEMENTS = 1 << 22
 """The most scratch of one part."""
 
+UNPACKED = 10**6
+"""A product of so many multiplications or fewer OpenBLAS computes from operands as they lie; for
+larger ones it packs both (with AVX-512; bench/results/small-products-2026-11-23.md)."""
+
+NEAR_ELEMENTS = 1 << 15
+"""An operand that each block reads again stays in a cache up to so many elements."""
+
+TURNED_ELEMENTS = {"float32": 1 << 17, "float64": 1 << 14}
+TURNED_COLUMNS = 5
+"""Up to how many elements, by dtype, and from how many columns on an operand is worth turning:
+larger ones come from too far away, and with fewer columns BLAS is as fast along the sum."""
+
+TURNED = 0.5
+"""The part of a multiplication that is saved where one of two operands that lie along the sum is
+turned ahead."""
+
+TURNED_COPY, BLAS_COPY = 1.5, 2.5
+"""What turning an element costs, and what BLAS needs to pack one of float64, in elements that are
+packed here. With float32, smaller products lose as much as packing costs."""
+
 
 def estimate_seconds(
     phase: Stmt | Nest, plan: Plan | None, symbols: Mapping[Expr, int], costs: CostConstants
@@ -65,18 +85,20 @@ def plan_seconds(plan: Plan) -> float:
     """Return about how long one core works on a contraction."""
     volume, costs = plan.frame.volume, plan.frame.costs
     calls = plan.units * volume(plan.batched) * volume(plan.repeated)
-    m, n, k = (
-        math.prod(plan.counted(one) for one in group)
-        for group in (plan.rows, plan.columns, plan.inner)
-    )
+    m, n, k = _sides(plan)
     call = costs.call + m * n * k * costs.multiply_add
     if min(m, n) == 1:
         call += max(m, n) * costs.thin
+    if plan.right.is_turned:
+        call -= m * n * k * costs.multiply_add * TURNED
+    if plan.frame.dtype == "float64" and _is_packed(plan, m, n, k):
+        call += (m * k + k * n) * costs.copy * BLAS_COPY
     total = calls * (call + (m * k + k * n + m * n) * costs.move)
     for matrix in (plan.left, plan.right):
         if matrix.size:
             spill = SPILL if plan.scratch_elements > CACHE_ELEMENTS else 1
-            total += _times_packed(plan, matrix) * matrix.size * costs.copy * spill
+            each = costs.copy * (TURNED_COPY if matrix.is_turned else 1)
+            total += _times_packed(plan, matrix) * matrix.size * each * spill
     if not plan.is_plain:
         outer = [one.index for one in plan.frame.contraction.outer]
         is_strided = plan.total.of.get(outer[-1], 0) > 1
@@ -85,6 +107,38 @@ def plan_seconds(plan: Plan) -> float:
         spill = SPILL if plan.total_size > CACHE_ELEMENTS else 1
         total += each * spill * volume(outer)
     return total * 1e-9
+
+
+def is_worth_turning(plan: Plan) -> bool:
+    """Whether both operands lie along the sum, and one may be turned before BLAS reads it."""
+    m, n, k = _sides(plan)
+    elements = plan.frame.volume((*plan.columns, *plan.inner))
+    is_fit = m * n * k <= UNPACKED and elements <= TURNED_ELEMENTS[plan.frame.dtype]
+    return is_fit and n >= TURNED_COLUMNS and plan.column_step == 1 and _is_along(plan)
+
+
+def _is_along(plan: Plan) -> bool:
+    """Whether both operands are read in place, and lie along the sum."""
+    return all(one.size == 0 and one.inner_step == 1 for one in (plan.left, plan.right))
+
+
+def _is_packed(plan: Plan, m: int, n: int, k: int) -> bool:
+    """Whether BLAS packs the operands of one product, or might as well."""
+    if m * n * k > UNPACKED:
+        return True
+    if plan.split is None:
+        return False
+    again = k * n if plan.split.index in plan.rows else m * k
+    return again > NEAR_ELEMENTS or _is_along(plan)
+
+
+def _sides(plan: Plan) -> tuple[int, int, int]:
+    """Return the rows, columns and terms of one product."""
+    m, n, k = (
+        math.prod(plan.counted(one) for one in group)
+        for group in (plan.rows, plan.columns, plan.inner)
+    )
+    return m, n, k
 
 
 def _times_packed(plan: Plan, matrix: Matrix) -> int:

@@ -73,7 +73,11 @@ def _plan(plan: Plan) -> list[str]:
         lines.append(f"      one product for each {', '.join(around)}")
     if plan.split is not None:
         lines.append(f"      in {plan.split.blocks} blocks of {plan.split.index}")
-    lines += [f"      packs {_packed(one)}" for one in (plan.left, plan.right) if one.size]
+    lines += [
+        f"      {'turns' if one.is_turned else 'packs'} {_packed(one)}"
+        for one in (plan.left, plan.right)
+        if one.size
+    ]
     where = str(found.result) if plan.is_direct else "scratch"
     lines.append(f"      into {where}" + ("" if plan.is_plain else ", then scalar code"))
     return lines

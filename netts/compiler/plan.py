@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netts.compiler import cost
 from netts.compiler.grouping import Groups, inner_order, ordered, packed_order, result_of
@@ -42,6 +42,8 @@ class Matrix:
         How far apart neighbours are, along the result's axis and along the sum.
     size
         The elements of scratch that it needs, 0 for a view.
+    is_turned
+        Whether it could be read in place, and is packed with its axes exchanged.
     """
 
     operand: Operand
@@ -49,6 +51,7 @@ class Matrix:
     outer_step: int
     inner_step: int
     size: int
+    is_turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,7 @@ class _Planner:
                     plan = self._plan(n_rows, n_columns, n_inner, out, blocks)
                     if plan is not None:
                         yield plan
+                        yield from self._turned(plan)
 
     @staticmethod
     def _prefixes(indices: tuple[str, ...], allowed: frozenset[str]) -> range:
@@ -227,6 +231,16 @@ class _Planner:
         reach = max(m, n, k, row_step, column_step, *steps_of)
         is_small = reach <= LARGEST and plan.scratch_elements <= cost.SCRATCH_ELEMENTS
         return plan if is_small else None
+
+    def _turned(self, plan: Plan) -> Iterator[Plan]:
+        """Yield the plan with the right operand turned, where that may be worth its time."""
+        if cost.is_worth_turning(plan):
+            order = (*plan.inner, *plan.columns)
+            columns = math.prod(plan.counted(one) for one in plan.columns)
+            size = math.prod(plan.counted(one) for one in order)
+            yield replace(
+                plan, right=Matrix(plan.right.operand, order, 1, columns, size, is_turned=True)
+            )
 
     def _split(
         self, rows: tuple[str, ...], columns: tuple[str, ...], inner: tuple[str, ...],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from contracted_kernels import cases
 from generated_code import specialised_uncompiled
 from programs import HEADER, LAYOUTS, Program, assert_same, copied, laid_out, run_reference
 
+from netts.compiler import cost
 from netts.compiler.plan import Plan, plans
 from netts.layers import dense
 
@@ -114,6 +116,57 @@ def test_the_longer_side_is_cut_and_of_equal_ones_that_whose_operand_is_packed_d
         assert columns in cut  # rows too, of products that go into scratch
     else:
         assert cut == {rows}
+
+
+def layer(dtype: str, batch: int, inputs: int, units: int) -> dict[Any, tuple[np.ndarray, ...]]:
+    """Return arguments of the products of a dense layer, of whole numbers."""
+    x, weight, bias, grad = (
+        integers(shape).astype(dtype)
+        for shape in ((batch, inputs), (inputs, units), (units,), (batch, units))
+    )
+    return {
+        dense.dense_forward: (x, weight, bias, np.zeros_like(grad)),
+        dense.dense_grad_weight: (x, grad, np.zeros_like(weight)),
+        dense.dense_grad_input: (grad, weight, np.zeros_like(x)),
+    }
+
+
+def plan_of(kernel: Any, given: tuple[np.ndarray, ...], parts: int = 1) -> Plan:
+    """Run a product by the plan that is chosen, compare it with the reference, return the plan."""
+    expected, found = copied(given), copied(given)
+    run_reference(kernel, expected)
+    chosen = specialised_uncompiled(kernel, found)
+    (plan,) = chosen.specialisation.reasons.values()
+    assert isinstance(plan, Plan), plan
+    chosen.run(found, parts=parts)
+    assert_same(expected, found, str(plan))
+    return plan
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("batch", "inputs", "units", "is_turned"),
+    [(64, 10, 5, True), (30, 20, 50, True), (5, 20, 50, False), (64, 4, 20, False)],
+)
+def test_an_operand_along_the_sum_is_turned_where_many_rows_meet_it(
+    dtype, batch, inputs, units, is_turned
+):
+    with by_blas():
+        plans = {
+            one: plan_of(one, given) for one, given in layer(dtype, batch, inputs, units).items()
+        }
+    turned = {one: plan.right.is_turned for one, plan in plans.items()}
+    assert turned == dict.fromkeys(plans, False) | {dense.dense_grad_input: is_turned}
+
+
+def test_products_of_float64_are_cut_below_the_size_from_which_blas_packs():
+    for dtype, least in (("float32", 1), ("float64", 2)):
+        for kernel, given in layer(dtype, 160, 64, 100).items():
+            plan = plan_of(kernel, given, parts=2)
+            if kernel is not dense.dense_grad_input:
+                assert plan.units == least
+            whole = [plan.counted(one) for one in (*plan.rows, *plan.columns, *plan.inner)]
+            assert dtype == "float32" or math.prod(whole) <= cost.UNPACKED
 
 
 # ---------------------------------------------------------------- every form
