@@ -338,9 +338,10 @@ class Fit:
 
     def _is_target_reached(self, epoch: Epoch) -> bool:
         """Tell whether the epoch is as good as the user wants one to be."""
-        return any(
+        target = self.trainer.target
+        return target is not None and any(
             MONITORS[name] * getattr(epoch, name) >= MONITORS[name] * value
-            for name, value in (self.trainer.target or {}).items()
+            for name, value in target.items()
         )
 
     def _watch(self, epoch: Epoch) -> bool:

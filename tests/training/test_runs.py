@@ -14,7 +14,7 @@ from trainings import CLASSES, WEIGHTS, X, mlp
 
 from netts import MLPClassifier, MLPRegressor, Network, Trainer, layers
 from netts.errors import DivergenceError, InterruptedFitWarning
-from netts.estimators.protocol import EpochOrder
+from netts.estimators.protocol import MOST_DRAWN_AGAIN, EpochOrder
 from netts.graph import plan
 from netts.optimizers import SGD, Adam
 from netts.training import Callback, EarlyStopping
@@ -260,10 +260,21 @@ def test_an_estimator_draws_no_more_random_numbers_than_it_uses(estimator, n_ite
         assert_array_equal(one, other)
 
 
-def test_the_order_of_epochs_goes_back_to_a_mark():
+@pytest.mark.parametrize("n_between", [0, 5, MOST_DRAWN_AGAIN, MOST_DRAWN_AGAIN + 1])
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_the_order_of_epochs_goes_back_to_a_mark(n_before, n_between):
     order = EpochOrder(np.random.RandomState(0))
-    order(9)
+    plain = EpochOrder(np.random.RandomState(0))
+    expected = [plain(9) for _ in range(n_before + n_between + 6)]
+    for _ in range(n_before):
+        order(9)
+    order.mark()
+    for _ in range(n_between):
+        order(9)
     mark = order.mark()
-    drawn = [order(9) for _ in range(3)]
-    order.go_back(mark)
-    assert_array_equal([order(9) for _ in range(3)], drawn)
+    for _ in range(2):
+        drawn = [order(9) for _ in range(3)]
+        assert_array_equal(drawn, expected[n_before + n_between :][:3])
+        order.go_back(mark)
+    rest = [order(9), *(order(9) for _ in range(2) if order.mark())]
+    assert_array_equal(rest, expected[n_before + n_between :][:3])
