@@ -31,7 +31,7 @@ ROUND_SECONDS = 0.5e-3
 SIZES = (
     (112, 100, 3), (200, 100, 7), (200, 100, 10), (32, 64, 100), (32, 100, 50), (32, 50, 10),
     (200, 30, 100), (1000, 20, 50), (64, 64, 64), (200, 64, 100), (128, 128, 10), (64, 256, 128),
-    (128, 256, 128), (200, 784, 100), (256, 256, 256),
+    (128, 256, 128), (512, 64, 64), (1024, 32, 256), (200, 784, 100), (256, 256, 256),
 )  # fmt: skip
 """Rows of a batch, inputs, units."""
 
@@ -53,7 +53,10 @@ def layer(dtype: str, rows: int, inputs: int, units: int) -> dict[str, tuple[Ker
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
     """Let plans be chosen as if BLAS were as fast along the sum, and packed for nothing."""
-    with patch.object(cost, "TURNED_COLUMNS", 1 << 31), patch.object(cost, "BLAS_COPY", 0.0):
+    with (
+        patch.object(cost, "TURNED_COLUMNS", 1 << 31),
+        patch.dict(cost.BLAS_COPY, float32=0.0, float64=0.0),
+    ):
         yield
 
 

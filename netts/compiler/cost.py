@@ -59,9 +59,8 @@ TURNED = 0.5
 """The part of a multiplication that is saved where one of two operands that lie along the sum is
 turned ahead."""
 
-TURNED_COPY, BLAS_COPY = 1.5, 2.5
-"""What turning an element costs, and what BLAS needs to pack one of float64, in elements that are
-packed here. With float32, smaller products lose as much as packing costs."""
+TURNED_COPY, BLAS_COPY = 1.5, {"float32": 1.0, "float64": 2.5}
+"""What turning an element costs, and what BLAS needs to pack one, as parts of `copy`."""
 
 
 def estimate_seconds(
@@ -91,8 +90,8 @@ def plan_seconds(plan: Plan) -> float:
         call += max(m, n) * costs.thin
     if plan.right.is_turned:
         call -= m * n * k * costs.multiply_add * TURNED
-    if plan.frame.dtype == "float64" and _is_packed(plan, m, n, k):
-        call += (m * k + k * n) * costs.copy * BLAS_COPY
+    if _is_packed(plan, m, n, k):
+        call += (m * k + k * n) * costs.copy * BLAS_COPY[plan.frame.dtype]
     total = calls * (call + (m * k + k * n + m * n) * costs.move)
     for matrix in (plan.left, plan.right):
         if matrix.size:
@@ -123,7 +122,13 @@ def _is_along(plan: Plan) -> bool:
 
 
 def _is_packed(plan: Plan, m: int, n: int, k: int) -> bool:
-    """Whether BLAS packs the operands of one product, or might as well."""
+    """Whether BLAS packs operands that lie in place, or might as well.
+
+    What is packed here anyway, as of convolutions, is left to the other constants, which were
+    fitted to it.
+    """
+    if any(one.size and not one.is_turned for one in (plan.left, plan.right)):
+        return False
     if m * n * k > UNPACKED:
         return True
     if plan.split is None:
