@@ -30,6 +30,7 @@ ROUND_SECONDS = 0.5e-3
 
 SIZES = (
     (112, 100, 3), (200, 100, 7), (200, 100, 10), (32, 64, 100), (32, 100, 50), (32, 50, 10),
+    (16, 64, 64), (16, 256, 256), (32, 256, 256),
     (200, 30, 100), (1000, 20, 50), (64, 64, 64), (200, 64, 100), (128, 128, 10), (64, 256, 128),
     (128, 256, 128), (512, 64, 64), (1024, 32, 256), (200, 784, 100), (256, 256, 256),
 )  # fmt: skip
@@ -54,7 +55,7 @@ def layer(dtype: str, rows: int, inputs: int, units: int) -> dict[str, tuple[Ker
 def as_before() -> Iterator[None]:
     """Let plans be chosen as if BLAS were as fast along the sum, and packed for nothing."""
     with (
-        patch.object(cost, "TURNED_COLUMNS", 1 << 31),
+        patch.object(cost, "turnable", lambda _plan: (False, False)),
         patch.dict(cost.BLAS_COPY, float32=0.0, float64=0.0),
     ):
         yield
@@ -71,7 +72,8 @@ def in_words(replayed: Replayed) -> str:
     if not isinstance(plan, Plan):
         return "loops"
     blocks = f"{plan.split.blocks} blocks" if plan.split else ""
-    return ", ".join(filter(None, (blocks, "turned" if plan.right.is_turned else "")))
+    turned = [one.operand.title for one in (plan.left, plan.right) if one.is_turned]
+    return ", ".join(filter(None, (blocks, *(f"{one} turned" for one in turned))))
 
 
 def compare(before: Replayed, after: Replayed) -> tuple[float, float]:

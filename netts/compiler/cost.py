@@ -51,9 +51,13 @@ NEAR_ELEMENTS = 1 << 15
 """An operand that each block reads again stays in a cache up to so many elements."""
 
 TURNED_ELEMENTS = {"float32": 1 << 17, "float64": 1 << 14}
-TURNED_COLUMNS = 5
-"""Up to how many elements, by dtype, and from how many columns on an operand is worth turning:
-larger ones come from too far away, and with fewer columns BLAS is as fast along the sum."""
+TURNED_ROWS, TURNED_COLUMNS = 16, 5
+"""Up to how many elements, by dtype, an operand may be worth turning, and from how many rows of the
+left one and columns of the right one on: with fewer BLAS is as fast along the sum."""
+
+TURNED_NEAR = 1 << 13
+TURNED_SPILL = 3
+"""Turning more elements, which come from afar, is slower by such a factor."""
 
 TURNED = 0.5
 """The part of a multiplication that is saved where one of two operands that lie along the sum is
@@ -88,7 +92,7 @@ def plan_seconds(plan: Plan) -> float:
     call = costs.call + m * n * k * costs.multiply_add
     if min(m, n) == 1:
         call += max(m, n) * costs.thin
-    if plan.right.is_turned:
+    if plan.left.is_turned or plan.right.is_turned:
         call -= m * n * k * costs.multiply_add * TURNED
     if _is_packed(plan, m, n, k):
         call += (m * k + k * n) * costs.copy * BLAS_COPY[plan.frame.dtype]
@@ -96,8 +100,8 @@ def plan_seconds(plan: Plan) -> float:
     for matrix in (plan.left, plan.right):
         if matrix.size:
             spill = SPILL if plan.scratch_elements > CACHE_ELEMENTS else 1
-            each = costs.copy * (TURNED_COPY if matrix.is_turned else 1)
-            total += _times_packed(plan, matrix) * matrix.size * each * spill
+            each = costs.copy * (_turning(plan, matrix) if matrix.is_turned else spill)
+            total += _times_packed(plan, matrix) * matrix.size * each
     if not plan.is_plain:
         outer = [one.index for one in plan.frame.contraction.outer]
         is_strided = plan.total.of.get(outer[-1], 0) > 1
@@ -108,12 +112,28 @@ def plan_seconds(plan: Plan) -> float:
     return total * 1e-9
 
 
-def is_worth_turning(plan: Plan) -> bool:
-    """Whether both operands lie along the sum, and one may be turned before BLAS reads it."""
+def turnable(plan: Plan) -> tuple[bool, bool]:
+    """Say of the left and of the right operand whether turning it may be worth its time.
+
+    Both lie along the sum then, and BLAS would read them in place.
+    """
     m, n, k = _sides(plan)
-    elements = plan.frame.volume((*plan.columns, *plan.inner))
-    is_fit = m * n * k <= UNPACKED and elements <= TURNED_ELEMENTS[plan.frame.dtype]
-    return is_fit and n >= TURNED_COLUMNS and plan.column_step == 1 and _is_along(plan)
+    if m * n * k > UNPACKED or plan.column_step != 1 or not _is_along(plan):
+        return False, False
+    limit = TURNED_ELEMENTS[plan.frame.dtype]
+    left, right = (_whole(plan, one) <= limit for one in (plan.rows, plan.columns))
+    return m >= TURNED_ROWS and left, n >= TURNED_COLUMNS and right
+
+
+def _whole(plan: Plan, side: tuple[str, ...]) -> int:
+    """Return the elements of an operand, of all blocks together."""
+    return plan.frame.volume((*side, *plan.inner))
+
+
+def _turning(plan: Plan, matrix: Matrix) -> float:
+    """Return what turning an element takes, in elements that are packed."""
+    side = plan.rows if matrix is plan.left else plan.columns
+    return TURNED_COPY * (TURNED_SPILL if _whole(plan, side) > TURNED_NEAR else 1)
 
 
 def _is_along(plan: Plan) -> bool:

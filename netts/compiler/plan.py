@@ -233,14 +233,12 @@ class _Planner:
         return plan if is_small else None
 
     def _turned(self, plan: Plan) -> Iterator[Plan]:
-        """Yield the plan with the right operand turned, where that may be worth its time."""
-        if cost.is_worth_turning(plan):
-            order = (*plan.inner, *plan.columns)
-            columns = math.prod(plan.counted(one) for one in plan.columns)
-            size = math.prod(plan.counted(one) for one in order)
-            yield replace(
-                plan, right=Matrix(plan.right.operand, order, 1, columns, size, is_turned=True)
-            )
+        """Yield the plan with one operand turned, where that may be worth its time."""
+        left, right = cost.turnable(plan)
+        if left:
+            yield replace(plan, left=_turned(plan, plan.left, plan.rows))
+        if right:
+            yield replace(plan, right=_turned(plan, plan.right, plan.columns))
 
     def _split(
         self, rows: tuple[str, ...], columns: tuple[str, ...], inner: tuple[str, ...],
@@ -289,6 +287,14 @@ class _Planner:
         order = packed_order(operand, outer, inner, extents)
         steps = (k, 1) if order == (*outer, *inner) else (1, m)
         return Matrix(operand, order, *steps, m * k)
+
+
+def _turned(plan: Plan, matrix: Matrix, side: tuple[str, ...]) -> Matrix:
+    """Return an operand that lies along the sum as it is packed with its axes exchanged."""
+    order = (*plan.inner, *side)
+    count = math.prod(plan.counted(one) for one in side)
+    size = math.prod(plan.counted(one) for one in order)
+    return Matrix(matrix.operand, order, 1, count, size, is_turned=True)
 
 
 def _rounded(elements: int) -> int:

@@ -145,18 +145,27 @@ def plan_of(kernel: Any, given: tuple[np.ndarray, ...], parts: int = 1) -> Plan:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("batch", "inputs", "units", "is_turned"),
-    [(64, 10, 5, True), (30, 20, 50, True), (5, 20, 50, False), (64, 4, 20, False)],
+    ("batch", "inputs", "units", "turned"),
+    [
+        (64, 10, 5, "right"),
+        (16, 40, 30, "left"),
+        (5, 20, 50, ""),
+        (64, 4, 200, ""),
+        (12, 4, 20, ""),
+    ],
 )
-def test_an_operand_along_the_sum_is_turned_where_many_rows_meet_it(
-    dtype, batch, inputs, units, is_turned
+def test_the_smaller_operand_along_the_sum_is_turned_where_that_pays(
+    dtype, batch, inputs, units, turned
 ):
     with by_blas():
         plans = {
             one: plan_of(one, given) for one, given in layer(dtype, batch, inputs, units).items()
         }
-    turned = {one: plan.right.is_turned for one, plan in plans.items()}
-    assert turned == dict.fromkeys(plans, False) | {dense.dense_grad_input: is_turned}
+    found = {
+        one: " ".join(name for name in ("left", "right") if getattr(plan, name).is_turned)
+        for one, plan in plans.items()
+    }
+    assert found == dict.fromkeys(plans, "") | {dense.dense_grad_input: turned}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -31,6 +31,7 @@ class Onlooker(Callback):
 @pytest.fixture
 def runs(monkeypatch):
     """How many epochs each run was given, in order."""
+    monkeypatch.setenv("NETTS_DEVICE", "cpu")  # where runs are made
     given_epochs = []
     run_epochs = Session.run_epochs
 
