@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from netts.compiler import cost
+from netts.compiler import in_place
 from netts.compiler.blas_library import blas_library
 from netts.compiler.kernel import Kernel
 from netts.compiler.plan import Plan
@@ -55,8 +55,8 @@ def layer(dtype: str, rows: int, inputs: int, units: int) -> dict[str, tuple[Ker
 def as_before() -> Iterator[None]:
     """Let plans be chosen as if BLAS were as fast along the sum, and packed for nothing."""
     with (
-        patch.object(cost, "turnable", lambda _plan: (False, False)),
-        patch.dict(cost.BLAS_COPY, float32=0.0, float64=0.0),
+        patch.object(in_place, "turnable", lambda _plan: (False, False)),
+        patch.dict(in_place.BLAS_COPY, float32=0.0, float64=0.0),
     ):
         yield
 

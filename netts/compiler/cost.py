@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from netts.compiler import in_place
 from netts.compiler.affine import evaluate
 from netts.compiler.nest import (
     Apply,
@@ -43,29 +44,6 @@ SPILL = 2
 SCRATCH_ELEMENTS = 1 << 22
 """The most scratch of one part."""
 
-UNPACKED = 10**6
-"""A product of so many multiplications or fewer OpenBLAS computes from operands as they lie; for
-larger ones it packs both (with AVX-512; bench/results/small-products-2026-11-23.md)."""
-
-NEAR_ELEMENTS = 1 << 15
-"""An operand that each block reads again stays in a cache up to so many elements."""
-
-TURNED_ELEMENTS = {"float32": 1 << 17, "float64": 1 << 14}
-TURNED_ROWS, TURNED_COLUMNS = 16, 5
-"""Up to how many elements, by dtype, an operand may be worth turning, and from how many rows of the
-left one and columns of the right one on: with fewer BLAS is as fast along the sum."""
-
-TURNED_NEAR = 1 << 13
-TURNED_SPILL = 3
-"""Turning more elements, which come from afar, is slower by such a factor."""
-
-TURNED = 0.5
-"""The part of a multiplication that is saved where one of two operands that lie along the sum is
-turned ahead."""
-
-TURNED_COPY, BLAS_COPY = 1.5, {"float32": 1.0, "float64": 2.5}
-"""What turning an element costs, and what BLAS needs to pack one, as parts of `copy`."""
-
 
 def estimate_seconds(
     phase: Stmt | Nest, plan: Plan | None, symbols: Mapping[Expr, int], costs: CostConstants
@@ -88,19 +66,15 @@ def plan_seconds(plan: Plan) -> float:
     """Return about how long one core works on a contraction."""
     volume, costs = plan.frame.volume, plan.frame.costs
     calls = plan.units * volume(plan.batched) * volume(plan.repeated)
-    m, n, k = _sides(plan)
-    call = costs.call + m * n * k * costs.multiply_add
+    m, n, k = plan.sides
+    call = costs.call + m * n * k * costs.multiply_add + in_place.difference(plan)
     if min(m, n) == 1:
         call += max(m, n) * costs.thin
-    if plan.left.is_turned or plan.right.is_turned:
-        call -= m * n * k * costs.multiply_add * TURNED
-    if _is_packed(plan, m, n, k):
-        call += (m * k + k * n) * costs.copy * BLAS_COPY[plan.frame.dtype]
     total = calls * (call + (m * k + k * n + m * n) * costs.move)
     for matrix in (plan.left, plan.right):
         if matrix.size:
             spill = SPILL if plan.scratch_elements > CACHE_ELEMENTS else 1
-            each = costs.copy * (_turning(plan, matrix) if matrix.is_turned else spill)
+            each = costs.copy * (in_place.turning(plan, matrix) if matrix.is_turned else spill)
             total += _times_packed(plan, matrix) * matrix.size * each
     if not plan.is_plain:
         outer = [one.index for one in plan.frame.contraction.outer]
@@ -110,60 +84,6 @@ def plan_seconds(plan: Plan) -> float:
         spill = SPILL if plan.total_size > CACHE_ELEMENTS else 1
         total += each * spill * volume(outer)
     return total * 1e-9
-
-
-def turnable(plan: Plan) -> tuple[bool, bool]:
-    """Say of the left and of the right operand whether turning it may be worth its time.
-
-    Both lie along the sum then, and BLAS would read them in place.
-    """
-    m, n, k = _sides(plan)
-    if m * n * k > UNPACKED or plan.column_step != 1 or not _is_along(plan):
-        return False, False
-    limit = TURNED_ELEMENTS[plan.frame.dtype]
-    left, right = (_whole(plan, one) <= limit for one in (plan.rows, plan.columns))
-    return m >= TURNED_ROWS and left, n >= TURNED_COLUMNS and right
-
-
-def _whole(plan: Plan, side: tuple[str, ...]) -> int:
-    """Return the elements of an operand, of all blocks together."""
-    return plan.frame.volume((*side, *plan.inner))
-
-
-def _turning(plan: Plan, matrix: Matrix) -> float:
-    """Return what turning an element takes, in elements that are packed."""
-    side = plan.rows if matrix is plan.left else plan.columns
-    return TURNED_COPY * (TURNED_SPILL if _whole(plan, side) > TURNED_NEAR else 1)
-
-
-def _is_along(plan: Plan) -> bool:
-    """Whether both operands are read in place, and lie along the sum."""
-    return all(one.size == 0 and one.inner_step == 1 for one in (plan.left, plan.right))
-
-
-def _is_packed(plan: Plan, m: int, n: int, k: int) -> bool:
-    """Whether BLAS packs operands that lie in place, or might as well.
-
-    What is packed here anyway, as of convolutions, is left to the other constants, which were
-    fitted to it.
-    """
-    if any(one.size and not one.is_turned for one in (plan.left, plan.right)):
-        return False
-    if m * n * k > UNPACKED:
-        return True
-    if plan.split is None:
-        return False
-    again = k * n if plan.split.index in plan.rows else m * k
-    return again > NEAR_ELEMENTS or _is_along(plan)
-
-
-def _sides(plan: Plan) -> tuple[int, int, int]:
-    """Return the rows, columns and terms of one product."""
-    m, n, k = (
-        math.prod(plan.counted(one) for one in group)
-        for group in (plan.rows, plan.columns, plan.inner)
-    )
-    return m, n, k
 
 
 def _times_packed(plan: Plan, matrix: Matrix) -> int:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from netts.compiler import cost
+from netts.compiler import cost, in_place
 from netts.compiler.grouping import Groups, inner_order, ordered, packed_order, result_of
 from netts.compiler.operand import Frame, Operand, Steps
 from netts.compiler.pairing import pairs
@@ -115,6 +115,15 @@ class Plan:
         return self.frame.extents[index].count
 
     @property
+    def sides(self) -> tuple[int, int, int]:
+        """The rows, columns and terms of one product."""
+        m, n, k = (
+            math.prod(self.counted(one) for one in group)
+            for group in (self.rows, self.columns, self.inner)
+        )
+        return m, n, k
+
+    @property
     def is_plain(self) -> bool:
         """Whether nothing is left to do after the products."""
         return self.is_direct and self.frame.contraction.is_plain
@@ -171,7 +180,7 @@ class _Planner:
                     plan = self._plan(n_rows, n_columns, n_inner, out, blocks)
                     if plan is not None:
                         yield plan
-                        yield from self._turned(plan)
+                        yield from self._with_one_turned(plan)
 
     @staticmethod
     def _prefixes(indices: tuple[str, ...], allowed: frozenset[str]) -> range:
@@ -232,9 +241,10 @@ class _Planner:
         is_small = reach <= LARGEST and plan.scratch_elements <= cost.SCRATCH_ELEMENTS
         return plan if is_small else None
 
-    def _turned(self, plan: Plan) -> Iterator[Plan]:
+    @staticmethod
+    def _with_one_turned(plan: Plan) -> Iterator[Plan]:
         """Yield the plan with one operand turned, where that may be worth its time."""
-        left, right = cost.turnable(plan)
+        left, right = in_place.turnable(plan)
         if left:
             yield replace(plan, left=_turned(plan, plan.left, plan.rows))
         if right:

@@ -81,7 +81,8 @@ def hold_out_rows(
 
 
 MOST_DRAWN_AGAIN = 256
-"""Orders of epochs, where those that were drawn ahead are taken back: some 4 us each."""
+"""Orders that are drawn again at most, some 4 us each, where some that were drawn ahead are taken
+back."""
 
 
 class EpochOrder:

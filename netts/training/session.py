@@ -113,12 +113,7 @@ class Session:
         self.feed.fill()
         self._key.array[...] = key
         self._record()
-        self.snapshots = Snapshots(self._learned, n_snapshots)
-        self.snapshots.record(self.graph)
-        if most_epochs > 1:
-            self.snapshots.record_sound(
-                self.graph, self.feed.loss_sums, self._not_finite, self._troubles
-            )
+        self.snapshots = self._recorded_snapshots(n_snapshots)
         self.plan = self.graph.compile(
             device=device, precision=precision, usage=self._usage(controls, epochs, before)
         )
@@ -162,6 +157,13 @@ class Session:
                     feed.finish_epoch()
         for one in self._validations.values():
             one.record()
+
+    def _recorded_snapshots(self, n_slots: int) -> Snapshots:
+        found = Snapshots(self._learned, n_slots)
+        found.record(self.graph)
+        if self.feed.n_slots > 1:
+            found.record_sound(self.graph, self.feed.loss_sums, self._not_finite, self._troubles)
+        return found
 
     def _record_batch(
         self,

@@ -14,7 +14,7 @@ from contracted_kernels import cases
 from generated_code import specialised_uncompiled
 from programs import HEADER, LAYOUTS, Program, assert_same, copied, laid_out, run_reference
 
-from netts.compiler import cost
+from netts.compiler import in_place
 from netts.compiler.plan import Plan, plans
 from netts.layers import dense
 
@@ -174,7 +174,7 @@ def test_products_are_cut_below_the_size_from_which_blas_packs(dtype):
         for kernel, arguments in given.items():
             plan = plan_of(kernel, arguments, parts=2)
             size = math.prod(plan.counted(one) for one in (*plan.rows, *plan.columns, *plan.inner))
-            assert size <= cost.UNPACKED
+            assert size <= in_place.UNPACKED
             assert plan.units == (2 if len(arguments[0]) == 160 else 1)
 
 
